@@ -1,0 +1,1 @@
+"""Distil a face-recognition teacher into a small student for low resolution."""

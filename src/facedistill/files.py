@@ -1,0 +1,72 @@
+"""Files that are whole or absent: atomic writes, digests, and the user's cache folder."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facedistill.errors import FacedistillError
+
+_BLOCK = 1 << 20
+
+
+def cache_folder() -> Path:
+    """The folder for converted weights: `$FACEDISTILL_CACHE`, else the XDG cache; made when missing."""
+    named = os.environ.get("FACEDISTILL_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facedistill"
+    folder = Path(named) if named else base
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FacedistillError(
+            f"cannot make the cache folder {folder}: {error.strerror}; "
+            "set FACEDISTILL_CACHE to a folder that can be written"
+        ) from error
+    return folder
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary sibling of `path`; on success it is synced and renamed to `path`.
+
+    On any exception (Ctrl-C and a full disk included) the temporary file is removed
+    and whatever stood at `path` before is untouched.
+
+    Raises:
+        FacedistillError: The file cannot be written (full disk, no permission).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise FacedistillError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes bytes atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
