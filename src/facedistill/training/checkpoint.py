@@ -1,0 +1,88 @@
+"""`best.pt`, a net to use, and `last.pt`, everything a run needs to go on as if it had never stopped."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facedistill.backbones import save_backbone
+from facedistill.errors import FacedistillError
+from facedistill.files import atomic_path
+from facedistill.training.task import Task
+
+BEST = "best.pt"
+LAST = "last.pt"
+_FORMAT = "facedistill-training-1"
+
+
+@dataclass
+class Progress:
+    """How far a run has come, apart from its weights.
+
+    Attributes:
+        step: Steps done.
+        best_score: Lowest validation score so far; infinite before the first validation.
+        best_step: The step it was reached at.
+        window: Name -> sum of that loss since the last record, so that a resumed run writes the same record.
+        window_steps: Steps in the window.
+        seconds: Time spent on steps, over all sessions.
+    """
+
+    step: int = 0
+    best_score: float = float("inf")
+    best_step: int = 0
+    window: dict[str, float] = field(default_factory=dict)
+    window_steps: int = 0
+    seconds: float = 0.0
+
+
+def save_best(folder: Path, task: Task) -> None:
+    """Writes the net and its head to `best.pt`."""
+    save_backbone(folder / BEST, task.backbone, task.head)
+
+
+def save_last(
+    folder: Path, task: Task, optimiser: torch.optim.Optimizer, progress: Progress, recipe_digest: str
+) -> None:
+    """Writes everything that the rest of the run depends on to `last.pt`."""
+    state = {
+        "format": _FORMAT,
+        "recipe": recipe_digest,
+        "task": task.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "progress": asdict(progress),
+        "random": torch.get_rng_state(),
+    }
+    with atomic_path(folder / LAST) as temporary:
+        torch.save(state, temporary)
+
+
+def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe_digest: str) -> Progress:
+    """Puts `last.pt` back into the task and the optimiser.
+
+    Returns:
+        How far the run had come; a new `Progress` when there is no `last.pt`.
+
+    Raises:
+        FacedistillError: The file is damaged or belongs to another recipe.
+    """
+    path = folder / LAST
+    if not path.exists():
+        return Progress()
+    mend = f"delete {folder} to start anew"
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state["format"] != _FORMAT:
+            raise ValueError(f"format {state['format']!r}")
+        if state["recipe"] != recipe_digest:
+            raise FacedistillError(f"{path} was written by another recipe; give that recipe, or {mend}")
+        task.load_state_dict(state["task"])
+        optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+        return Progress(**state["progress"])
+    except FacedistillError:
+        raise
+    except Exception as error:  # torch raises many kinds for a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FacedistillError(f"{path} is damaged ({reason[:120]}); {mend}") from error

@@ -1,0 +1,76 @@
+"""What the teacher said about the faces of a batch, as `Outputs`.
+
+The teacher sees only the fixed original faces, so its word is looked up, never computed again
+(the one-step scheme of Wang et al., ICCVW 2019).
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from facedistill.outputs import Outputs
+
+
+class Knowledge:
+    """Stored teacher embeddings and the soft labels they imply.
+
+    A teacher that gives only embeddings still gives soft labels: its class centres are the mean normalised
+    embeddings per identity, and its logits `scale * cos(embedding, centre)`.
+
+    Args:
+        embeddings: float32 [N, 2, D]; index 0 the face as it is, 1 its mirror image.
+        labels: int64 [N].
+        classes: Number of identities.
+        centred: Subtract the set's mean normalised embedding, then normalise again.
+        scale: What cosines are multiplied by to make logits; the student's head's own scale, so that
+            both speak of the same cosines.
+        device: Where the class centres live and the outputs go.
+    """
+
+    def __init__(
+        self,
+        embeddings: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        classes: int,
+        centred: bool,
+        scale: float,
+        device: torch.device,
+    ) -> None:
+        self._embeddings = embeddings
+        self._scale = scale
+        self._device = device
+        size = embeddings.shape[2]
+        total = np.zeros(size)
+        for block in np.array_split(embeddings, max(1, len(embeddings) // 8192)):
+            total += _normalised(block).sum(axis=(0, 1))
+        self._mean = (total / (2 * len(embeddings)) if centred else np.zeros(size)).astype(np.float32)
+        centres = np.zeros((classes, size))
+        for rows in np.array_split(np.arange(len(embeddings)), max(1, len(embeddings) // 8192)):
+            np.add.at(centres, labels[rows], self._prepared(embeddings[rows]).sum(axis=1))
+        self._centres = F.normalize(torch.from_numpy(centres.astype(np.float32)), dim=1).to(device)
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of the teacher's embeddings."""
+        return int(self._embeddings.shape[2])
+
+    def _prepared(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        normalised = _normalised(embeddings)
+        return _normalised(normalised - self._mean) if self._mean.any() else normalised
+
+    def outputs(self, indices: Tensor, mirrored: Tensor) -> Outputs:
+        """The teacher's outputs for faces `indices` int64 [B], of which some are `mirrored` bool [B].
+
+        Returns:
+            Unit-length embeddings [B, D] and logits [B, C].
+        """
+        said = self._prepared(self._embeddings[indices.numpy(), mirrored.long().numpy()])
+        embedding = torch.from_numpy(said).to(self._device)
+        return Outputs(embedding, logits=self._scale * embedding @ self._centres.T)
+
+
+def _normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    return np.asarray(embeddings / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -1,0 +1,88 @@
+"""What a run says while it trains: `metrics.jsonl`, TensorBoard, and one progress line."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from facedistill.files import write_text
+
+TIMING = "timing"
+
+
+class RunLog:
+    """Writes a line a record to `metrics.jsonl` and the same scalars to TensorBoard.
+
+    Everything that depends on the clock stands under the key `timing`; all else is equal between two runs
+    of the same recipe on the same machine.
+
+    Args:
+        folder: The run folder.
+        description: Shown before the progress bar.
+        steps: Steps in the whole run.
+        first_step: Where this session starts; later lines of an interrupted one are dropped.
+    """
+
+    def __init__(self, folder: Path, description: str, steps: int, first_step: int) -> None:
+        self._path = folder / "metrics.jsonl"
+        kept = [line for line in read_lines(self._path) if line["step"] <= first_step]
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = self._path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1 if first_step else None)
+        self._bar = Progress(
+            TextColumn(description),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task(description, total=steps, completed=first_step, said="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        self._file.close()
+        self._board.close()
+
+    def advance(self, step: int, said: str) -> None:
+        """Moves the progress line to `step` steps done."""
+        self._bar.update(self._task, completed=step, said=said)
+
+    def write(self, kind: str, step: int, values: Mapping[str, float], timing: Mapping[str, float]) -> None:
+        """Appends one record.
+
+        Args:
+            kind: "train" or "validation".
+            step: Steps done.
+            values: What is equal in every repetition.
+            timing: What the clock said.
+        """
+        record: dict[str, Any] = {"step": step, "kind": kind, **values, TIMING: dict(timing)}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        for name, value in (*values.items(), *timing.items()):
+            self._board.add_scalar(f"{kind}/{name}", value, step)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole records of a `metrics.jsonl`; a line cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines

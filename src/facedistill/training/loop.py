@@ -1,0 +1,245 @@
+"""The training loop: one for teachers, controls and students."""
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from numpy import float32, uint8
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedistill.backbones import embed_crops
+from facedistill.errors import FacedistillError
+from facedistill.recipe import OptimiserRecipe, Recipe
+from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
+from facedistill.training.data import Batch, ShownFaces, batches
+from facedistill.training.device import make_fabric
+from facedistill.training.knowledge import Knowledge
+from facedistill.training.log import RunLog
+from facedistill.training.task import Task
+
+Embed = Callable[[NDArray[uint8]], NDArray[float32]]
+Validate = Callable[[Embed], Mapping[str, float]]
+
+_LOG_EVERY = 20
+
+
+class Interrupted(FacedistillError):
+    """The user pressed Ctrl-C; the state is saved."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a run ended.
+
+    Attributes:
+        best_step: The step whose weights are in `best.pt`.
+        best_score: Its validation score, lower is better; the training loss decides nothing.
+        seconds: Time spent on steps.
+        steps: Steps done.
+    """
+
+    best_step: int
+    best_score: float
+    seconds: float
+    steps: int
+
+
+def fit(
+    task: Task, shown: ShownFaces, knowledge: Knowledge | None, recipe: Recipe, folder: Path, validate: Validate | None
+) -> FitResult:
+    """Trains `task` for `recipe.steps` steps, from where `folder` says a former session stopped.
+
+    Every `recipe.validate_every` steps and at the end it validates, keeps the best weights in `best.pt` and the
+    whole state in `last.pt`. Without `validate` the last weights are the best.
+
+    Args:
+        task: The student with its head and losses, on the CPU.
+        shown: The faces as the student is shown them.
+        knowledge: What the teacher said of the same faces; None when labels alone teach.
+        recipe: Steps, batch size, optimiser, precision.
+        folder: The run folder; made by the caller.
+        validate: Embedding function -> named figures, lower is better; their mean is the score.
+
+    Raises:
+        Interrupted: Ctrl-C; `last.pt` is written, the same call goes on.
+        FacedistillError: A loss is NaN or infinite; or the state in `folder` is not of this recipe.
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    fabric = make_fabric(recipe.device, recipe.precision)
+    task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = _optimiser(task, recipe.optimiser)
+    progress = load_last(folder, task, optimiser, recipe.digest)
+    model, optimiser = fabric.setup(task, optimiser)
+    workers = _workers() if recipe.workers is None else recipe.workers
+    loader = batches(shown, recipe.batch_size, progress.step, recipe.steps, workers)
+
+    def keep() -> None:
+        save_last(folder, task, optimiser, progress, recipe.digest)
+
+    with RunLog(folder, recipe.name, recipe.steps, progress.step) as log, _ctrl_c() as stop:
+        clock = _Clock()
+        for batch in loader:
+            batch = batch.to(fabric.device)
+            clock.data_came()
+            _set_learning_rate(optimiser, recipe, progress.step)
+            teacher = knowledge.outputs(batch.indices, batch.mirrored) if knowledge else None
+            terms = model(batch.crops, batch.labels, teacher)
+            total = torch.stack(list(terms.values())).sum()
+            _refuse_non_finite(terms, progress.step, batch)
+            fabric.backward(total)
+            norm = fabric.clip_gradients(model, optimiser, max_norm=recipe.optimiser.clip, error_if_nonfinite=False)
+            _refuse_non_finite({"gradient": norm} if isinstance(norm, Tensor) else {}, progress.step, batch)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            progress = _advanced(progress, terms, clock.step_done())
+
+            if progress.step % _LOG_EVERY == 0 or progress.step == recipe.steps:
+                means = {name: total / progress.window_steps for name, total in progress.window.items()}
+                rate = optimiser.param_groups[0]["lr"]
+                timing = clock.read(recipe.batch_size)
+                log.write("train", progress.step, {**means, "learning_rate": rate}, timing)
+                log.advance(progress.step, _said(means, timing))
+                progress = replace(progress, window={}, window_steps=0)
+            if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
+                progress = _validated(progress, task, validate, log, folder)
+                keep()
+                clock = _Clock()
+            if stop.is_set():
+                keep()
+                raise Interrupted(f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}")
+    return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
+
+
+def _advanced(progress: Progress, terms: Mapping[str, Tensor], seconds: float) -> Progress:
+    window = {name: progress.window.get(name, 0.0) + term.item() for name, term in terms.items()}
+    return replace(
+        progress,
+        step=progress.step + 1,
+        window=window,
+        window_steps=progress.window_steps + 1,
+        seconds=progress.seconds + seconds,
+    )
+
+
+def _validated(progress: Progress, task: Task, validate: Validate | None, log: RunLog, folder: Path) -> Progress:
+    """Judges the net as it stands; keeps it when it is the best so far."""
+    score = -float(progress.step)  # without validation the last weights are the best
+    if validate is not None:
+        started = time.perf_counter()
+        figures = validate(lambda crops: embed_crops(task.backbone, crops))
+        score = sum(figures.values()) / len(figures)
+        log.write("validation", progress.step, figures, {"seconds": time.perf_counter() - started})
+    if not math.isfinite(score):
+        raise FacedistillError(f"step {progress.step}: the validation score is {score}; check the validation faces")
+    if score >= progress.best_score:
+        return progress
+    save_best(folder, task)
+    return replace(progress, best_score=score, best_step=progress.step)
+
+
+def _optimiser(task: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
+    """SGD; weight decay falls on matrices and filters, not on norms and biases."""
+    matrices = [weight for weight in task.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in task.parameters() if weight.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.SGD(
+        [group for group in groups if group["params"]],
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+    )
+
+
+def _set_learning_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
+    warmup = round(recipe.optimiser.warmup * recipe.steps)
+    if step < warmup:
+        share = (step + 1) / warmup
+    else:
+        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, recipe.steps - warmup)))
+    for group in optimiser.param_groups:
+        group["lr"] = share * recipe.optimiser.learning_rate
+
+
+def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> None:
+    for name, term in terms.items():
+        if not torch.isfinite(term):
+            keys = ", ".join(batch.keys[:8]) + (", ..." if len(batch.keys) > 8 else "")
+            raise FacedistillError(
+                f"step {step}: {name} is {term.item()}; lower optimiser.learning_rate or look at these faces: {keys}"
+            )
+
+
+def _workers() -> int:
+    """One process for every two cores prepares pictures; the others belong to the net."""
+    return min(8, max(1, len(os.sched_getaffinity(0)) // 2)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def _said(means: Mapping[str, float], timing: Mapping[str, float]) -> str:
+    losses = " ".join(f"{name} {value:.3g}" for name, value in means.items())
+    return f"{losses} | {timing['images_per_second']:.0f} images/s"
+
+
+class _Clock:
+    """Splits the time since the last reading into steps and waiting for data."""
+
+    def __init__(self) -> None:
+        self._mark = time.perf_counter()
+        self._waited = self._whole = 0.0
+        self._steps = 0
+        self._waiting = 0.0
+        self._first = True
+
+    def data_came(self) -> None:
+        now = time.perf_counter()
+        # The first batch includes the start of the worker processes.
+        self._waiting = 0.0 if self._first else now - self._mark
+        self._first = False
+        if not self._waiting:
+            self._mark = now
+
+    def step_done(self) -> float:
+        now = time.perf_counter()
+        seconds = now - self._mark
+        self._whole += seconds
+        self._waited += self._waiting
+        self._steps += 1
+        self._mark = now
+        return seconds
+
+    def read(self, batch_size: int) -> dict[str, float]:
+        """images/s and the share of step time spent waiting for data, since the last reading."""
+        said = {
+            "images_per_second": self._steps * batch_size / max(self._whole, 1e-9),
+            "data_wait_share": self._waited / max(self._whole, 1e-9),
+        }
+        self._whole = self._waited = 0.0
+        self._steps = 0
+        return said
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """Sets the event on Ctrl-C instead of breaking off inside a step; a second Ctrl-C breaks off."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    former = signal.getsignal(signal.SIGINT)
+
+    def heard(_number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, former)
+
+    signal.signal(signal.SIGINT, heard)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, former)

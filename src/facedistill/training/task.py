@@ -1,0 +1,62 @@
+"""A task turns a batch into named losses; the teacher's word comes from outside and has no weights here."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facedistill.backbones import Backbone, normalise_crops
+from facedistill.heads import Head
+from facedistill.losses import DistillationLoss
+from facedistill.outputs import Outputs
+from facedistill.recipe import HARD
+
+
+class Task(nn.Module):
+    """The student, its head and its losses; a module, so that any distributed wrapper may hold it.
+
+    Args:
+        backbone: The net to train.
+        head: Gives the hard loss its logits.
+        losses: Name -> distillation loss; empty when labels alone teach.
+        weights: Name -> weight, for `hard` and each of `losses`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: Head,
+        losses: Mapping[str, DistillationLoss],
+        weights: Mapping[str, float],
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.losses = nn.ModuleDict(losses)
+        self.weights = dict(weights)
+
+    def forward(self, crops: Tensor, labels: Tensor, teacher: Outputs | None) -> dict[str, Tensor]:
+        """Named losses of a batch, each already weighted; their sum is what is minimised.
+
+        Args:
+            crops: uint8 [B, H, W, 3].
+            labels: int64 [B].
+            teacher: The teacher's outputs for the same faces; None when labels alone teach.
+
+        Returns:
+            Name -> scalar, `hard` first.
+        """
+        seen = self.backbone(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
+        terms: dict[str, Tensor] = {}
+        # Margins, kernels and softmaxes lose what they measure in 16 bits; only the net runs in them.
+        with torch.autocast(crops.device.type, enabled=False):
+            embedding = seen.embedding.float()
+            if HARD in self.weights:
+                terms[HARD] = F.cross_entropy(self.head(embedding, labels), labels)
+            if teacher is not None:
+                features = tuple(feature.float() for feature in seen.features)
+                student = Outputs(embedding, self.head.scores(embedding), features)
+                for name, loss in self.losses.items():
+                    terms[name] = loss(student, teacher, labels)
+        return {name: self.weights[name] * term for name, term in terms.items()}
