@@ -1,0 +1,62 @@
+"""What the student is shown and the teacher is not: low resolution first; light, place, JPEG, noise."""
+
+from collections.abc import Callable
+from inspect import signature
+
+from facedistill.errors import UsageError
+from facedistill.variance.checks import Crop, Variance
+from facedistill.variance.compose import Compose
+from facedistill.variance.grey import Grey
+from facedistill.variance.jpeg import JpegCompression
+from facedistill.variance.light import BrightnessContrast
+from facedistill.variance.mirror import Mirror
+from facedistill.variance.noise import GaussianNoise
+from facedistill.variance.placement import ShiftRotate
+from facedistill.variance.resolution import PAPER_SIZES, LowResolution, degrade
+
+__all__ = [
+    "PAPER_SIZES",
+    "VARIANCES",
+    "BrightnessContrast",
+    "Compose",
+    "Crop",
+    "GaussianNoise",
+    "Grey",
+    "JpegCompression",
+    "LowResolution",
+    "Mirror",
+    "ShiftRotate",
+    "Variance",
+    "build_variance",
+    "degrade",
+]
+
+VARIANCES: dict[str, Callable[..., Variance]] = {
+    "low_resolution": LowResolution,
+    "mirror": Mirror,
+    "brightness_contrast": BrightnessContrast,
+    "grey": Grey,
+    "shift_rotate": ShiftRotate,
+    "jpeg": JpegCompression,
+    "noise": GaussianNoise,
+}
+
+
+def build_variance(name: str, **options: object) -> Variance:
+    """The variance called `name`, with its options as in the class of that name.
+
+    Args:
+        name: A key of `VARIANCES`.
+        **options: The class's attributes; lists, as a recipe gives them, stand for tuples.
+
+    Raises:
+        UsageError: The name or an option is unknown, or an option is out of range.
+    """
+    if name not in VARIANCES:
+        raise UsageError(f"no variance is called {name!r}; known: {', '.join(VARIANCES)}")
+    known = signature(VARIANCES[name]).parameters
+    for option in options:
+        if option not in known:
+            raise UsageError(f"{name} has no option {option!r}; known: {', '.join(known)}")
+    values = {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
+    return VARIANCES[name](**values)

@@ -1,0 +1,49 @@
+"""What every variance asks of its crop and its options, and the type they share."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import UsageError
+
+Crop: TypeAlias = NDArray[np.uint8]
+"""uint8 [H, W, 3], RGB."""
+
+
+class Variance(Protocol):
+    """Shows a face in another way; the answer has the crop's shape, and the crop stays as it is."""
+
+    def __call__(self, crop: Crop, rng: np.random.Generator) -> Crop:
+        """Returns a crop that shares no memory with the given one unless it is the given one itself."""
+
+
+def check_crop(crop: Crop) -> None:
+    """Raises UsageError unless `crop` is uint8 [H, W, 3] and not empty."""
+    if not isinstance(crop, np.ndarray):
+        raise UsageError(f"a crop must be a uint8 array [H, W, 3], got {type(crop).__name__}")
+    if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or not crop.size:
+        raise UsageError(f"a crop must be uint8 [H, W, 3], got {crop.dtype} {list(crop.shape)}")
+
+
+def as_crop(image: NDArray[Any]) -> Crop:
+    """An answer of OpenCV, whose declared type is wider, as uint8 [H, W, 3]; not copied."""
+    return np.asarray(image, dtype=np.uint8)
+
+
+def check_number(name: str, value: float, low: float, high: float) -> None:
+    """Raises UsageError unless `value` is a number in low..high, both included."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+        raise UsageError(f"{name} must be a number in {low:g}..{high:g}, got {value!r}")
+
+
+def check_range(name: str, value: Sequence[float], low: float, high: float) -> None:
+    """Raises UsageError unless `value` is a pair (least, most) within low..high."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise UsageError(f"{name} must be a pair (least, most), got {value!r}")
+    for end in value:
+        check_number(name, end, low, high)
+    if value[0] > value[1]:
+        raise UsageError(f"{name} must be a pair (least, most), got {value!r}")
