@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from facedistill.errors import UsageError
-from facedistill.variance.checks import Crop, as_crop, check_crop, check_number, check_range
+from facedistill.pictures import decode_picture, encode_picture
+from facedistill.variance.checks import Crop, check_crop, check_number, check_range
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,4 @@ class JpegCompression:
         if rng.random() >= self.probability:
             return crop
         quality = int(rng.integers(self.quality[0], self.quality[1], endpoint=True))
-        bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return as_crop(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
+        return decode_picture(encode_picture(crop, ".jpg", quality), "a compressed crop")
