@@ -1,0 +1,156 @@
+"""The checkpoint file: a backbone, and the head it was trained with, in one file that is safe to open.
+
+`{"format": "facedistill-checkpoint-1", "backbone": spec, "weights": state_dict,
+"head": None | {"name", "classes", "options", "weights"}}`, read with `weights_only=True`.
+"""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from facedistill.backbones.base import Backbone
+from facedistill.backbones.build import build_backbone
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.files import atomic_path
+
+FORMAT = "facedistill-checkpoint-1"
+_SHOWN_KEYS = 3
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class SavedHead(Protocol):
+    """What a head tells about itself; `facedistill.heads.Head` is one."""
+
+    name: str
+    classes: int
+    embedding_size: int
+    options: dict[str, Any]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its weights."""
+
+
+def save_backbone(path: Path, backbone: Backbone, head: SavedHead | None = None) -> None:
+    """Writes a checkpoint, whole or not at all.
+
+    Raises:
+        UsageError: The head is for another embedding size.
+        FacedistillError: The file cannot be written.
+    """
+    if head is not None and head.embedding_size != backbone.embedding_size:
+        raise UsageError(
+            f"the head {head.name!r} takes embeddings of {head.embedding_size}, the backbone gives "
+            f"{backbone.embedding_size}; save them apart or build the head anew"
+        )
+    content = {
+        "format": FORMAT,
+        "backbone": backbone.spec,
+        "weights": _plain(backbone.state_dict()),
+        "head": None
+        if head is None
+        else {
+            "name": head.name,
+            "classes": head.classes,
+            "options": head.options,
+            "weights": _plain(head.state_dict()),
+        },
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_backbone(path: Path) -> Backbone:
+    """The backbone of a checkpoint, on the CPU, in evaluation mode.
+
+    Raises:
+        FacedistillError: The file is missing, damaged, no checkpoint, or its weights do not fit its spec.
+    """
+    content = read_checkpoint(path)
+    spec = content["backbone"]
+    return rebuild(path, "backbone", lambda: build_backbone(**spec), content["weights"])
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, checked for its outer shape only.
+
+    Raises:
+        FacedistillError: The file is missing, damaged or no checkpoint.
+    """
+    path = Path(path)
+    try:
+        # Torch writes uncompressed zip archives. Anything else is refused before torch sees it:
+        # its older formats and compressed entries could ask for memory that the file does not hold.
+        with zipfile.ZipFile(path) as archive:
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+        content = torch.load(path, map_location="cpu", weights_only=True) if stored else None
+    except OSError as error:
+        raise FacedistillError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    except Exception as error:  # foreign bytes make the unpickler raise nearly anything
+        reason = str(error).strip().split("\n", 1)[0][:100]
+        raise FacedistillError(
+            f"{path} is no checkpoint, or is damaged ({type(error).__name__}: {reason}); train or copy it again"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise FacedistillError(
+            f"{path} is no checkpoint of the format {FORMAT} (found: {str(found)[:40]}); "
+            "give a file that `facedistill train` or `facedistill distill` wrote"
+        )
+    fields = {"backbone": dict, "weights": dict, "head": dict | None}
+    for field, kind in fields.items():
+        if field not in content or not isinstance(content[field], kind):
+            raise FacedistillError(f"{path}: its entry {field!r} is missing or damaged; train or copy it again")
+    return content
+
+
+def rebuild(path: Path, part: str, build: Callable[[], M], weights: Mapping[str, Any]) -> M:
+    """Builds a module and fills it with a checkpoint's weights; every key and shape must fit.
+
+    Args:
+        path: The checkpoint, for messages.
+        part: What is rebuilt, for messages: "backbone", "head".
+        build: Makes the module from what the checkpoint says.
+        weights: Its state dict.
+
+    Raises:
+        FacedistillError: The description is damaged, or a key is missing, unexpected or mis-shaped.
+    """
+    try:
+        # On the meta device nothing is allocated, so a damaged description cannot exhaust the memory.
+        with torch.device("meta"):
+            module = build()
+    except (FacedistillError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise FacedistillError(f"{path}: the description of its {part} is damaged ({reason})") from error
+    expected = module.state_dict()
+    faults = [f"missing {key}" for key in expected if key not in weights]
+    faults += [f"unexpected {key}" for key in weights if key not in expected]
+    faults += [fault for key in expected if key in weights and (fault := _misfit(key, expected[key], weights[key]))]
+    if faults:
+        more = f" and {len(faults) - _SHOWN_KEYS} more" if len(faults) > _SHOWN_KEYS else ""
+        raise FacedistillError(
+            f"{path}: the weights of its {part} do not fit its description: {', '.join(faults[:_SHOWN_KEYS])}{more}"
+        )
+    module = module.to_empty(device="cpu")
+    module.load_state_dict(weights)
+    return module.eval()
+
+
+def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # Own, contiguous CPU memory: a view into a larger tensor would be saved with all of it.
+    return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in weights.items()}
+
+
+def _misfit(key: str, expected: Tensor, found: object) -> str | None:
+    if not isinstance(found, Tensor):
+        return f"{key} is no tensor"
+    if found.shape != expected.shape:
+        return f"mis-shaped {key} ({list(found.shape)}, not {list(expected.shape)})"
+    if found.is_meta or not found.is_contiguous() or found.is_floating_point() != expected.is_floating_point():
+        return f"{key} holds no plain numbers"
+    return None
