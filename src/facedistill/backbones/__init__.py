@@ -5,6 +5,7 @@ from facedistill.backbones.blocks import ACTIVATIONS
 from facedistill.backbones.build import BACKBONES, build_backbone
 from facedistill.backbones.checkpoint import load_backbone, save_backbone
 from facedistill.backbones.count import count_macs, count_parameters
+from facedistill.backbones.embed import embed_crops
 
 __all__ = [
     "ACTIVATIONS",
@@ -13,6 +14,7 @@ __all__ = [
     "build_backbone",
     "count_macs",
     "count_parameters",
+    "embed_crops",
     "load_backbone",
     "normalise_crops",
     "save_backbone",

@@ -49,14 +49,10 @@ class Task(nn.Module):
         """
         seen = self.backbone(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
-        # Margins, kernels and softmaxes lose what they measure in 16 bits; only the net runs in them.
-        with torch.autocast(crops.device.type, enabled=False):
-            embedding = seen.embedding.float()
-            if HARD in self.weights:
-                terms[HARD] = F.cross_entropy(self.head(embedding, labels), labels)
-            if teacher is not None:
-                features = tuple(feature.float() for feature in seen.features)
-                student = Outputs(embedding, self.head.scores(embedding), features)
-                for name, loss in self.losses.items():
-                    terms[name] = loss(student, teacher, labels)
+        if HARD in self.weights:
+            terms[HARD] = F.cross_entropy(self.head(seen.embedding, labels), labels)
+        if teacher is not None:
+            student = Outputs(seen.embedding, self.head.scores(seen.embedding), seen.features)
+            for name, loss in self.losses.items():
+                terms[name] = loss(student, teacher, labels)
         return {name: self.weights[name] * term for name, term in terms.items()}

@@ -1,0 +1,87 @@
+"""What every run folder holds beside its results: the resolved recipe and where it was run."""
+
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.files import write_text
+from facedistill.recipe import Recipe
+
+RECIPE = "recipe.yaml"
+ENVIRONMENT = "environment.yaml"
+_REPORTED = ("facedistill", "torch", "lightning-fabric", "onnxruntime", "opencv-python-headless", "numpy")
+
+
+def open_run_folder(recipe: Recipe) -> Path:
+    """Makes the run folder, or goes on in it when it holds the same recipe.
+
+    Raises:
+        UsageError: The folder holds another recipe's run, or something that is no run.
+    """
+    folder = recipe.folder
+    digest = folder / RECIPE
+    if digest.exists():
+        if _recorded_digest(digest) != recipe.digest:
+            raise UsageError(f"{folder} holds the run of another recipe; give another --out, or delete the folder")
+        return folder
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and holds no run; give another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FacedistillError(f"cannot make the run folder {folder}: {error.strerror}") from error
+    said = asdict(recipe)
+    said["student"]["input_size"] = list(recipe.student.input_size)
+    write_text(folder / ENVIRONMENT, yaml.safe_dump(environment(recipe), sort_keys=False))
+    write_text(digest, f"# digest: {recipe.digest}\n" + yaml.safe_dump(said, sort_keys=False))
+    return folder
+
+
+def environment(recipe: Recipe) -> dict[str, Any]:
+    """What a reader needs to repeat the run: revision, versions, machine, seeds."""
+    return {
+        "revision": _git_revision(),
+        "python": platform.python_version(),
+        "versions": versions(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "seed": recipe.seed,
+        "split_seed": recipe.data.split_seed,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what decides the figures."""
+    found = {}
+    for name in _REPORTED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def _recorded_digest(path: Path) -> str:
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("# digest: ").strip()
+
+
+def _git_revision() -> str:
+    """The revision of the source that runs, with a mark when it was changed; `unknown` outside a checkout."""
+    source = Path(__file__).parent
+    try:
+        revision = _git(source, "rev-parse", "HEAD")
+        return revision + ("+changes" if _git(source, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,105 @@
+"""From a recipe to the faces and the task; everything that can be refused without data is refused first."""
+
+from dataclasses import dataclass
+
+import torch
+
+from facedistill.backbones import build_backbone
+from facedistill.datasets import FaceSet, Subset, align_faces, load_orl, open_face_set, split_identities
+from facedistill.errors import UsageError
+from facedistill.heads import Head, build_head
+from facedistill.losses import build_loss
+from facedistill.recipe import HARD, DataRecipe, Recipe
+from facedistill.training.task import Task
+from facedistill.variance import Variance, build_variance
+
+ORL = "orl"
+
+
+@dataclass(frozen=True)
+class TrainingFaces:
+    """Three groups of people without a common member.
+
+    Attributes:
+        train: Whom the net is trained on.
+        validation: Whom checkpoints and thresholds are chosen on; None when nobody is kept for it.
+        held_out: Whom the result is tested on; None when nobody is kept for it.
+        failed: Pictures in which no face was found.
+    """
+
+    train: Subset
+    validation: Subset | None
+    held_out: Subset | None
+    failed: int
+
+
+def open_training_faces(recipe: DataRecipe, size: tuple[int, int]) -> TrainingFaces:
+    """Opens the face set, aligned to crops of `size` (height, width), and parts its people.
+
+    Raises:
+        UsageError: The set's crops have another size, or too few people are left to train on.
+    """
+    failed = 0
+    faces: FaceSet
+    if recipe.faces == ORL:
+        aligned = align_faces(load_orl(), size)
+        faces, failed = aligned.faces, len(aligned.failed)
+    else:
+        faces = open_face_set(recipe.faces)
+    if faces.size != size:
+        raise UsageError(
+            f"the crops in {recipe.faces} are {faces.size[0]}x{faces.size[1]} but student.input_size is "
+            f"{size[0]}x{size[1]}; prepare the photos in that size, or change student.input_size"
+        )
+    kept = recipe.held_out_identities + recipe.validation_identities
+    left = faces.classes - kept
+    if left < 2:
+        raise UsageError(
+            f"{recipe.faces} has {faces.classes} people, of whom data.held_out_identities and "
+            f"data.validation_identities keep {kept}; at least 2 must be left to train on"
+        )
+    held_out, validation, train = split_identities(
+        faces, (recipe.held_out_identities, recipe.validation_identities, left), seed=recipe.split_seed
+    )
+    return TrainingFaces(train, validation if len(validation) else None, held_out if len(held_out) else None, failed)
+
+
+def check_names(recipe: Recipe) -> None:
+    """Builds all that needs no data, so that a wrong name or option is refused before anything is loaded.
+
+    Raises:
+        UsageError: Names the field and what is known.
+    """
+    recipe.check()
+    build_variances(recipe)
+    with torch.device("meta"):
+        _build(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+
+
+def build_variances(recipe: Recipe) -> list[Variance]:
+    """What the student is shown and the teacher is not."""
+    return [build_variance(step.name, **step.options) for step in recipe.variance]
+
+
+def build_task(recipe: Recipe, classes: int, embedding_size: int) -> Task:
+    """The student, its head and losses, with initial weights that follow from the recipe's seed.
+
+    The backbone and head are made first, so the control starts from the very same weights.
+    """
+    torch.manual_seed(recipe.seed)
+    return _build(recipe, classes, embedding_size)
+
+
+def _build(recipe: Recipe, classes: int, embedding_size: int) -> Task:
+    net = recipe.student
+    backbone = build_backbone(
+        net.backbone,
+        embedding_size=embedding_size,
+        input_size=net.input_size,
+        width=net.width,
+        se=net.se,
+        activation=net.activation,
+    )
+    head: Head = build_head(recipe.head.name, embedding_size, classes, **recipe.head.options)
+    losses = {name: build_loss(name, **term.options) for name, term in recipe.losses.items() if name != HARD}
+    return Task(backbone, head, losses, {name: term.weight for name, term in recipe.losses.items()})
