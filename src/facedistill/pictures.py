@@ -13,6 +13,7 @@ from facedistill.errors import FacedistillError, UsageError
 
 MAX_BYTES = 256 << 20
 MAX_PIXELS = 80_000_000  # 240 MB of RGB; a 64-megapixel phone photo passes
+MAX_SIDE = 32_767  # OpenCV counts the pixels of a side in 16 bits
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 _FORMATS_TEXT = "JPEG, PNG, WebP, BMP, TIFF, GIF, PPM or PGM"
@@ -68,8 +69,8 @@ def decode_picture(data: bytes, source: str) -> NDArray[np.uint8]:
         uint8 [H, W, 3], RGB.
 
     Raises:
-        UnreadablePicture: Empty, truncated, of another kind, or larger than `MAX_BYTES` or `MAX_PIXELS`
-            (the size is checked before any pixel is decoded).
+        UnreadablePicture: Empty, truncated, of another kind, or larger than `MAX_BYTES`, `MAX_PIXELS` or
+            `MAX_SIDE` (the size is checked before any pixel is decoded).
     """
     if not data:
         raise UnreadablePicture(f"{source} is empty (0 bytes); copy it again from its origin")
@@ -78,7 +79,7 @@ def decode_picture(data: bytes, source: str) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 raise UnreadablePicture(_too_large(source, f"{width}x{height} pixels"))
             image.load()
             return _upright(_to_rgb(image, source), _orientation(image))
@@ -122,7 +123,9 @@ def encode_picture(image: NDArray[np.uint8], extension: str = ".jpg", quality: i
 
 
 def _too_large(source: str, size: str) -> str:
-    return f"{source} has {size}, the limit is {MAX_PIXELS // 1_000_000} megapixels; scale it down"
+    return (
+        f"{source} has {size}, the limit is {MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} a side; scale it down"
+    )
 
 
 def _to_rgb(image: Image.Image, source: str) -> NDArray[np.uint8]:

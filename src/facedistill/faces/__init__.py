@@ -1,0 +1,19 @@
+"""One face in one picture: detected, aligned, cut to a crop convention."""
+
+from facedistill.faces.alignment import align, recrop, similarity_transform
+from facedistill.faces.choice import find_face
+from facedistill.faces.crops import CROP_112X96, CROP_112X112, CropConvention, crop_convention
+from facedistill.faces.detector import Detection, Detector
+
+__all__ = [
+    "CROP_112X96",
+    "CROP_112X112",
+    "CropConvention",
+    "Detection",
+    "Detector",
+    "align",
+    "crop_convention",
+    "find_face",
+    "recrop",
+    "similarity_transform",
+]
