@@ -1,0 +1,15 @@
+"""Judging a net: verification, identification, the resolution sweep, and the report of what came out."""
+
+from facedistill.evaluation.calibration import calibrate_thresholds
+from facedistill.evaluation.identification import IdentificationResult, identify
+from facedistill.evaluation.sweep import sweep
+from facedistill.evaluation.verification import VerificationResult, verify_pairs
+
+__all__ = [
+    "IdentificationResult",
+    "VerificationResult",
+    "calibrate_thresholds",
+    "identify",
+    "sweep",
+    "verify_pairs",
+]

@@ -1,0 +1,168 @@
+"""The resolution sweep: how recognition falls as pictures shrink from native size to 8 rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.identification import identify
+from facedistill.evaluation.metrics import Float, paired_cosines, unit_rows
+from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, interval, listed_pairs, verification_cell
+from facedistill.model_file import NATIVE
+from facedistill.progress import track
+from facedistill.variance import degrade
+
+if TYPE_CHECKING:
+    from facedistill.datasets import FaceSet
+
+RESOLUTIONS = (30, 20, 16, 12, 8)
+BOTH = "both"
+
+_CROPS_AT_ONCE = 64
+
+Crop = NDArray[np.uint8]
+Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+SweepResult = dict[str, Cell | dict[str, Cell]]
+
+
+def sweep(
+    embed: Embed,
+    faces: FaceSet,
+    resolutions: Sequence[int] = RESOLUTIONS,
+    failed: int = 0,
+    bootstrap: int = 200,
+    seed: int = 0,
+) -> SweepResult:
+    """Compares every two pictures of a face set, natively and with the probe or both sides degraded.
+
+    Verification takes every ordered pair of different pictures (unordered ones where both sides are in the same
+    condition, as the order then says nothing). Its accuracy weighs genuine and impostor pairs alike, as if there
+    were as many of either (LFW's pair list is so made), over up to 10 folds disjoint by identity. rank1 searches
+    all other pictures among each identity's first picture.
+
+    The `ci` are 95 % percentile intervals over resampled identities, see `trials.all_pairs`; for rank1 the gallery
+    stays whole and only the probes' identities are resampled, since a smaller gallery would be an easier one. The
+    same draws serve every resolution and every model with the same people.
+
+    Args:
+        embed: uint8 [B, H, W, 3] -> [B, D], of any length but zero.
+        faces: Aligned crops of one size, at least four people, two pictures of each.
+        resolutions: Rows to which crops are shrunk by `variance.degrade` before they are enlarged back.
+        failed: Pictures in which no face was found, for the failure-to-enrol rate `fte` = failed / all pictures.
+        bootstrap: Number of resamples; 0 leaves `ci` empty.
+        seed: Of the resamples.
+
+    Returns:
+        {"native": cell, "30": cell, ..., "both": {"native": cell, "30": cell, ...}}, a JSON-able dict; a cell has
+        accuracy, accuracy_std, eer, auc, tar_at_far {"0.1": ...}, rank1, fte and ci {"eer": [low, high], ...}.
+
+    Raises:
+        UsageError: Too many pictures, or an argument out of range.
+        FacedistillError: Too few people or pictures, or an embedding that is zero or NaN.
+    """
+    if failed < 0:
+        raise UsageError(f"failed counts pictures, so it is 0 or more, not {failed}")
+    people = identity_numbers(faces)
+    draws = draw(int(people.max()) + 1, bootstrap, seed)
+    ordered, unordered = all_pairs(people, True, draws), all_pairs(people, False, draws)
+    fte = failed / (failed + len(faces))
+    embeddings = embed_at(embed, [faces[i].image for i in range(len(faces))], resolutions)
+    native = embeddings[NATIVE]
+
+    def cell(probes: Float, gallery: Float) -> Cell:
+        trial = unordered if probes is gallery else ordered
+        scores = np.clip(probes @ gallery.T, -1.0, 1.0)[trial.left, trial.right]
+        return _complete(verification_cell(trial, scores), _rank1(probes, gallery, people, draws), fte)
+
+    return _table(cell, native, embeddings, embeddings)
+
+
+def sweep_pairs(
+    embed: Embed,
+    first: Sequence[Crop],
+    second: Sequence[Crop],
+    same: NDArray[np.bool_],
+    resolutions: Sequence[int] = RESOLUTIONS,
+    bootstrap: int = 200,
+    seed: int = 0,
+) -> SweepResult:
+    """The sweep over a list of pairs (LFW's protocol): the second picture of each is the probe.
+
+    As `sweep`, but: the folds are 10 consecutive stretches of the list, accuracy is the plain share of pairs judged
+    rightly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason.
+    """
+    trial = listed_pairs(same, draw(len(same), bootstrap, seed))
+    gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, resolutions)
+
+    def cell(probe: Float, mate: Float) -> Cell:
+        return _complete(verification_cell(trial, paired_cosines(probe, mate)), (None, {}), 0.0)
+
+    return _table(cell, gallery[NATIVE], probes, gallery)
+
+
+def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) -> dict[str, Float]:
+    """Unit embeddings [N, D] of the crops: {"native": ..., "30": ..., ...}, each condition embedded once.
+
+    Raises:
+        UsageError: A resolution is repeated.
+        FacedistillError: An embedding is zero or NaN, or their number is not that of the crops.
+    """
+    if len(set(resolutions)) != len(resolutions):
+        raise UsageError(f"a resolution is given twice: {list(resolutions)}")
+    conditions: dict[str, int | None] = {NATIVE: None} | {str(rows): rows for rows in resolutions}
+    batches = [
+        (name, slice(start, start + _CROPS_AT_ONCE))
+        for name in conditions
+        for start in range(0, len(crops), _CROPS_AT_ONCE)
+    ]
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in conditions}
+    for name, part in track(batches, "embedding faces", unit="batches"):
+        rows = conditions[name]
+        batch = np.stack([crop if rows is None else degrade(crop, rows) for crop in crops[part]])
+        answer = np.asarray(embed(batch))
+        if answer.ndim != 2 or len(answer) != len(batch):
+            raise FacedistillError(f"the model gave an array of shape {answer.shape} for {len(batch)} faces")
+        parts[name].append(answer)
+    return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
+
+
+def identity_numbers(faces: FaceSet) -> Int:
+    """Whom each picture shows, as int64 [N] numbers 0..I-1.
+
+    Raises:
+        FacedistillError: The set is empty.
+    """
+    if len(faces) == 0:
+        raise FacedistillError("the face set holds no picture")
+    numbers: Int = np.unique(np.asarray(faces.labels), return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
+def _table(
+    cell: Callable[[Float, Float], Cell], native: Float, probes: dict[str, Float], gallery: dict[str, Float]
+) -> SweepResult:
+    """Probe-degraded cells, and under "both" those with the gallery at the probe's resolution."""
+    one_side = {name: cell(rows, native) for name, rows in probes.items()}
+    two_sides = {name: one_side[name] if name == NATIVE else cell(rows, gallery[name]) for name, rows in probes.items()}
+    return {**one_side, BOTH: two_sides}
+
+
+def _complete(cell: Cell, rank1: tuple[float | None, dict[str, list[float]]], fte: float) -> Cell:
+    rate, bounds = rank1
+    return {**cell, "rank1": rate, "fte": fte, "ci": cell["ci"] | bounds}
+
+
+def _rank1(probes: Float, gallery: Float, people: Int, draws: Int) -> tuple[float, dict[str, list[float]]]:
+    """Rank-1 rate of all pictures but each identity's first, searched among the first ones, and its interval."""
+    firsts = np.unique(people, return_index=True)[1]
+    rest = np.setdiff1d(np.arange(len(people)), firsts)
+    result = identify(gallery[firsts], people[firsts], probes[rest], people[rest], ranks=(1,))
+    searched = np.bincount(people[rest], minlength=len(firsts))
+    found = np.bincount(people[rest], weights=result.ranks == 1, minlength=len(firsts))
+    totals = draws @ searched
+    rates = (draws @ found)[totals > 0] / totals[totals > 0]
+    return result.rank_k[1], interval("rank1", rates.tolist())

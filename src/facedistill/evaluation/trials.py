@@ -1,0 +1,149 @@
+"""Trials: which pictures are compared, how a bootstrap weighs the comparisons, and one table cell from their scores."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
+from facedistill.evaluation.metrics import FARS, Float, Ranking, require_both_classes, supported
+
+FOLDS = 10
+MOST_PICTURES = 5000  # every pair of them is compared: 25 million scores, 200 MB
+
+Int = NDArray[np.int64]
+Cell = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A fixed list of comparisons.
+
+    Attributes:
+        left: int64 [P], the probe picture of each pair.
+        right: int64 [P], the gallery picture.
+        same: bool [P].
+        folds: int64 [P], see `folds`.
+        units: int64 [P], the entry of a bootstrap table that weighs the pair.
+        tables: Yields one weight table per bootstrap replicate, the same ones at every call.
+        balanced: Whether accuracy weighs the two classes alike.
+    """
+
+    left: Int
+    right: Int
+    same: NDArray[np.bool_]
+    folds: Int
+    units: Int
+    tables: Callable[[], Iterator[Float]]
+    balanced: bool
+
+
+def all_pairs(people: Int, ordered: bool, draws: Int) -> Trial:
+    """Every pair of different pictures of a face set; folds disjoint by identity.
+
+    A bootstrap replicate draws whole identities with replacement. One drawn n times is n different people with equal
+    pictures: its genuine pairs count n times, its impostor pairs with another one drawn m times n * m times, and
+    its copies are never compared with each other, so no picture ever meets itself.
+
+    Args:
+        people: int64 [N], whom each picture shows, as 0..I-1.
+        ordered: Both (i, j) and (j, i), for sides under different conditions; else i < j alone.
+        draws: int64 [replicates, I] from `draw`.
+
+    Raises:
+        UsageError, FacedistillError: As `picture_pairs`, or too few identities for two folds.
+    """
+    left, right, same = picture_pairs(people, ordered)
+    sides = np.stack((people[left], people[right]), axis=1)
+    identities = draws.shape[1]
+
+    def tables() -> Iterator[Float]:
+        for counts in draws.astype(np.float64):
+            table = np.outer(counts, counts)
+            np.fill_diagonal(table, counts)
+            yield table.ravel()
+
+    return Trial(
+        left, right, same, identity_folds(sides, FOLDS), sides[:, 0] * identities + sides[:, 1], tables, balanced=True
+    )
+
+
+def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, NDArray[np.bool_]]:
+    """Every pair of different pictures: index of the one, index of the other, whether they show the same person.
+
+    Args:
+        people: int64 [N].
+        ordered: Both (i, j) and (j, i); else i < j alone.
+
+    Raises:
+        UsageError: There are more than `MOST_PICTURES` pictures.
+        FacedistillError: There is no genuine or no impostor pair.
+    """
+    if len(people) > MOST_PICTURES:
+        raise UsageError(
+            f"the face set has {len(people)} pictures, and a sweep compares every two of them; "
+            f"at most {MOST_PICTURES} are supported: write a smaller set of some of the people"
+        )
+    allowed = ~np.eye(len(people), dtype=bool) if ordered else np.triu(np.ones((len(people),) * 2, dtype=bool), 1)
+    left, right = np.nonzero(allowed)
+    same = people[left] == people[right]
+    require_both_classes(same)
+    return left, right, same
+
+
+def listed_pairs(same: NDArray[np.bool_], draws: Int) -> Trial:
+    """Pair p of a list compares picture p of the first side with picture p of the second; folds as in LFW.
+
+    Nothing is known of identities, so a bootstrap replicate draws pairs. Accuracy is the plain share of pairs judged
+    rightly, as the field reports it.
+
+    Args:
+        same: bool [P].
+        draws: int64 [replicates, P] from `draw`.
+    """
+    require_both_classes(same)
+    index = np.arange(len(same))
+    folds = contiguous_folds(same, FOLDS)
+    return Trial(index, index, same, folds, index, lambda: iter(draws.astype(np.float64)), balanced=False)
+
+
+def draw(units: int, replicates: int, seed: int) -> Int:
+    """How often each of `units` is drawn in each bootstrap replicate, with replacement: int64 [replicates, units].
+
+    Raises:
+        UsageError: `replicates` is negative.
+    """
+    if replicates < 0:
+        raise UsageError(f"bootstrap must be 0 or more resamples, not {replicates}")
+    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=replicates)
+
+
+def verification_cell(trial: Trial, scores: Float) -> Cell:
+    """The verification part of a table cell: accuracy, accuracy_std, eer, auc, tar_at_far and ci."""
+    ranking, held_out = Ranking(scores, trial.same), HeldOut(scores, trial.same, trial.folds, trial.balanced)
+    curve, accuracies = ranking.curve(), held_out.accuracies()
+    eers, means = [], []
+    ranked_units, held_out_units = trial.units[ranking.order], trial.units[held_out.order]
+    for table in trial.tables():
+        try:
+            eers.append(ranking.sorted_curve(table[ranked_units]).eer())
+        except FacedistillError:  # this replicate drew no pair of one class (a handful of identities)
+            continue
+        if len(judged := held_out.accuracies(table[held_out_units])):
+            means.append(float(judged.mean()))
+    return {
+        "accuracy": float(accuracies.mean()),
+        "accuracy_std": float(accuracies.std()),
+        "eer": curve.eer(),
+        "auc": curve.auc(),
+        "tar_at_far": {f"{far:g}": curve.tar_at(far) for far in supported(FARS, trial.same)},
+        "ci": interval("eer", eers) | interval("accuracy", means),
+    }
+
+
+def interval(name: str, values: list[float]) -> dict[str, list[float]]:
+    """{name: [2.5 %, 97.5 % percentile]} of bootstrap values; empty when there are none."""
+    return {name: [float(bound) for bound in np.percentile(values, (2.5, 97.5))]} if values else {}
