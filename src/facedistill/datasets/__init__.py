@@ -1,0 +1,27 @@
+"""Labelled faces from disk: RecordIO, folders, `.bin`, LFW, ORL."""
+
+from facedistill.datasets.bins import read_bin, write_bin
+from facedistill.datasets.face import Damage, Face, FaceList, FaceSet, find_damage
+from facedistill.datasets.folder import open_face_set
+from facedistill.datasets.lfw import read_lfw_pairs
+from facedistill.datasets.orl import load_orl
+from facedistill.datasets.pairs import PairSet
+from facedistill.datasets.recordio_set import write_face_set
+from facedistill.datasets.split import Subset, split_identities
+
+__all__ = [
+    "Damage",
+    "Face",
+    "FaceList",
+    "FaceSet",
+    "PairSet",
+    "Subset",
+    "find_damage",
+    "load_orl",
+    "open_face_set",
+    "read_bin",
+    "read_lfw_pairs",
+    "split_identities",
+    "write_bin",
+    "write_face_set",
+]

@@ -1,0 +1,181 @@
+"""The field's `.bin` verification files (LFW, CFP-FP, AgeDB-30, CALFW, CPLFW): a pickle of pictures and their pairs.
+
+A pickle can run any code when it is loaded. The reader here admits what such a file is made of, builds that itself,
+and refuses all else: not even numpy's own unpickling is called.
+"""
+
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.datasets.pairs import PairSet
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.files import atomic_path
+
+_ELEMENT_TYPES = {"b1", "i1", "u1", "i4", "u4", "i8", "u8"}
+
+
+def read_bin(path: Path | str) -> PairSet:
+    """Reads a `.bin` file that Python 2 or 3 wrote; pair k is pictures 2k and 2k + 1.
+
+    Raises:
+        UsageError: There is no such file.
+        FacedistillError: The file is damaged, is no `.bin` file, or asks for anything but pictures and pairs.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = _RestrictedUnpickler(file, encoding="bytes").load()
+    except FacedistillError as error:
+        raise FacedistillError(f"{path} is refused: {error}; take it from a source you trust") from error
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist; name a verification file such as lfw.bin") from None
+    except OSError as error:
+        raise FacedistillError(f"cannot read {path}: {error.strerror}") from error
+    except Exception as error:  # damaged pickles fail in many ways; each means the same here
+        raise FacedistillError(
+            f"{path} is no verification file that can be read ({_one_line(error)}); copy it again from its origin"
+        ) from error
+    try:
+        pictures, same = _checked(content)
+    except ValueError as error:
+        raise FacedistillError(f"{path} is no verification file: {error}; copy it again from its origin") from error
+    first = np.arange(0, len(pictures), 2)
+    return PairSet(str(path), pictures, first, first + 1, same)
+
+
+def write_bin(path: Path | str, pictures: Sequence[bytes], issame: Sequence[bool] | NDArray[np.bool_]) -> None:
+    """Writes a `.bin` file that every reader of the field opens.
+
+    Args:
+        path: The file.
+        pictures: Encoded pictures; pair k is pictures 2k and 2k + 1.
+        issame: Whether each pair shows one person.
+
+    Raises:
+        UsageError: The numbers of pictures and pairs do not match, or a picture is not bytes.
+        FacedistillError: The file cannot be written.
+    """
+    content = ([*pictures], [bool(same) for same in issame])
+    try:
+        _checked(content)
+    except ValueError as error:
+        raise UsageError(f"cannot write {path}: {error}") from error
+    with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+        pickle.dump(content, file, protocol=4)
+
+
+def _checked(content: object) -> tuple[tuple[bytes, ...], NDArray[np.bool_]]:
+    """Pictures and truths of a file's content; ValueError says what is wrong with it."""
+    if not isinstance(content, list | tuple) or len(content) != 2:
+        raise ValueError("it must hold a pair (pictures, same)")
+    listed, told = content
+    told = told.values if isinstance(told, _Array) else told
+    if not isinstance(listed, list | tuple) or not isinstance(told, list | tuple | np.ndarray):
+        raise ValueError("it must hold a list of pictures and a list of truths")
+    if len(listed) != 2 * len(told) or not len(told):
+        raise ValueError(f"it holds {len(listed)} pictures for {len(told)} pairs, which need {2 * len(told)}")
+    pictures = tuple(_picture(picture, index) for index, picture in enumerate(listed))
+    same = [
+        bool(truth) if isinstance(truth, int | np.integer | np.bool_) and truth in (0, 1) else None for truth in told
+    ]
+    if None in same:
+        raise ValueError(f"pair {same.index(None)} is neither same nor different")
+    return pictures, np.array(same, dtype=np.bool_)
+
+
+def _picture(picture: object, index: int) -> bytes:
+    if isinstance(picture, _Array):
+        picture = picture.values.tobytes()
+    if not isinstance(picture, bytes | bytearray):
+        raise ValueError(f"picture {index} is {type(picture).__name__}, not encoded bytes")
+    return bytes(picture)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class _ElementType:
+    """Stands in for numpy.dtype."""
+
+    def __init__(self, name: str | bytes, *_flags: object) -> None:
+        name = name.decode("ascii") if isinstance(name, bytes) else name
+        if name not in _ELEMENT_TYPES:
+            raise ValueError(f"an array of {name!r} is not of whole numbers")
+        self.dtype = np.dtype(name)
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        if state[1] in (">", b">"):
+            self.dtype = self.dtype.newbyteorder(">")
+
+
+class _Array:
+    """Stands in for numpy.ndarray: one axis, and no larger than the bytes that the file holds."""
+
+    values: NDArray[np.generic]
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        _version, shape, element, _fortran, data = state
+        self.values = _values(data, element)
+        if shape != self.values.shape:
+            raise ValueError(f"an array of {len(self.values)} values claims the shape {shape}")
+
+
+def _values(data: object, element: object) -> NDArray[np.generic]:
+    if not isinstance(element, _ElementType) or not isinstance(data, bytes | bytearray):
+        raise ValueError("an array without its bytes")
+    return np.frombuffer(data, dtype=element.dtype)
+
+
+def _array(*_: object) -> _Array:
+    return _Array()  # its values follow as its state
+
+
+def _array_from_buffer(data: object, element: object, shape: object, _order: object) -> _Array:
+    array = _Array()
+    array.__setstate__((1, shape, element, False, data))
+    return array
+
+
+def _scalar(element: object, data: object) -> object:
+    return _values(data, element)[0]
+
+
+def _bytes(content: bytes | str = b"", _encoding: str = "latin-1") -> bytes:
+    """Stands in for bytes, bytearray and _codecs.encode; never makes bytes from a mere length."""
+    if isinstance(content, bytes | bytearray):
+        return bytes(content)
+    if isinstance(content, str):
+        return content.encode("latin-1")
+    raise ValueError(f"bytes made from {type(content).__name__}")
+
+
+# What pickles of every protocol need for lists of bytes and of truths. Truths of Python's own and
+# lists and tuples have their own opcodes and ask for nothing.
+_ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
+    ("builtins", "bytes"): _bytes,
+    ("builtins", "bytearray"): _bytes,
+    ("__builtin__", "bytes"): _bytes,
+    ("__builtin__", "bytearray"): _bytes,
+    ("_codecs", "encode"): _bytes,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _ElementType,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _ADMITTED[_core + ".multiarray", "_reconstruct"] = _array
+    _ADMITTED[_core + ".multiarray", "scalar"] = _scalar
+    _ADMITTED[_core + ".numeric", "_frombuffer"] = _array_from_buffer
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Callable[..., object]:
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise FacedistillError(
+                f"it asks for {module + '.' + name!r}, which pictures and pairs never need"
+            ) from None

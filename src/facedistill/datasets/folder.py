@@ -1,0 +1,113 @@
+"""Aligned faces as a folder for each person, and the one door to sets of every kind."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.datasets.face import Face, FaceSet
+from facedistill.datasets.recordio_set import RecordFaces
+from facedistill.errors import UsageError
+from facedistill.files import file_digest
+from facedistill.pictures import UnreadablePicture, read_picture
+from facedistill.recordio import PROPERTY, RECORDS
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+
+
+def open_face_set(path: Path | str) -> FaceSet:
+    """Opens a RecordIO set, or a folder for each person with aligned pictures of one size.
+
+    Raises:
+        UsageError: There is no such folder, or nothing in it is a face set.
+        FacedistillError: The set is damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        reason = "is no folder" if path.exists() else "does not exist"
+        raise UsageError(f"{path} {reason}; name the folder of a face set, such as `facedistill prepare` makes")
+    if (path / RECORDS).exists() or (path / PROPERTY).exists():
+        return RecordFaces(path)
+    return FolderFaces(path)
+
+
+class FolderFaces:
+    """A tree of aligned pictures; the folder that holds a picture is its person.
+
+    People are numbered by the order of their folders' paths, pictures ordered by person, then by name; a key is the
+    picture's path within the tree. Names that begin with a dot, and files that are no pictures by name, are left out.
+
+    Attributes:
+        folder: The root of the tree.
+        people: The people's folders within the root; a label is an index into it.
+
+    Raises:
+        UsageError: The tree holds no pictures, or one lies beside the people's folders.
+        UnreadablePicture: Not one picture can be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        visible = (path for path in found if not any(part.startswith(".") for part in path.parts))
+        self._files = sorted(visible, key=lambda path: (path.parent.parts, path.name))
+        if not self._files:
+            raise UsageError(
+                f"{self.folder} is no face set: it holds neither {RECORDS} nor person/picture files; "
+                "make one with `facedistill prepare`"
+            )
+        if not self._files[0].parent.parts:
+            raise UsageError(f"{self.folder / self._files[0]} belongs to nobody; put it into a folder of its person")
+        self.people = tuple(dict.fromkeys(path.parent.as_posix() for path in self._files))
+        self._numbers = {person: number for number, person in enumerate(self.people)}
+        self.size = self._first_size()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Face:
+        """Reads one face.
+
+        Raises:
+            UnreadablePicture: The file is damaged, or of another size than the set's first picture.
+        """
+        path = self._files[index]
+        image = read_picture(self.folder / path)
+        if image.shape[:2] != self.size:
+            raise UnreadablePicture(
+                f"{self.folder / path} is {image.shape[0]}x{image.shape[1]} (height x width), but the set's first "
+                f"picture is {self.size[0]}x{self.size[1]}; align all to one size with `facedistill prepare`"
+            )
+        return Face(image, self._numbers[path.parent.as_posix()], path.as_posix())
+
+    @property
+    def classes(self) -> int:
+        """Number of people."""
+        return len(self.people)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 [N]."""
+        return np.array([self._numbers[path.parent.as_posix()] for path in self._files], dtype=np.int64)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the pictures' paths and content."""
+        digest = hashlib.sha256()
+        for path in self._files:
+            digest.update(f"{path.as_posix()}\0{file_digest(self.folder / path)}\n".encode())
+        return digest.hexdigest()
+
+    def _first_size(self) -> tuple[int, int]:
+        """(height, width) of the first picture that can be read; the damaged ones before it raise when asked for."""
+        for path in self._files:
+            try:
+                height, width = read_picture(self.folder / path).shape[:2]
+            except UnreadablePicture:
+                continue
+            return height, width
+        raise UnreadablePicture(
+            f"not one of the {len(self._files)} pictures in {self.folder} can be read; copy them again"
+        )

@@ -1,0 +1,68 @@
+"""LFW (Huang et al. 2007): a folder for each person, and the pairs of the verification protocol."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facedistill.datasets.pairs import PairSet
+from facedistill.errors import FacedistillError, UsageError
+
+
+def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
+    """Reads `pairs.txt` and finds its pictures, `name/name_0001.jpg`, in `folder`.
+
+    The pairs keep the file's order: fold after fold, each with its same pairs before its different ones. A picture
+    that occurs in several pairs is listed once.
+
+    Args:
+        folder: LFW's folder, which holds a folder for each person.
+        pairs_txt: First line: folds and pairs of each kind in a fold (only the latter where there is one fold);
+            then lines `name i j` (same) or `name1 i name2 j` (different).
+
+    Raises:
+        UsageError: A file does not exist, or `pairs_txt` is not in this form.
+        FacedistillError: Pictures are missing; each is named.
+    """
+    folder, pairs_txt = Path(folder), Path(pairs_txt)
+    try:
+        lines = pairs_txt.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"cannot read the pairs {pairs_txt}: {reason}; take pairs.txt from LFW's page") from error
+    rows = [line.split() for line in lines if line.strip()]
+    expected = _pair_count(rows[0] if rows else [])
+    if expected != len(rows) - 1:
+        raise UsageError(
+            f"{pairs_txt} holds {max(len(rows) - 1, 0)} pairs, but its first line promises {expected}; copy it again"
+        )
+    numbers: dict[Path, int] = {}
+    first, second = [], []
+    for line, row in enumerate(rows[1:], start=2):
+        left, right = (folder / name for name in _pair_files(row, f"{pairs_txt}, pair {line - 1}"))
+        first.append(numbers.setdefault(left, len(numbers)))
+        second.append(numbers.setdefault(right, len(numbers)))
+    missing = [path.name for path in numbers if not path.is_file()]
+    if len(missing) == len(numbers):
+        raise UsageError(f"{folder} holds none of the pictures in {pairs_txt}; name the folder of people, such as lfw/")
+    if missing:
+        names = ", ".join(missing)
+        raise FacedistillError(f"{folder} lacks {len(missing)} of {len(numbers)} pictures: {names}; unpack it again")
+    same = np.array([len(row) == 3 for row in rows[1:]], dtype=np.bool_)
+    return PairSet(str(pairs_txt), tuple(numbers), np.array(first, np.int64), np.array(second, np.int64), same)
+
+
+def _pair_count(head: list[str]) -> int:
+    """Pairs in the whole file; 0 where the first line cannot tell."""
+    if not 1 <= len(head) <= 2 or not all(word.isdecimal() for word in head):
+        return 0
+    folds = int(head[0]) if len(head) == 2 else 1
+    return folds * 2 * int(head[-1])
+
+
+def _pair_files(row: list[str], where: str) -> tuple[Path, Path]:
+    if len(row) == 3:
+        row = [row[0], row[1], row[0], row[2]]
+    if len(row) != 4 or not (row[1] + row[3]).isdecimal() or any("/" in name or "\\" in name for name in row):
+        raise UsageError(f"{where} is no pair; it must read `name i j` or `name1 i name2 j`")
+    left, right = (Path(name) / f"{name}_{int(number):04d}.jpg" for name, number in (row[:2], row[2:]))
+    return left, right
