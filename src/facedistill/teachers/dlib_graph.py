@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,8 @@ def write_dlib_onnx(net: DlibNet, path: Path) -> None:
     from onnx import TensorProto, helper
 
     graph = _Graph()
-    flat = graph.add("Cast", ["crops"], to=TensorProto.FLOAT)
-    x = graph.add("Transpose", [flat], perm=[0, 3, 1, 2])
+    x = graph.add("Cast", ["crops"], to=TensorProto.FLOAT)
+    x = graph.add("Transpose", [x], perm=[0, 3, 1, 2])
     x = graph.add("Relu", [graph.convolution(x, _with_preprocessing(net))])
     x = graph.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2])
     side = _pooled(_pooled(net.side, 7, 2), 3, 2)
@@ -65,7 +65,7 @@ class _Graph:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
 
-    def add(self, kind: str, inputs: list[str], output: str = "", **attributes: int | list[int]) -> str:
+    def add(self, kind: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
         from onnx import helper
 
         output = output or f"{kind.lower()}_{len(self.nodes)}"

@@ -1,0 +1,80 @@
+"""From a word or a file to a teacher; what cannot be loaded is an error, never a random net."""
+
+from pathlib import Path
+from typing import Literal
+
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.teachers.teacher import Teacher
+
+DLIB = "dlib"
+_ONNX_SUFFIX = ".onnx"
+_CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
+_ZIP = b"PK\x03\x04"  # how every file that torch.save writes begins
+
+
+def load_teacher(
+    spec: str | Path, mean: float = 127.5, std: float = 127.5, channels: Literal["rgb", "bgr"] = "rgb"
+) -> Teacher:
+    """Loads a teacher.
+
+    Args:
+        spec: `dlib` (weights from the `face-recognition-models` package), an ONNX file, or a checkpoint of ours.
+            An ONNX file takes uint8 [B, H, W, 3] RGB (our model files, preprocessing inside) or a
+            float [B, 3, H, W] (foreign ones, such as insightface's).
+        mean: Foreign ONNX file only: subtracted from each pixel.
+        std: Foreign ONNX file only: what the difference is divided by; more than 0.
+        channels: Foreign ONNX file only: the channel order it was trained with.
+
+    Raises:
+        UsageError: No such file, or arguments that do not fit the file.
+        FacedistillError: The file is damaged, or is no face embedder.
+    """
+    foreign = (mean, std, channels) != (127.5, 127.5, "rgb")
+    if str(spec) == DLIB:
+        from facedistill.teachers.dlib_teacher import load_dlib
+
+        _refuse_normalisation(DLIB, foreign)
+        return load_dlib()
+    path = Path(spec)
+    if _kind(path) == _ONNX_SUFFIX:
+        from facedistill.teachers.onnx_teacher import load_onnx
+
+        teacher, inside = load_onnx(path, mean, std, channels)
+        if inside:
+            _refuse_normalisation(path.name, foreign)
+        return teacher
+    from facedistill.teachers.checkpoint_teacher import load_checkpoint
+
+    _refuse_normalisation(path.name, foreign)
+    return load_checkpoint(path)
+
+
+def _refuse_normalisation(name: str, given: bool) -> None:
+    if given:
+        raise UsageError(f"teacher {name} carries its own preprocessing; leave mean, std and channels out")
+
+
+def _kind(path: Path) -> str:
+    """`.onnx` or `.pt`, by suffix and confirmed by the file's first bytes."""
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise UsageError(f"teacher {path} {problem}; give `{DLIB}`, an ONNX file or a checkpoint (.pt)")
+    suffix = path.suffix.lower()
+    if suffix != _ONNX_SUFFIX and suffix not in _CHECKPOINT_SUFFIXES:
+        raise UsageError(f"teacher {path} is neither .onnx nor .pt; give `{DLIB}`, an ONNX file or a checkpoint")
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise FacedistillError(f"cannot read teacher {path}: {error.strerror or error}") from error
+    if not head:
+        raise FacedistillError(f"teacher {path} is empty; copy or download it again")
+    if head.lstrip().startswith((b"<!", b"<html", b"<HTML", b"<?xml")):
+        raise FacedistillError(f"teacher {path} is a web page, not a net; the download went wrong, fetch it again")
+    if head.startswith(b"version https://git-lfs"):
+        raise FacedistillError(f"teacher {path} is a Git LFS pointer, not a net; run `git lfs pull`")
+    if suffix == _ONNX_SUFFIX and head.startswith(_ZIP):
+        raise FacedistillError(f"teacher {path} is a zip file, not ONNX; rename it to .pt if it is a checkpoint")
+    if suffix != _ONNX_SUFFIX and not head.startswith(_ZIP):
+        raise FacedistillError(f"teacher {path} is no checkpoint of ours; rename it to .onnx if it is an ONNX file")
+    return _ONNX_SUFFIX if suffix == _ONNX_SUFFIX else _CHECKPOINT_SUFFIXES[0]

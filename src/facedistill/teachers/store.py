@@ -1,0 +1,251 @@
+"""What a teacher said about every face of a set, asked once and kept on disk.
+
+The teacher sees only the fixed original faces (Wang et al., ICCVW 2019), so its word per face is a constant; with
+mirror images there are two. A store is a folder: `embeddings.npy`, float32 [N, 2, D], and `store.json`, which says
+whose word it is, how many faces are done and the SHA-256 of their embeddings.
+"""
+
+import hashlib
+import io
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.datasets import Face, FaceSet
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.files import write_text
+from facedistill.progress import track
+from facedistill.teachers.teacher import Teacher
+
+ARRAY = "embeddings.npy"
+STATE = "store.json"
+
+_FORMAT = "facedistill-teacher-store-1"
+_BLOCK = 128  # faces between two records of how far it got
+_HASH_BYTES = 1 << 20
+_ALWAYS_HASHED = 1 << 30  # bytes; hashing more takes seconds on each start
+
+
+@dataclass(frozen=True)
+class TeacherStore:
+    """A complete store, opened.
+
+    Attributes:
+        folder: Where it lives.
+        embeddings: Read-only memory map, float32 [N, 2, D], in the face set's order; index 0 on the second axis is the
+            face as it is, 1 its mirror image. Not normalised.
+    """
+
+    folder: Path
+    embeddings: NDArray[np.float32]
+
+
+def store_folder(face_set_folder: Path, teacher: Teacher) -> Path:
+    """Where the store of a face set on disk lives: beside its faces, one folder per teacher."""
+    return Path(face_set_folder) / f"teacher-{teacher.digest[:12]}"
+
+
+def open_store(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherStore:
+    """Opens the store in `folder`; builds it first, or goes on building it, when it is not complete.
+
+    A broken store (damaged `store.json`, wrong length, wrong checksum) is reported by a warning and built anew. The
+    checksum of a complete store is computed at each opening up to 1 GiB; a larger one is trusted when its length
+    and modification time are those recorded at its completion, and checked in full when they are not.
+
+    Raises:
+        UsageError: The face set is empty.
+        FacedistillError: The store was made by another teacher or from other faces (delete the folder); a face cannot
+            be read, or the teacher's word on it is not finite; the disk is full. What was done by then is kept.
+    """
+    folder = Path(folder)
+    if len(face_set) == 0:
+        raise UsageError(f"no teacher store can be made in {folder}: the face set is empty")
+    fresh = _State.fresh(teacher, face_set)
+    try:
+        state = _recorded_state(folder, fresh)
+    except _BrokenStoreError as broken:
+        warnings.warn(f"teacher store {folder} is broken ({broken}); it is built anew", stacklevel=2)
+        state = fresh
+    if not state.complete:
+        _build(teacher, face_set, folder, state)
+    return TeacherStore(folder, np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False))
+
+
+class _BrokenStoreError(Exception):
+    """What is in the folder cannot be used."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """The content of `store.json`; `sha256` is over the embeddings of the first `done` faces."""
+
+    format: str
+    teacher: str
+    teacher_digest: str
+    preprocessing: str
+    face_set_digest: str
+    shape: tuple[int, int, int]
+    done: int
+    sha256: str
+    modified_ns: int
+
+    @classmethod
+    def fresh(cls, teacher: Teacher, face_set: FaceSet) -> Self:
+        return cls(
+            format=_FORMAT,
+            teacher=teacher.name,
+            teacher_digest=teacher.digest,
+            preprocessing=teacher.normalisation,
+            face_set_digest=face_set.digest,
+            shape=(len(face_set), 2, teacher.embedding_size),
+            done=0,
+            sha256=hashlib.sha256().hexdigest(),
+            modified_ns=0,
+        )
+
+    @property
+    def complete(self) -> bool:
+        return self.done == self.shape[0]
+
+    @property
+    def header(self) -> bytes:
+        """The first bytes of the .npy file."""
+        buffer = io.BytesIO()
+        np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": self.shape})
+        return buffer.getvalue()
+
+    @property
+    def length(self) -> int:
+        """Bytes of the .npy file once `done` faces are in it."""
+        return len(self.header) + self.done * 2 * self.shape[2] * 4
+
+
+def _recorded_state(folder: Path, fresh: _State) -> _State:
+    """How far a former session got; `fresh` when there was none."""
+    path = folder / STATE
+    if not path.exists():
+        if (folder / ARRAY).exists():
+            raise _BrokenStoreError(f"{STATE} is missing")
+        return fresh
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        state = _State(**{**values, "shape": tuple(values["shape"])})
+        whole = all(type(getattr(state, key)) is type(value) for key, value in asdict(fresh).items())
+    except (ValueError, TypeError, KeyError):
+        whole = False
+    except OSError as error:
+        raise FacedistillError(f"cannot read {path}: {error.strerror or error}") from error
+    if not whole or state.format != _FORMAT:
+        raise _BrokenStoreError(f"{STATE} is damaged")
+    _refuse_stale(folder, state, fresh)
+    if not 0 <= state.done <= fresh.shape[0]:
+        raise _BrokenStoreError(f"{STATE} is damaged")
+    _check_array(folder / ARRAY, state)
+    return state
+
+
+def _refuse_stale(folder: Path, state: _State, fresh: _State) -> None:
+    differences = [
+        f"{what} (there {old}, now {new})"
+        for what, old, new in (
+            (
+                "the teacher",
+                f"{state.teacher} {state.teacher_digest[:12]}",
+                f"{fresh.teacher} {fresh.teacher_digest[:12]}",
+            ),
+            ("the preprocessing", state.preprocessing, fresh.preprocessing),
+            ("the face set", state.face_set_digest[:12], fresh.face_set_digest[:12]),
+            ("the shape", list(state.shape), list(fresh.shape)),
+        )
+        if old != new
+    ]
+    if differences:
+        raise FacedistillError(
+            f"teacher store {folder} is stale: {', '.join(differences)} changed; delete the folder to build it anew"
+        )
+
+
+def _check_array(path: Path, state: _State) -> None:
+    """Raises unless the file begins as recorded; behind the recorded faces an unfinished store may hold anything."""
+    try:
+        found = path.stat()
+        wrong = found.st_size != state.length if state.complete else found.st_size < state.length
+        if wrong:
+            raise _BrokenStoreError(f"{ARRAY} has {found.st_size} bytes instead of {state.length}")
+        trusted = state.complete and found.st_size > _ALWAYS_HASHED and found.st_mtime_ns == state.modified_ns
+        with path.open("rb") as file:
+            if file.read(len(state.header)) != state.header:
+                raise _BrokenStoreError(f"{ARRAY} has another header")
+            if not trusted and _hash(file, state.length).hexdigest() != state.sha256:
+                raise _BrokenStoreError(f"{ARRAY} has another checksum than {STATE} records")
+    except FileNotFoundError:
+        raise _BrokenStoreError(f"{ARRAY} is missing") from None
+    except OSError as error:
+        raise FacedistillError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _hash(file: IO[bytes], end: int) -> "hashlib._Hash":
+    """SHA-256 from where `file` stands to the byte `end`."""
+    digest = hashlib.sha256()
+    while block := file.read(min(_HASH_BYTES, end - file.tell())):
+        digest.update(block)
+    return digest
+
+
+def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> None:
+    """Asks the teacher about the faces from `state.done` on; records how far it got after each block."""
+    path = folder / ARRAY
+    try:
+        write_text(folder / STATE, json.dumps(asdict(state), indent=1))
+        path.touch()
+        with path.open("r+b") as file:
+            if state.done == 0:
+                file.write(state.header)
+            file.truncate(state.length)
+            file.seek(len(state.header))
+            digest = _hash(file, state.length)
+            for faces in _blocks(face_set, state.done):
+                said = _ask(teacher, faces).tobytes()
+                # Written, not mapped: on a full disk a mapped page would kill the process.
+                file.write(said)
+                file.flush()
+                os.fsync(file.fileno())
+                digest.update(said)
+                state = replace(
+                    state,
+                    done=state.done + len(faces),
+                    sha256=digest.hexdigest(),
+                    modified_ns=os.fstat(file.fileno()).st_mtime_ns,
+                )
+                write_text(folder / STATE, json.dumps(asdict(state), indent=1))
+    except OSError as error:
+        raise FacedistillError(
+            f"cannot write {path}: {error.strerror or error}; {state.done} of {state.shape[0]} faces are kept"
+        ) from error
+
+
+def _blocks(face_set: FaceSet, start: int) -> Iterator[list[Face]]:
+    faces: list[Face] = []
+    for index in track(range(start, len(face_set)), "teacher looks at faces"):
+        faces.append(face_set[index])
+        if len(faces) == _BLOCK or index == len(face_set) - 1:
+            yield faces
+            faces = []
+
+
+def _ask(teacher: Teacher, faces: list[Face]) -> NDArray[np.float32]:
+    """float32 [len(faces), 2, D]: each face and its mirror image."""
+    crops = np.stack([view for face in faces for view in (face.image, face.image[:, ::-1])])
+    said = teacher.embed(crops).astype("<f4", copy=False).reshape(len(faces), 2, -1)
+    finite = np.isfinite(said).all(axis=(1, 2))
+    if not finite.all():
+        key = faces[int(np.argmin(finite))].key
+        raise FacedistillError(f"teacher {teacher.name} says NaN or Inf of face {key}; take another teacher")
+    return said
