@@ -1,5 +1,6 @@
 """Labelled faces from disk: RecordIO, folders, `.bin`, LFW, ORL."""
 
+from facedistill.datasets.aligned import AlignedFaces, align_faces
 from facedistill.datasets.bins import read_bin, write_bin
 from facedistill.datasets.face import Damage, Face, FaceList, FaceSet, find_damage
 from facedistill.datasets.folder import open_face_set
@@ -10,12 +11,14 @@ from facedistill.datasets.recordio_set import write_face_set
 from facedistill.datasets.split import Subset, split_identities
 
 __all__ = [
+    "AlignedFaces",
     "Damage",
     "Face",
     "FaceList",
     "FaceSet",
     "PairSet",
     "Subset",
+    "align_faces",
     "find_damage",
     "load_orl",
     "open_face_set",
