@@ -34,7 +34,9 @@ def check_options(kind: str, name: str, factory: Callable[..., object], given: I
     Raises:
         UsageError: An option is unknown; the message lists those known.
     """
-    known = list(inspect.signature(factory).parameters)[fixed:]
+    catch_all = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    parameters = list(inspect.signature(factory).parameters.values())[fixed:]
+    known = [parameter.name for parameter in parameters if parameter.kind not in catch_all]
     if unknown := [option for option in given if option not in known]:
         takes = f"it takes: {', '.join(known)}" if known else "it takes none"
         raise UsageError(f"the {kind} {name!r} has no option {unknown[0]!r}; {takes}")
