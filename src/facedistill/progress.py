@@ -1,7 +1,8 @@
-"""A progress bar for whatever may take longer than two seconds."""
+"""A progress bar for whatever takes longer than two seconds."""
 
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -9,9 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
+_PATIENCE = 2.0  # seconds without a word
+
 
 def track(items: Iterable[T], description: str, total: int | None = None, unit: str = "") -> Iterator[T]:
-    """Yields `items` while a bar on stderr shows how many are done and the time left.
+    """Yields `items`; after two seconds a bar on stderr shows how many are done and the time left.
 
     Args:
         items: Anything iterable.
@@ -19,8 +22,8 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
         total: Number of items; taken from `len(items)` when it has one.
         unit: Printed behind the count.
     """
-    if total is None and hasattr(items, "__len__"):
-        total = len(items)  # type: ignore[arg-type]
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -28,8 +31,16 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
         TextColumn(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        task = bar.add_task(description, total=total)
+    bar = Progress(*columns, console=Console(file=sys.stderr))
+    task = bar.add_task(description, total=total)
+    started, shown = time.monotonic(), False
+    try:
         for item in items:
             yield item
             bar.advance(task)
+            if not shown and time.monotonic() - started > _PATIENCE:
+                bar.start()
+                shown = True
+    finally:
+        if shown:
+            bar.stop()

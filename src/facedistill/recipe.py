@@ -5,13 +5,18 @@ Every check that needs no data is made here, so that a wrong recipe is refused b
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from argparse import ArgumentError
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from jsonargparse import ArgumentParser, Namespace
 
 from facedistill.errors import UsageError
 
 HARD = "hard"
+HELD_OUT = "held_out"
+LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
 
 
 @dataclass
@@ -180,7 +185,7 @@ class Recipe:
     batch_size: int = 64
     validate_every: int = 200
     control: bool = True
-    test: str = "held_out"
+    test: str = HELD_OUT
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "32", "bf16"] = "auto"
@@ -226,11 +231,11 @@ class Recipe:
             ("held_out_identities", self.data.held_out_identities),
             ("validation_identities", self.data.validation_identities),
         ):
-            if count < 0 or count == 1:
-                raise UsageError(f"recipe: data.{name} is {count}; give 0, or at least 2 people to tell apart")
+            if count != 0 and count < LEAST_TESTED:
+                raise UsageError(f"recipe: data.{name} is {count}; give 0, or at least {LEAST_TESTED} people")
         if not 0 <= self.optimiser.warmup < 1:
             raise UsageError(f"recipe: optimiser.warmup is {self.optimiser.warmup}; it is a share in [0, 1)")
-        if self.test == "held_out" and not self.data.held_out_identities:
+        if self.test == HELD_OUT and not self.data.held_out_identities:
             raise UsageError(
                 "recipe: test is held_out but data.held_out_identities is 0; keep people out, or name a test set"
             )
@@ -239,19 +244,60 @@ class Recipe:
         for name, term in self.losses.items():
             if term.weight <= 0:
                 raise UsageError(f"recipe: losses.{name}.weight is {term.weight}; leave the term out instead")
+        if HARD in self.losses and self.losses[HARD].options:
+            raise UsageError("recipe: losses.hard has options; the hard loss is set up by `head`")
         if self.control and HARD not in self.losses:
             raise UsageError("recipe: the control is trained by losses.hard, which is missing; add it, or control: false")
         if any(step.name == "mirror" for step in self.variance):
             raise UsageError("recipe: variance `mirror` would hide from the teacher which side it sees; use data.mirror")
 
-    def control_recipe(self) -> "Recipe":
-        """The same student, data, steps and augmentation, taught by labels alone."""
-        from dataclasses import replace
+    @property
+    def distils(self) -> bool:
+        """Whether any term of the loss listens to a teacher."""
+        return set(self.losses) != {HARD}
 
-        return replace(
-            self,
-            name=f"{self.name}-control",
-            out=str(self.folder / "control"),
-            losses={HARD: self.losses[HARD]},
-            control=False,
-        )
+    def labels_only(self) -> "Recipe":
+        """The same net, data, steps and augmentation, taught by labels alone.
+
+        Raises:
+            UsageError: The recipe has no hard loss.
+        """
+        if HARD not in self.losses:
+            raise UsageError("recipe: losses.hard is missing; without a teacher nothing else can train the net")
+        return replace(self, losses={HARD: self.losses[HARD]}, control=False)
+
+    def control_recipe(self) -> "Recipe":
+        """The student's own run without its teacher, in a folder inside its run folder."""
+        return replace(self.labels_only(), name=f"{self.name}-control", out=str(self.folder / "control"))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads a recipe file.
+
+    Raises:
+        UsageError: The file is missing, or a key or a value is wrong; the message names it.
+    """
+    parser = recipe_parser()
+    try:
+        return recipe_of(parser, parser.parse_path(str(path)))
+    except (ArgumentError, TypeError) as error:
+        raise UsageError(f"{path}: {one_line(error)}") from error
+
+
+def recipe_parser() -> ArgumentParser:
+    """A parser that takes a recipe as `--config FILE` and each of its fields as an option."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config", help="the recipe, a YAML file")
+    parser.add_class_arguments(Recipe, as_group=False)
+    return parser
+
+
+def recipe_of(parser: ArgumentParser, parsed: Namespace) -> Recipe:
+    """The recipe in what `recipe_parser` has parsed."""
+    values = parser.instantiate(parsed)
+    return Recipe(**{entry.name: values[entry.name] for entry in fields(Recipe)})
+
+
+def one_line(error: Exception) -> str:
+    """A parser's message without its line breaks."""
+    return " ".join(str(error).split())

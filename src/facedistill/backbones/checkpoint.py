@@ -4,6 +4,7 @@
 "head": None | {"name", "classes", "options", "weights"}}`, read with `weights_only=True`.
 """
 
+import io
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from facedistill.backbones.base import Backbone
 from facedistill.backbones.build import build_backbone
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.files import atomic_path
+from facedistill.files import write_bytes
 
 FORMAT = "facedistill-checkpoint-1"
 _SHOWN_KEYS = 3
@@ -26,7 +27,9 @@ M = TypeVar("M", bound=nn.Module)
 class SavedHead(Protocol):
     """What a head tells about itself; `facedistill.heads.Head` is one."""
 
-    name: str
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the head's name in the registry
+
     classes: int
     embedding_size: int
     options: dict[str, Any]
@@ -60,8 +63,10 @@ def save_backbone(path: Path, backbone: Backbone, head: SavedHead | None = None)
             "weights": _plain(head.state_dict()),
         },
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # Through memory: torch's own writer turns a full disk into a RuntimeError that does not say so.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_backbone(path: Path) -> Backbone:

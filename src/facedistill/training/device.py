@@ -1,5 +1,6 @@
 """Which device and precision a recipe's `auto` means on this machine."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -28,8 +29,9 @@ def _best_device() -> str:
 def _computes_bf16(device: str) -> bool:
     """Whether bf16 is native there; emulated, it is slower than 32 bits."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "mps":
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    # Older torch cannot tell; then 32 bits are the safe choice.
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -26,7 +26,6 @@ class Knowledge:
         centred: Subtract the set's mean normalised embedding, then normalise again.
         scale: What cosines are multiplied by to make logits; the student's head's own scale, so that
             both speak of the same cosines.
-        device: Where the class centres live and the outputs go.
     """
 
     def __init__(
@@ -36,11 +35,9 @@ class Knowledge:
         classes: int,
         centred: bool,
         scale: float,
-        device: torch.device,
     ) -> None:
         self._embeddings = embeddings
         self._scale = scale
-        self._device = device
         size = embeddings.shape[2]
         total = np.zeros(size)
         for block in np.array_split(embeddings, max(1, len(embeddings) // 8192)):
@@ -49,26 +46,22 @@ class Knowledge:
         centres = np.zeros((classes, size))
         for rows in np.array_split(np.arange(len(embeddings)), max(1, len(embeddings) // 8192)):
             np.add.at(centres, labels[rows], self._prepared(embeddings[rows]).sum(axis=1))
-        self._centres = F.normalize(torch.from_numpy(centres.astype(np.float32)), dim=1).to(device)
-
-    @property
-    def embedding_size(self) -> int:
-        """Length of the teacher's embeddings."""
-        return int(self._embeddings.shape[2])
+        self._centres = F.normalize(torch.from_numpy(centres.astype(np.float32)), dim=1)
 
     def _prepared(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         normalised = _normalised(embeddings)
         return _normalised(normalised - self._mean) if self._mean.any() else normalised
 
-    def outputs(self, indices: Tensor, mirrored: Tensor) -> Outputs:
-        """The teacher's outputs for faces `indices` int64 [B], of which some are `mirrored` bool [B].
+    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
+        """The teacher's outputs for faces `indices` int64 [B], of which some are `mirrored` bool [B], on `device`.
 
         Returns:
             Unit-length embeddings [B, D] and logits [B, C].
         """
         said = self._prepared(self._embeddings[indices.numpy(), mirrored.long().numpy()])
-        embedding = torch.from_numpy(said).to(self._device)
-        return Outputs(embedding, logits=self._scale * embedding @ self._centres.T)
+        embedding = torch.from_numpy(said)
+        logits = self._scale * embedding @ self._centres.T
+        return Outputs(embedding.to(device), logits.to(device))
 
 
 def _normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

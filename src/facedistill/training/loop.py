@@ -90,7 +90,7 @@ def fit(
             batch = batch.to(fabric.device)
             clock.data_came()
             _set_learning_rate(optimiser, recipe, progress.step)
-            teacher = knowledge.outputs(batch.indices, batch.mirrored) if knowledge else None
+            teacher = knowledge.outputs(batch.indices, batch.mirrored, fabric.device) if knowledge else None
             terms = model(batch.crops, batch.labels, teacher)
             total = torch.stack(list(terms.values())).sum()
             _refuse_non_finite(terms, progress.step, batch)

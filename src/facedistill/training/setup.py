@@ -81,13 +81,15 @@ def build_variances(recipe: Recipe) -> list[Variance]:
     return [build_variance(step.name, **step.options) for step in recipe.variance]
 
 
-def build_task(recipe: Recipe, classes: int, embedding_size: int) -> Task:
+def build_task(recipe: Recipe, classes: int) -> Task:
     """The student, its head and losses, with initial weights that follow from the recipe's seed.
 
     The backbone and head are made first, so the control starts from the very same weights.
     """
     torch.manual_seed(recipe.seed)
-    return _build(recipe, classes, embedding_size)
+    if recipe.student.embedding_size is None:
+        raise UsageError("recipe: student.embedding_size is not decided; it is the teacher's, or must be given")
+    return _build(recipe, classes, recipe.student.embedding_size)
 
 
 def _build(recipe: Recipe, classes: int, embedding_size: int) -> Task:

@@ -1,0 +1,183 @@
+"""The command line: every command is one function, its arguments are that function's."""
+
+import inspect
+import json
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.files import write_text
+from facedistill.recipe import Recipe, one_line, recipe_of, recipe_parser
+
+
+def prepare(photos: str, out: str, size: tuple[int, int] = (112, 96), workers: int | None = None) -> None:
+    """Turns a folder of photos into a face set: finds, aligns and packs the faces.
+
+    Args:
+        photos: A folder tree, person/photo.jpg at any depth; the folder of a photo names the person.
+        out: Where the face set (RecordIO) and `rejects.csv` are written. Run again to go on where it stopped.
+        size: Crop (height, width): 112,96 or 112,112.
+        workers: Processes; by default one per core.
+    """
+    from facedistill.faces.prepare import prepare as prepare_photos
+
+    result = prepare_photos(Path(photos), Path(out), size=size, workers=workers)
+    print(result)
+
+
+def train(recipe: Recipe) -> None:
+    """Trains a net by labels alone: a teacher, or the control of a student."""
+    from facedistill.experiment import run
+
+    _show(run(recipe.labels_only()), recipe.folder)
+
+
+def distill(recipe: Recipe) -> None:
+    """Distils a teacher into a student, trains the control beside it, exports and tests both."""
+    from facedistill.experiment import run
+
+    if not recipe.distils:
+        raise UsageError("recipe: losses names no distillation loss; add one, or use `facedistill train`")
+    _show(run(recipe), recipe.folder)
+
+
+def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
+    """Tests a model at native size and at 30, 20, 16, 12 and 8 rows, with the probe and with both sides degraded.
+
+    Args:
+        model: A model file, a checkpoint, a foreign ONNX file, or `dlib`.
+        on: `orl`, a face set's folder, or a .bin file.
+        json: Also write the figures here.
+    """
+    from facedistill.evaluation import evaluate as evaluate_on
+    from facedistill.evaluation.report import sweep_table
+    from facedistill.teachers import load_teacher
+
+    results = evaluate_on(load_teacher(model).embed, on)
+    if json:
+        _write_json(json, results)
+    for name, sweep in results.items():
+        _console().print(sweep_table(f"{model} on {name}", sweep))
+
+
+def export(run: str, out: str) -> None:
+    """Writes a run's best net as one ONNX file with preprocessing inside, proven equal to the trained net.
+
+    Args:
+        run: A run folder, or RUN/control.
+        out: The model file to write, OUT.onnx.
+    """
+    from facedistill.experiment import export_run
+
+    error = export_run(Path(run), Path(out))
+    print(f"{out}: {Path(out).stat().st_size / 1e6:.2f} MB, differs from the trained net by at most {error:.1g}")
+
+
+def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:
+    """Says whether two photos show the same person.
+
+    Args:
+        a: A photo.
+        b: Another.
+        model: A model file; by default the one that $FACEDISTILL_MODEL names.
+        fmr: The share of wrong matches to accept.
+        json: Also write the answer here.
+    """
+    from dataclasses import asdict
+
+    from facedistill.runtime import Recognizer
+
+    answer = Recognizer(model).verify(a, b, fmr=fmr)
+    word = "the same person" if answer.same else "different people"
+    print(f"{word}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g})")
+    if json:
+        _write_json(json, asdict(answer))
+
+
+_DESCRIPTION = "Distil any face-recognition teacher into a small student that still knows people at 16x16 pixels."
+_RECIPE_COMMANDS: dict[str, Callable[[Recipe], None]] = {"train": train, "distill": distill}
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "eval": evaluate,
+    "export": export,
+    "verify": verify,
+    "prepare": prepare,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0, 1 (the work failed) or 2 (the call was wrong)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        parser = _parser()
+        parsed = parser.parse_args(_recipe_file_first(words))
+        name = parsed.subcommand
+        if name in _RECIPE_COMMANDS:
+            _RECIPE_COMMANDS[name](recipe_of(recipe_parser(), parsed[name]))
+        else:
+            _COMMANDS[name](**vars(parser.instantiate(parsed)[name]))
+        return 0
+    except FacedistillError as error:
+        return _fail(str(error), error.exit_code)
+    except ArgumentError as error:
+        return _fail(f"{one_line(error)}; see `facedistill --help`", UsageError.exit_code)
+    except KeyboardInterrupt:
+        return _fail("stopped; what was done is kept, and the same command goes on", FacedistillError.exit_code)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="facedistill", description=_DESCRIPTION, version=version("facedistill"), exit_on_error=False
+    )
+    commands = parser.add_subcommands(required=True, metavar="COMMAND")
+    for name, command in {**_RECIPE_COMMANDS, **_COMMANDS}.items():
+        if name in _RECIPE_COMMANDS:
+            own = recipe_parser()
+            own.usage = f"facedistill {name} RECIPE.yaml [--FIELD VALUE ...] | --resume RUN"
+        else:
+            own = ArgumentParser(exit_on_error=False)
+            own.add_function_arguments(command, as_positional=True, as_group=False)
+        own.description = (inspect.getdoc(command) or name).partition("\n\nArgs:")[0]
+        commands.add_subcommand(name, own, help=own.description.partition(".")[0])
+    return parser
+
+
+def _recipe_file_first(words: list[str]) -> list[str]:
+    """`distill RECIPE.yaml` and `distill --resume RUN` in the words of the parser: `--config FILE`."""
+    if len(words) < 2 or words[0] not in _RECIPE_COMMANDS:
+        return words
+    command, first, *rest = words
+    if first == "--resume" and rest:
+        run, *rest = rest
+        return [command, "--config", str(Path(run) / "recipe.yaml"), "--out", run, *rest]
+    return words if first.startswith("-") else [command, "--config", first, *rest]
+
+
+def _show(summary: dict[str, Any], folder: Path) -> None:
+    from facedistill.evaluation.report import summary_table
+
+    _console().print(summary_table(summary))
+    print(f"{folder}: student.onnx, summary.json, report.html")
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _write_json(path: str, content: Any) -> None:
+    write_text(Path(path), json.dumps(content, indent=1) + "\n")
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"facedistill: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

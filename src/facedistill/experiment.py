@@ -1,0 +1,232 @@
+"""A whole experiment: the teacher's word, the student, its control, the model files and the proof.
+
+Each part is kept in the run folder once it is done, so the same call goes on where it stopped.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facedistill.backbones import embed_crops, load_backbone
+from facedistill.datasets import FaceSet
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation import calibrate_thresholds, evaluate, sweep
+from facedistill.evaluation.report import write_report
+from facedistill.export import export_model, file_cost, latencies_ms
+from facedistill.files import write_text
+from facedistill.losses import LOSSES
+from facedistill.model_file import NATIVE, ModelMetadata
+from facedistill.recipe import HARD, HELD_OUT, Recipe, read_recipe
+from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, open_store
+from facedistill.training import BEST, FitResult, fit
+from facedistill.training.data import ShownFaces
+from facedistill.training.knowledge import Knowledge
+from facedistill.training.loop import Embed, Validate
+from facedistill.training.run_folder import RECIPE, open_run_folder, versions
+from facedistill.training.setup import TrainingFaces, build_task, build_variances, check_names, open_training_faces
+
+SUMMARY = "summary.json"
+REPORT = "report.html"
+TEACHER, STUDENT, CONTROL = "teacher", "student", "control"
+
+_VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
+_PARITY_FACES = 64
+_SOFT_LABEL_SCALE = 30.0  # for a head without a scale of its own: AM-Softmax's
+
+
+def run(recipe: Recipe) -> dict[str, Any]:
+    """Trains, exports and tests what a recipe describes; a finished run is only read.
+
+    Args:
+        recipe: With distillation losses, its student is trained by the teacher, and beside it the control;
+            with `hard` alone, a net is trained by labels.
+
+    Returns:
+        The summary that stands in `summary.json` (see `evaluation.report.write_report`).
+
+    Raises:
+        FacedistillError: See `fit`, `open_store`, `export_model`.
+        UsageError: The recipe cannot work; nothing was loaded.
+    """
+    check_names(recipe)
+    teacher = _load_teacher(recipe) if recipe.distils else None
+    recipe = _resolved(recipe, teacher)
+    folder = open_run_folder(recipe)
+    if (folder / SUMMARY).exists():
+        return read_summary(folder)
+    faces = open_training_faces(recipe.data, recipe.student.input_size)
+    seconds: dict[str, float] = {}
+    nets = {STUDENT: recipe}
+    store = None
+    if teacher is not None:
+        started = time.perf_counter()
+        store = open_store(teacher, faces.train, folder / TEACHER)
+        seconds[TEACHER] = time.perf_counter() - started
+        if recipe.control:
+            nets[CONTROL] = recipe.control_recipe()
+    files: dict[str, Path] = {}
+    for name, net in nets.items():
+        result = _train(net, faces, store if net.distils else None)
+        seconds[name] = result.seconds
+        files[name] = folder / f"{name}.onnx"
+        _export(net, faces, files[name])
+    summary = _prove(recipe, faces, teacher, files, seconds)
+    write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    write_report(folder / REPORT, summary)
+    return summary
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of a finished run.
+
+    Raises:
+        FacedistillError: There is none, or it is damaged.
+    """
+    try:
+        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        return summary
+    except (OSError, ValueError) as error:
+        raise FacedistillError(f"{folder / SUMMARY} cannot be read ({error}); delete it and run again") from error
+
+
+def export_run(folder: Path, out: Path) -> float:
+    """Writes a run's best net as a model file.
+
+    Args:
+        folder: The run folder; `RUN/control` is one too.
+        out: The model file.
+
+    Returns:
+        The largest difference to torch's embeddings, see `export_model`.
+
+    Raises:
+        UsageError: The folder holds no run.
+    """
+    if not (folder / RECIPE).exists() or not (folder / BEST).exists():
+        raise UsageError(f"{folder} holds no trained run (no {RECIPE} or no {BEST}); give a run folder")
+    recipe = replace(read_recipe(folder / RECIPE), out=str(folder))
+    return _export(recipe, open_training_faces(recipe.data, recipe.student.input_size), out)
+
+
+def _load_teacher(recipe: Recipe) -> Teacher:
+    said = recipe.teacher
+    return load_teacher(said.spec, mean=said.mean, std=said.std, channels=said.channels)
+
+
+def _resolved(recipe: Recipe, teacher: Teacher | None) -> Recipe:
+    """The recipe with an embedding size, which must be the teacher's wherever embeddings are compared."""
+    size = recipe.student.embedding_size or (teacher.embedding_size if teacher else 512)
+    if teacher is not None and size != teacher.embedding_size:
+        for name in recipe.losses:
+            if name != HARD and "embedding" in LOSSES[name].needs:
+                raise UsageError(
+                    f"recipe: losses.{name} compares embeddings, but student.embedding_size is {size} and "
+                    f"the teacher's {teacher.embedding_size}; leave student.embedding_size out"
+                )
+    return replace(recipe, student=replace(recipe.student, embedding_size=size))
+
+
+def _train(recipe: Recipe, faces: TrainingFaces, store: TeacherStore | None) -> FitResult:
+    folder = open_run_folder(recipe)
+    task = build_task(recipe, faces.train.classes)
+    knowledge = None
+    if store is not None:
+        scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
+        knowledge = Knowledge(
+            store.embeddings, faces.train.labels, faces.train.classes, recipe.teacher.centred, scale
+        )
+    shown = ShownFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    return fit(task, shown, knowledge, recipe, folder, _validator(faces.validation) if faces.validation else None)
+
+
+def _validator(faces: FaceSet) -> Validate:
+    """Judges a net by its equal error rates at native size and at 16 rows."""
+
+    def validate(embed: Embed) -> Mapping[str, float]:
+        cells = sweep(embed, faces, resolutions=(_VALIDATED_AT,), bootstrap=0)
+        return {f"eer_{at}": cells[at]["eer"] for at in (NATIVE, str(_VALIDATED_AT))}
+
+    return validate
+
+
+def _export(recipe: Recipe, faces: TrainingFaces, out: Path) -> float:
+    backbone = load_backbone(recipe.folder / BEST)
+    embed = partial(embed_crops, backbone)
+    thresholds, calibration = {}, "not calibrated: the recipe keeps no people for validation"
+    if faces.validation is not None:
+        thresholds = calibrate_thresholds(embed, faces.validation)
+        people, pictures = faces.validation.classes, len(faces.validation)
+        calibration = f"on {pictures} pictures of {people} people of {recipe.data.faces} that were not trained on"
+    metadata = ModelMetadata(
+        name=recipe.name,
+        crop_size=recipe.student.input_size,
+        embedding_size=backbone.embedding_size,
+        thresholds=thresholds,
+        calibration=calibration,
+        data_digest=faces.train.digest,
+        recipe_digest=recipe.digest,
+        licence=recipe.licence,
+    )
+    judged = faces.validation or faces.train
+    crops = np.stack([judged[i].image for i in range(min(_PARITY_FACES, len(judged)))])
+    return export_model(backbone, out, metadata, crops)
+
+
+def _prove(
+    recipe: Recipe, faces: TrainingFaces, teacher: Teacher | None, files: Mapping[str, Path], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Tests every model on the same pictures and puts what it costs beside it."""
+    embedders: dict[str, Embed] = {TEACHER: teacher.embed} if teacher else {}
+    embedders |= {name: load_teacher(path).embed for name, path in files.items()}
+    costed = dict(files)
+    if isinstance(teacher, OnnxTeacher):
+        costed[TEACHER] = teacher.path
+    times = latencies_ms(costed)
+    models: dict[str, dict[str, Any]] = {}
+    for name, embed in embedders.items():
+        started = time.perf_counter()
+        models[name] = {"name": teacher.name if teacher and name == TEACHER else recipe.name}
+        costs = asdict(file_cost(costed[name])) if name in costed else dict.fromkeys(("size_mb", "parameters", "macs"))
+        models[name] |= {**costs, "latency_ms": times.get(name), "sweep": _test(recipe, faces, embed)}
+        seconds[f"testing the {name}"] = time.perf_counter() - started
+    return {
+        "name": recipe.name,
+        "test": _tested_on(recipe, faces),
+        "models": models,
+        "settings": {
+            "seed": recipe.seed,
+            "split_seed": recipe.data.split_seed,
+            "recipe": f"{recipe.folder / RECIPE}",
+            "recipe_digest": recipe.digest,
+            "versions": versions(),
+            "train_identities": faces.train.classes,
+            "train_pictures": len(faces.train),
+            "steps": recipe.steps,
+            "seconds": {name: round(taken, 1) for name, taken in seconds.items()},
+        },
+    }
+
+
+def _test(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
+    if recipe.test == HELD_OUT:
+        assert faces.held_out is not None, "the recipe was checked"
+        return sweep(embed, faces.held_out, failed=faces.failed)
+    (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
+    return result
+
+
+def _tested_on(recipe: Recipe, faces: TrainingFaces) -> dict[str, Any]:
+    if recipe.test == HELD_OUT and faces.held_out is not None:
+        return {
+            "set": recipe.data.faces,
+            "identities": faces.held_out.classes,
+            "pictures": len(faces.held_out),
+            "note": "people of the same set as the training people, none of them trained on",
+        }
+    return {"set": recipe.test, "identities": None, "pictures": None, "note": "another set than the training set"}

@@ -1,0 +1,90 @@
+"""What a model file costs: bytes, parameters, multiply-accumulates and time, all read off the file itself."""
+
+import math
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper, shape_inference
+
+from facedistill.errors import FacedistillError
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one file costs.
+
+    Attributes:
+        size_mb: Bytes on disk / 1e6.
+        parameters: Numbers in the weights.
+        macs: Multiply-accumulates of convolutions and matrix products for one face.
+    """
+
+    size_mb: float
+    parameters: int
+    macs: int
+
+
+def file_cost(path: Path) -> Cost:
+    """Reads parameters and multiply-accumulates off an ONNX file.
+
+    Raises:
+        FacedistillError: A convolution's output size cannot be inferred.
+    """
+    model = onnx.load(path)
+    inputs = {entry.name for entry in model.graph.input}
+    for entry in model.graph.input:
+        entry.type.tensor_type.shape.dim[0].dim_value = 1
+    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *inferred.output)
+    }
+    weights = {w.name: tuple(w.dims) for w in inferred.initializer if w.name not in inputs}
+    macs = 0
+    for node in inferred.node:
+        kernel = next((weights[name] for name in node.input[1:2] if name in weights), None)
+        if kernel is None or node.op_type not in ("Conv", "Gemm", "MatMul"):
+            continue
+        places = 1
+        if node.op_type == "Conv":
+            places = math.prod(shapes.get(node.output[0], [0])[2:])
+            if not places:
+                raise FacedistillError(f"{path}: the size of {node.output[0]} cannot be inferred; export it again")
+        macs += math.prod(kernel) * places
+    parameters = sum(math.prod(w.dims) for w in inferred.initializer if numpy_helper.to_array(w).dtype.kind == "f")
+    return Cost(path.stat().st_size / 1e6, parameters, macs)
+
+
+def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float]:
+    """Median time of one face on one core, the files taking turns so that a drifting machine favours none.
+
+    Args:
+        files: Name -> ONNX file with uint8 [B, H, W, 3] input.
+        rounds: Counted runs of each file, after three that are not.
+
+    Returns:
+        Name -> milliseconds.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    sessions = {
+        name: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        for name, path in files.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in files}
+    for turn in range(rounds + 3):
+        for name, session in sessions.items():
+            entry = session.get_inputs()[0]
+            crop = np.full((1, *entry.shape[1:]), turn, dtype=np.uint8)
+            started = time.perf_counter()
+            session.run(None, {entry.name: crop})
+            if turn >= 3:
+                times[name].append(1000 * (time.perf_counter() - started))
+    return {name: statistics.median(taken) for name, taken in times.items()}
