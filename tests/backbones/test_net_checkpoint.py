@@ -61,6 +61,20 @@ def test_a_head_of_another_size_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_leaves_the_old_file(checkpoint):
+    resource = pytest.importorskip("resource")
+    before = checkpoint.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        with pytest.raises(FacedistillError, match=r"cannot write .*net\.pt"):
+            save_backbone(checkpoint, small_net())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoint.read_bytes() == before
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
 def drop(part, key):
     def change(content):
         del (content[part] if part else content)[key]
