@@ -77,9 +77,9 @@ class BatchedTeacher(ABC):
         self.input_size = input_size
         self.embedding_size = embedding_size
         self.normalisation = normalisation
-        self.digest = hashlib.sha256(
-            json.dumps([weights_digest, normalisation, input_size, embedding_size]).encode()
-        ).hexdigest()
+        # The template too: it decides where faces of other crop conventions land.
+        parts = [weights_digest, normalisation, crop_convention(input_size).points, embedding_size]
+        self.digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         self._batch = batch
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
