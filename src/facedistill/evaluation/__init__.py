@@ -2,6 +2,7 @@
 
 from facedistill.evaluation.calibration import calibrate_thresholds
 from facedistill.evaluation.identification import IdentificationResult, identify
+from facedistill.evaluation.protocols import evaluate
 from facedistill.evaluation.sweep import sweep
 from facedistill.evaluation.verification import VerificationResult, verify_pairs
 
@@ -9,6 +10,7 @@ __all__ = [
     "IdentificationResult",
     "VerificationResult",
     "calibrate_thresholds",
+    "evaluate",
     "identify",
     "sweep",
     "verify_pairs",

@@ -1,19 +1,14 @@
 """Thresholds for the model file: at which similarity a wrong match is how rare, at each resolution."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facedistill.datasets import FaceSet
 from facedistill.evaluation.metrics import FARS, Ranking, supported
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, identity_numbers
+from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
 from facedistill.evaluation.trials import picture_pairs
 from facedistill.model_file import NATIVE
-
-if TYPE_CHECKING:
-    from facedistill.datasets import FaceSet
 
 _NAMES = dict(zip(FARS, ("1e-1", "1e-2", "1e-3", "1e-4"), strict=True))
 
@@ -37,8 +32,8 @@ def calibrate_thresholds(
     Raises:
         UsageError, FacedistillError: As for `sweep`.
     """
-    people = identity_numbers(faces)
-    embeddings = embed_at(embed, [faces[i].image for i in range(len(faces))], resolutions)
+    images, people = read_faces(faces)
+    embeddings = embed_at(embed, images, resolutions)
     thresholds = {}
     for name, probes in embeddings.items():
         left, right, same = picture_pairs(people, ordered=name != NATIVE)

@@ -1,32 +1,30 @@
 """The resolution sweep: how recognition falls as pictures shrink from native size to 8 rows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Float, paired_cosines, unit_rows
 from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, interval, listed_pairs, verification_cell
 from facedistill.model_file import NATIVE
+from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
 from facedistill.variance import degrade
-
-if TYPE_CHECKING:
-    from facedistill.datasets import FaceSet
 
 RESOLUTIONS = (30, 20, 16, 12, 8)
 BOTH = "both"
 
 _CROPS_AT_ONCE = 64
 
+T = TypeVar("T")
 Crop = NDArray[np.uint8]
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-SweepResult = dict[str, Cell | dict[str, Cell]]
+SweepResult = dict[str, dict[str, Any]]
 
 
 def sweep(
@@ -52,7 +50,8 @@ def sweep(
         embed: uint8 [B, H, W, 3] -> [B, D], of any length but zero.
         faces: Aligned crops of one size, at least four people, two pictures of each.
         resolutions: Rows to which crops are shrunk by `variance.degrade` before they are enlarged back.
-        failed: Pictures in which no face was found, for the failure-to-enrol rate `fte` = failed / all pictures.
+        failed: Pictures in which no face was found. With those of `faces` that cannot be read, which are left out,
+            they make the failure-to-enrol rate `fte`: their share of all pictures.
         bootstrap: Number of resamples; 0 leaves `ci` empty.
         seed: Of the resamples.
 
@@ -64,13 +63,11 @@ def sweep(
         UsageError: Too many pictures, or an argument out of range.
         FacedistillError: Too few people or pictures, or an embedding that is zero or NaN.
     """
-    if failed < 0:
-        raise UsageError(f"failed counts pictures, so it is 0 or more, not {failed}")
-    people = identity_numbers(faces)
+    images, people = read_faces(faces)
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     ordered, unordered = all_pairs(people, True, draws), all_pairs(people, False, draws)
-    fte = failed / (failed + len(faces))
-    embeddings = embed_at(embed, [faces[i].image for i in range(len(faces))], resolutions)
+    fte = _failure_rate(failed + len(faces) - len(people), len(people))
+    embeddings = embed_at(embed, images, resolutions)
     native = embeddings[NATIVE]
 
     def cell(probes: Float, gallery: Float) -> Cell:
@@ -87,19 +84,22 @@ def sweep_pairs(
     second: Sequence[Crop],
     same: NDArray[np.bool_],
     resolutions: Sequence[int] = RESOLUTIONS,
+    failed: int = 0,
     bootstrap: int = 200,
     seed: int = 0,
 ) -> SweepResult:
     """The sweep over a list of pairs (LFW's protocol): the second picture of each is the probe.
 
     As `sweep`, but: the folds are 10 consecutive stretches of the list, accuracy is the plain share of pairs judged
-    rightly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason.
+    rightly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason. `failed`
+    counts the pairs that could not be compared.
     """
+    fte = _failure_rate(failed, len(same))
     trial = listed_pairs(same, draw(len(same), bootstrap, seed))
     gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, resolutions)
 
     def cell(probe: Float, mate: Float) -> Cell:
-        return _complete(verification_cell(trial, paired_cosines(probe, mate)), (None, {}), 0.0)
+        return _complete(verification_cell(trial, paired_cosines(probe, mate)), (None, {}), fte)
 
     return _table(cell, gallery[NATIVE], probes, gallery)
 
@@ -108,11 +108,15 @@ def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) ->
     """Unit embeddings [N, D] of the crops: {"native": ..., "30": ..., ...}, each condition embedded once.
 
     Raises:
-        UsageError: A resolution is repeated.
+        UsageError: A resolution is repeated, or the crops differ in size.
         FacedistillError: An embedding is zero or NaN, or their number is not that of the crops.
     """
     if len(set(resolutions)) != len(resolutions):
         raise UsageError(f"a resolution is given twice: {list(resolutions)}")
+    if len(sizes := {crop.shape for crop in crops}) > 1:
+        raise UsageError(
+            f"the pictures differ in size ({len(sizes)} sizes); align them to one with `facedistill prepare`"
+        )
     conditions: dict[str, int | None] = {NATIVE: None} | {str(rows): rows for rows in resolutions}
     batches = [
         (name, slice(start, start + _CROPS_AT_ONCE))
@@ -130,16 +134,38 @@ def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) ->
     return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
 
 
-def identity_numbers(faces: FaceSet) -> Int:
-    """Whom each picture shows, as int64 [N] numbers 0..I-1.
+def read_faces(faces: FaceSet) -> tuple[list[Crop], Int]:
+    """The pictures of a face set that can be read, and whom each shows: int64 [N] numbers 0..I-1.
 
     Raises:
-        FacedistillError: The set is empty.
+        FacedistillError: There is none.
     """
-    if len(faces) == 0:
-        raise FacedistillError("the face set holds no picture")
-    numbers: Int = np.unique(np.asarray(faces.labels), return_inverse=True)[1].astype(np.int64)
-    return numbers
+    found = readable(faces.__getitem__, len(faces), "the face set")
+    labels = np.array([face.label for face in found])
+    return [face.image for face in found], np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def readable(read: Callable[[int], T], count: int, source: str) -> list[T]:
+    """What `read` gives for 0..count-1, without those whose picture is damaged; the caller counts them.
+
+    Raises:
+        FacedistillError: Nothing is left.
+    """
+    items = []
+    for index in range(count):
+        try:
+            items.append(read(index))
+        except UnreadablePicture:
+            continue
+    if not items:
+        raise FacedistillError(f"{source} holds no picture that can be read; copy it again from its origin")
+    return items
+
+
+def _failure_rate(failed: int, used: int) -> float:
+    if failed < 0:
+        raise UsageError(f"failed counts failures, so it is 0 or more, not {failed}")
+    return failed / (failed + used)
 
 
 def _table(

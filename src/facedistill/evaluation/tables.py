@@ -1,0 +1,143 @@
+"""The figures of an experiment as one table: for a terminal, for Markdown, for the report page."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from facedistill.errors import UsageError
+from facedistill.evaluation.sweep import BOTH
+from facedistill.model_file import NATIVE
+
+TITLES = {"teacher": "teacher", "student": "student", "control": "student without a teacher"}
+METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
+NOT_KNOWN = "n/a"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        title: What is measured, with its unit.
+        values: One text per model, in the order of `models_in`.
+        section: The heading it stands under.
+    """
+
+    title: str
+    values: tuple[str, ...]
+    section: str
+
+
+def models_in(summary: Mapping[str, Any]) -> list[str]:
+    """Those of teacher, student and control that the summary holds, in this order.
+
+    Raises:
+        UsageError: It holds no student, or a model of another name.
+    """
+    models = summary["models"]
+    if "student" not in models or not models.keys() <= TITLES.keys():
+        raise UsageError(f"a summary's models are teacher, student and control, not {', '.join(models) or 'none'}")
+    return [name for name in TITLES if name in models]
+
+
+def resolutions_in(summary: Mapping[str, Any]) -> list[str]:
+    """The resolutions of the student's sweep, native first, then falling."""
+    return _resolutions(summary["models"]["student"]["sweep"])
+
+
+def resolution_title(name: str) -> str:
+    """A resolution's name for people: native, 16 px."""
+    return name if name == NATIVE else f"{name} px"
+
+
+def rows(summary: Mapping[str, Any], both: bool = False) -> list[Row]:
+    """The lines of the table.
+
+    Args:
+        summary: As `report.write_report` takes it.
+        both: The accuracies with both pictures degraded instead of the probe alone, without the sizes and speeds.
+    """
+    models = [summary["models"][name] for name in models_in(summary)]
+
+    def line(section: str, title: str, value: Callable[[Mapping[str, Any]], str]) -> Row:
+        return Row(title, tuple(value(model) for model in models), section)
+
+    lines = []
+    if not both:
+        lines += [
+            line("model", "file, MB", lambda m: _number(m["size_mb"], "{:.1f}")),
+            line("model", "parameters, million", lambda m: _number(m["parameters"], "{:.2f}", 1e-6)),
+            line("model", "multiply-adds, million", lambda m: _number(m["macs"], "{:.0f}", 1e-6)),
+            line("model", "CPU ms per face", lambda m: _number(m["latency_ms"], "{:.1f}")),
+        ]
+    for metric in ("accuracy", "eer"):
+        for name in resolutions_in(summary):
+            cells = [(model["sweep"][BOTH] if both else model["sweep"])[name] for model in models]
+            lines.append(Row(resolution_title(name), tuple(cell_text(cell, metric) for cell in cells), METRICS[metric]))
+    return lines
+
+
+def cell_text(cell: Mapping[str, Any], metric: str) -> str:
+    """A metric of one cell in per cent, with its interval where there is one."""
+    if cell[metric] is None:
+        return NOT_KNOWN
+    text = f"{100 * cell[metric]:.1f}"
+    if metric in cell["ci"]:
+        low, high = cell["ci"][metric]
+        text += f" ({100 * low:.1f}-{100 * high:.1f})"
+    return text
+
+
+def markdown_table(summary: Mapping[str, Any]) -> str:
+    """The table in Markdown, figures in per cent with 95 % intervals; ends with a newline."""
+    heads = ["", *(TITLES[name] for name in models_in(summary))]
+    lines = [_markdown(heads), _markdown(["---", *("---:" for _ in heads[1:])])]
+    for row in rows(summary):
+        title = row.title if row.section == "model" else f"{row.section}, {row.title}"
+        lines += [_markdown([title, *row.values])]
+    return "\n".join(lines) + "\n"
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """The same table for `rich.print`."""
+    table = Table(title=f"{summary['name']}, tested on {summary['test']['set']}")
+    table.add_column("")
+    for name in models_in(summary):
+        table.add_column(TITLES[name], justify="right", no_wrap=name != "control")
+    section = ""
+    for row in rows(summary):
+        if row.section != section:
+            section = row.section
+            table.add_section()
+            table.add_row(f"[bold]{section}[/bold]")
+        table.add_row(row.title, *row.values)
+    return table
+
+
+def sweep_table(title: str, sweep: Mapping[str, Any]) -> Table:
+    """One model's sweep for `rich.print`: a line per resolution, in per cent, 95 % intervals in brackets."""
+    failed = sweep[NATIVE]["fte"]
+    table = Table(title=title, caption=f"failed to enrol: {100 * failed:.1f} %; in brackets: 95 % intervals")
+    table.add_column("")
+    for heading in METRICS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for side, cells in (("probe degraded", sweep), ("both degraded", sweep[BOTH])):
+        table.add_section()
+        table.add_row(f"[bold]{side}[/bold]")
+        for name in _resolutions(sweep):
+            table.add_row(resolution_title(name), *(cell_text(cells[name], metric) for metric in METRICS))
+    return table
+
+
+def _markdown(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _resolutions(sweep: Mapping[str, Any]) -> list[str]:
+    return [NATIVE, *sorted((name for name in sweep if name not in (NATIVE, BOTH)), key=int, reverse=True)]
+
+
+def _number(value: float | None, pattern: str, scale: float = 1.0) -> str:
+    return NOT_KNOWN if value is None else pattern.format(value * scale)
