@@ -225,7 +225,7 @@ def test_soft_is_finite_and_never_negative(seed, scale, temperature):
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(student.logits.grad).all()
-    assert loss >= -1e-5
+    assert loss >= -1e-6 * temperature**2  # float32 rounding of log-probabilities, times T^2
 
 
 def test_both_forms_of_soft_have_one_gradient():
