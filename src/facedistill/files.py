@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facedistill.errors import FacedistillError
@@ -48,7 +48,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise FacedistillError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder itself could not be made there is nothing to remove
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

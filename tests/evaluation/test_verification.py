@@ -30,13 +30,13 @@ def slow_accuracies(scores, same, folds, balanced):
     return np.array(results)
 
 
-@given(st.integers(0, 10_000), st.integers(2, 6), st.integers(1, 20), st.booleans())
+@given(st.integers(0, 10_000), st.integers(2, 6), st.sampled_from([2, 8, 64]), st.booleans())
 @settings(max_examples=120, deadline=None)
 def test_fold_accuracies_are_those_of_the_protocol(seed, count, steps, balanced):
     random = np.random.default_rng(seed)
     pairs = 40
     same = random.permutation(np.arange(pairs) % 3 == 0)
-    scores = np.round(random.normal(size=pairs) + same, 1) / steps
+    scores = np.round((random.normal(size=pairs) + same) * steps) / steps  # the middle of two is exact
     folds = random.integers(-1, count, pairs)
     folds[:count] = np.arange(count)
     outside = [same[(folds != f) & (folds != UNUSED)] for f in range(count)]

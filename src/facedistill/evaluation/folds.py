@@ -145,8 +145,8 @@ def _accepted_scores(scores: Float, train: Float, best: int) -> int:
     if following == len(train):
         return len(scores)
     upper, lower = scores[best - 1], scores[following - 1]
-    middle = lower + (upper - lower) / 2
-    threshold = middle if middle > lower else upper
+    middle = (upper + lower) / 2
+    threshold = middle if middle > lower else upper  # neighbouring floats have nothing between them
     return int(np.searchsorted(-scores, -threshold, side="right"))
 
 

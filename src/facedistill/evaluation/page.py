@@ -25,7 +25,10 @@ body {
   margin: 0 auto; max-width: 52rem; padding: 1.5rem 1rem 4rem; background: var(--page); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
-h1 { font-size: clamp(1.7rem, 6vw, 2.6rem); line-height: 1.15; letter-spacing: -0.02em; margin: 0.5rem 0 0.75rem; }
+h1 {
+  font-size: clamp(1.7rem, 6vw, 2.6rem); line-height: 1.15; letter-spacing: -0.02em; text-wrap: balance;
+  margin: 0.5rem 0 0.75rem;
+}
 h2 { font-size: 1.2rem; margin: 2.5rem 0 0.5rem; }
 p { margin: 0.5rem 0; max-width: 42rem; }
 .lead { font-size: 1.05rem; color: var(--soft); margin-bottom: 1.25rem; }

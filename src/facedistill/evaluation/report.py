@@ -57,15 +57,15 @@ def write_report(path: Path, summary: Mapping[str, Any]) -> None:
         path,
         PAGE.substitute(
             title=escape(f"{summary['name']}: report"),
-            headline=escape(_headline(summary, key)),
-            lead=" ".join(f"<span>{escape(sentence)}</span>" for sentence in _lead(summary, key)),
+            headline=_prose(_headline(summary, key)),
+            lead=_prose(" ".join(_lead(summary, key))),
             legend="".join(_legend_entry(name, summary["models"][name]) for name in models_in(summary)),
             accuracy_plot=resolution_plot(summary, "accuracy", "Accuracy against the height of the degraded face"),
             eer_plot=resolution_plot(summary, "eer", "Equal error rate against the height of the degraded face"),
             table=_html_table(summary, rows(summary)),
             both_table=_html_table(summary, rows(summary, both=True)),
             measured=_measured(summary),
-            limits="".join(f"<li>{escape(limit)}</li>" for limit in _limits(summary)),
+            limits="".join(f"<li>{_prose(limit)}</li>" for limit in _limits(summary)),
         ),
     )
 
@@ -110,6 +110,11 @@ def _verdict(student: Mapping[str, Any], control: Mapping[str, Any]) -> str:
     return f"{text}, more than the uncertainty of this test (the 95 % intervals do not overlap)."
 
 
+def _prose(text: str) -> str:
+    """Escaped text whose figures stay on one line with their per cent sign."""
+    return escape(text).replace(" %", "&nbsp;%")
+
+
 def _legend_entry(name: str, model: Mapping[str, Any]) -> str:
     title, cost = escape(TITLES[name]), escape(_cost(model))
     return f'<li class="{name}" data-marker="{_MARKERS[name]}">{title} <small>{cost}</small></li>'
@@ -143,12 +148,12 @@ def _with_small_interval(value: str) -> str:
 
 def _measured(summary: Mapping[str, Any]) -> str:
     test, settings = summary["test"], dict(summary["settings"])
-    folded = summary["models"]["student"]["sweep"][NATIVE]["fte"]
+    lost = summary["models"]["student"]["sweep"][NATIVE]["fte"]
     facts = {
         "tested on": test["set"] + (f" ({test['note']})" if test["note"] else ""),
         "people tested": test["identities"],
         "pictures tested": test["pictures"],
-        "pictures in which no face was found": f"{100 * folded:.1f} %",
+        "left out: no face found, or unreadable": f"{100 * lost:.1f} %",
     }
     facts |= {_SETTINGS.get(key, key.replace("_", " ")): settings[key] for key in _ordered(settings)}
     facts["commands"] = f"facedistill distill {settings['recipe']}" if "recipe" in settings else None
@@ -176,8 +181,8 @@ def _limits(summary: Mapping[str, Any]) -> Iterable[str]:
     people = summary["test"]["identities"]
     if people is not None:
         yield (
-            f"{people} people are {'very ' if people < 50 else ''}few of mankind: "
-            "the bands show what other people drawn from the same set would change, not what another kind would."
+            f"{people} people are a small sample: the bands "
+            "show what other people drawn from the same set would change, not what another kind would."
         )
     yield (
         "One training run of each net stands behind the figures; another seed moves them too, and no band shows that."

@@ -64,9 +64,9 @@ def sweep(
         FacedistillError: Too few people or pictures, or an embedding that is zero or NaN.
     """
     images, people = read_faces(faces)
+    fte = _failure_rate(failed, len(people), len(faces) - len(people))
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     ordered, unordered = all_pairs(people, True, draws), all_pairs(people, False, draws)
-    fte = _failure_rate(failed + len(faces) - len(people), len(people))
     embeddings = embed_at(embed, images, resolutions)
     native = embeddings[NATIVE]
 
@@ -162,10 +162,10 @@ def readable(read: Callable[[int], T], count: int, source: str) -> list[T]:
     return items
 
 
-def _failure_rate(failed: int, used: int) -> float:
+def _failure_rate(failed: int, used: int, damaged: int = 0) -> float:
     if failed < 0:
         raise UsageError(f"failed counts failures, so it is 0 or more, not {failed}")
-    return failed / (failed + used)
+    return (failed + damaged) / (failed + damaged + used)
 
 
 def _table(

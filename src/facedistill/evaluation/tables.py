@@ -43,7 +43,12 @@ def models_in(summary: Mapping[str, Any]) -> list[str]:
 
 
 def resolutions_in(summary: Mapping[str, Any]) -> list[str]:
-    """The resolutions of the student's sweep, native first, then falling."""
+    """The resolutions of the student's sweep, native first, then falling.
+
+    Raises:
+        UsageError: As for `models_in`.
+    """
+    models_in(summary)
     return _resolutions(summary["models"]["student"]["sweep"])
 
 

@@ -1,0 +1,129 @@
+"""`evaluate` on files: face sets, verification files, pictures that fail."""
+
+import cv2
+import numpy as np
+import pytest
+
+from facedistill.datasets import Face, FaceList, write_bin, write_face_set
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation import evaluate, sweep, verify_pairs
+from facedistill.evaluation.sweep import sweep_pairs
+
+
+def pictures(people=5, each=3, size=(112, 96)):
+    """Block patterns, one per person, with noise."""
+    random = np.random.default_rng(0)
+    blocks = random.normal(size=(people, 14, 12, 3)).repeat(each, axis=0)
+    blocks = blocks + 1.5 * random.normal(size=blocks.shape)
+    images = [np.clip(128 + 25 * block, 0, 255).astype(np.uint8) for block in blocks]
+    return [cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR) for image in images]
+
+
+def face_list(images, each=3):
+    return FaceList(Face(image, index // each, str(index)) for index, image in enumerate(images))
+
+
+def embed(crops):
+    """The crop's 14 x 12 block means; refuses crops of another size than the model's."""
+    assert crops.shape[1:] == (112, 96, 3)
+    assert crops.dtype == np.uint8
+    return (
+        (crops.reshape(len(crops), 14, 8, 12, 8, 3).mean(axis=(2, 4)) - 128).reshape(len(crops), -1).astype(np.float32)
+    )
+
+
+def png(image):
+    return cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1].tobytes()
+
+
+def test_a_face_set_folder_is_swept_under_its_name(tmp_path):
+    faces = face_list(pictures())
+    write_face_set(tmp_path / "people", faces)
+    (result,) = [evaluate(embed, tmp_path / "people")]
+    assert list(result) == ["people"]
+    assert set(result["people"]) == {"native", "30", "20", "16", "12", "8", "both"}
+    assert result["people"]["native"]["rank1"] is not None
+
+
+def test_damaged_pictures_are_left_out_and_counted(tmp_path):
+    images = pictures()
+    for index, image in enumerate(images):
+        folder = tmp_path / "people" / f"p{index // 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{index:02}.png").write_bytes(png(image) if index != 4 else b"no picture")
+    found = evaluate(embed, str(tmp_path / "people"))["people"]
+    assert found["native"]["fte"] == 1 / 15
+    left = FaceList(Face(image, i // 3, str(i)) for i, image in enumerate(images) if i != 4)
+    assert found == sweep(embed, left, failed=1)
+
+
+def test_another_convention_is_cropped_anew(tmp_path):
+    write_face_set(tmp_path / "square", face_list(pictures(size=(112, 112))))
+    assert evaluate(embed, tmp_path / "square")["square"]["native"]["eer"] < 0.5
+
+
+def test_pictures_of_no_convention_are_refused(tmp_path):
+    write_face_set(tmp_path / "odd", face_list(pictures(size=(90, 90))))
+    with pytest.raises(UsageError, match="no crop convention is 90x90"):
+        evaluate(embed, tmp_path / "odd")
+
+
+def interleaved(images):
+    """20 pairs of one person and 20 of two, mixed, as first and second pictures."""
+    order = np.random.default_rng(0).permutation(20)
+    count = len(images)
+    pairs = [((3 * k) % count, (3 * k) % count + 1 + k // 10) for k in range(10)] * 2
+    pairs += [(k % count, (k + 3 + k // 8) % count) for k in range(20)]
+    left, right = np.array(pairs)[np.concatenate((order, order + 20)).reshape(2, 20).T.ravel()].T
+    return left, right, left // 3 == right // 3
+
+
+def test_a_bin_file_is_judged_by_its_pairs_in_order(tmp_path):
+    images = pictures()
+    left, right, same = interleaved(images)
+    encoded = [png(images[i]) for pair in zip(left, right, strict=True) for i in pair]
+    write_bin(tmp_path / "mini.bin", encoded, same)
+    result = evaluate(embed, tmp_path / "mini.bin")
+    assert list(result) == ["mini"]
+    native = result["mini"]["native"]
+    expected = verify_pairs(
+        embed(np.stack([images[i] for i in left])), embed(np.stack([images[i] for i in right])), same
+    )
+    assert native["accuracy"] == pytest.approx(expected.accuracy)
+    assert native["eer"] == pytest.approx(expected.eer)
+    assert (native["rank1"], native["fte"]) == (None, 0.0)
+    encoded[7] = b"damaged"
+    write_bin(tmp_path / "torn.bin", encoded, same)
+    keep = np.arange(len(same)) != 3
+    sides = ([images[i] for i in side[keep]] for side in (left, right))
+    assert evaluate(embed, tmp_path / "torn.bin")["torn"] == sweep_pairs(embed, *sides, same[keep], failed=1)
+
+
+def test_pictures_of_several_sizes_are_refused(tmp_path):
+    images = pictures()
+    left, right, same = interleaved(images)
+    encoded = [png(images[i]) for pair in zip(left, right, strict=True) for i in pair]
+    encoded[4] = png(np.zeros((50, 40, 3), dtype=np.uint8))
+    write_bin(tmp_path / "mixed.bin", encoded, same)
+    with pytest.raises(UsageError, match="differ in size"):
+        evaluate(embed, tmp_path / "mixed.bin")
+
+
+@pytest.mark.parametrize("name", ["absent", "absent.bin"])
+def test_what_is_not_there_is_a_wrong_call(name, tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        evaluate(embed, tmp_path / name)
+
+
+def test_a_bin_file_of_damaged_pictures_only(tmp_path):
+    write_bin(tmp_path / "dead.bin", [b"x", b"y"], [True])
+    with pytest.raises(FacedistillError, match="no picture that can be read"):
+        evaluate(embed, tmp_path / "dead.bin")
+
+
+@pytest.mark.slow
+def test_orl_is_aligned_and_swept():
+    cells = evaluate(embed, "orl")["orl"]
+    assert cells["native"]["eer"] < 0.3
+    assert cells["native"]["fte"] < 0.05
+    assert list(cells["native"]["tar_at_far"]) == ["0.1", "0.01", "0.001", "0.0001"]
