@@ -1,5 +1,6 @@
 """`best.pt`, a net to use, and `last.pt`, everything a run needs to go on as if it had never stopped."""
 
+import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 
 from facedistill.backbones import save_backbone
 from facedistill.errors import FacedistillError
-from facedistill.files import atomic_path
+from facedistill.files import write_bytes
 from facedistill.training.task import Task
 
 BEST = "best.pt"
@@ -54,8 +55,9 @@ def save_last(
         "progress": asdict(progress),
         "random": torch.get_rng_state(),
     }
-    with atomic_path(folder / LAST) as temporary:
-        torch.save(state, temporary)
+    content = io.BytesIO()  # torch reports a full disk in its own way; plain writing says what it is
+    torch.save(state, content)
+    write_bytes(folder / LAST, content.getvalue())
 
 
 def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe_digest: str) -> Progress:

@@ -90,8 +90,8 @@ def fit(
             batch = batch.to(fabric.device)
             clock.data_came()
             _set_learning_rate(optimiser, recipe, progress.step)
-            teacher = knowledge.outputs(batch.indices, batch.mirrored, fabric.device) if knowledge else None
-            terms = model(batch.crops, batch.labels, teacher)
+            said = knowledge.outputs(batch.indices, batch.mirrored, fabric.device) if knowledge else None
+            terms = model(batch.crops, batch.labels, said and said.embedding, said and said.logits)
             total = torch.stack(list(terms.values())).sum()
             _refuse_non_finite(terms, progress.step, batch)
             fabric.backward(total)

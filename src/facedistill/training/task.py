@@ -36,13 +36,18 @@ class Task(nn.Module):
         self.losses = nn.ModuleDict(losses)
         self.weights = dict(weights)
 
-    def forward(self, crops: Tensor, labels: Tensor, teacher: Outputs | None) -> dict[str, Tensor]:
+    def forward(
+        self, crops: Tensor, labels: Tensor, teacher_embedding: Tensor | None, teacher_logits: Tensor | None
+    ) -> dict[str, Tensor]:
         """Named losses of a batch, each already weighted; their sum is what is minimised.
+
+        The teacher's word comes as bare tensors, which is what engines move and cast.
 
         Args:
             crops: uint8 [B, H, W, 3].
             labels: int64 [B].
-            teacher: The teacher's outputs for the same faces; None when labels alone teach.
+            teacher_embedding: The teacher's for the same faces, [B, D]; None when labels alone teach.
+            teacher_logits: Likewise, [B, C].
 
         Returns:
             Name -> scalar, `hard` first.
@@ -51,7 +56,8 @@ class Task(nn.Module):
         terms: dict[str, Tensor] = {}
         if HARD in self.weights:
             terms[HARD] = F.cross_entropy(self.head(seen.embedding, labels), labels)
-        if teacher is not None:
+        if teacher_embedding is not None:
+            teacher = Outputs(teacher_embedding, teacher_logits)
             student = Outputs(seen.embedding, self.head.scores(seen.embedding), seen.features)
             for name, loss in self.losses.items():
                 terms[name] = loss(student, teacher, labels)
