@@ -26,7 +26,7 @@ body {
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
 h1 {
-  font-size: clamp(1.7rem, 6vw, 2.6rem); line-height: 1.15; letter-spacing: -0.02em; text-wrap: balance;
+  font-size: clamp(1.7rem, 6vw, 2.3rem); line-height: 1.15; letter-spacing: -0.02em; text-wrap: balance;
   margin: 0.5rem 0 0.75rem;
 }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 0.5rem; }

@@ -156,7 +156,8 @@ def _measured(summary: Mapping[str, Any]) -> str:
         "left out: no face found, or unreadable": f"{100 * lost:.1f} %",
     }
     facts |= {_SETTINGS.get(key, key.replace("_", " ")): settings[key] for key in _ordered(settings)}
-    facts["commands"] = f"facedistill distill {settings['recipe']}" if "recipe" in settings else None
+    verb = "distill" if "teacher" in summary["models"] else "train"
+    facts["command"] = f"facedistill {verb} {settings['recipe']}" if "recipe" in settings else None
     return "".join(
         f"<dt>{escape(title)}</dt><dd>{escape(_plain(value))}</dd>"
         for title, value in facts.items()
