@@ -60,7 +60,10 @@ def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
     from facedistill.evaluation.report import sweep_table
     from facedistill.teachers import load_teacher
 
-    results = evaluate_on(load_teacher(model).embed, on)
+    net = load_teacher(model)
+    # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
+    size = net.input_size if net.input_size[0] == 112 else (112, 96)
+    results = evaluate_on(net.embed, on, size)
     if json:
         _write_json(json, results)
     for name, sweep in results.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedistill.backbones import embed_crops, load_backbone
 from facedistill.datasets import FaceSet
@@ -138,9 +139,7 @@ def _train(recipe: Recipe, faces: TrainingFaces, store: TeacherStore | None) -> 
     knowledge = None
     if store is not None:
         scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
-        knowledge = Knowledge(
-            store.embeddings, faces.train.labels, faces.train.classes, recipe.teacher.centred, scale
-        )
+        knowledge = Knowledge(store.embeddings, faces.train.labels, faces.train.classes, recipe.teacher.centred, scale)
     shown = ShownFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
     return fit(task, shown, knowledge, recipe, folder, _validator(faces.validation) if faces.validation else None)
 
@@ -173,9 +172,7 @@ def _export(recipe: Recipe, faces: TrainingFaces, out: Path) -> float:
         recipe_digest=recipe.digest,
         licence=recipe.licence,
     )
-    judged = faces.validation or faces.train
-    crops = np.stack([judged[i].image for i in range(min(_PARITY_FACES, len(judged)))])
-    return export_model(backbone, out, metadata, crops)
+    return export_model(backbone, out, metadata, _some_crops(faces.validation or faces.train))
 
 
 def _prove(
@@ -184,16 +181,17 @@ def _prove(
     """Tests every model on the same pictures and puts what it costs beside it."""
     embedders: dict[str, Embed] = {TEACHER: teacher.embed} if teacher else {}
     embedders |= {name: load_teacher(path).embed for name, path in files.items()}
-    costed = dict(files)
-    if isinstance(teacher, OnnxTeacher):
-        costed[TEACHER] = teacher.path
+    costed = {**files, TEACHER: _teacher_file(teacher, recipe, faces)} if teacher else files
     times = latencies_ms(costed)
     models: dict[str, dict[str, Any]] = {}
     for name, embed in embedders.items():
         started = time.perf_counter()
-        models[name] = {"name": teacher.name if teacher and name == TEACHER else recipe.name}
-        costs = asdict(file_cost(costed[name])) if name in costed else dict.fromkeys(("size_mb", "parameters", "macs"))
-        models[name] |= {**costs, "latency_ms": times.get(name), "sweep": _test(recipe, faces, embed)}
+        models[name] = {
+            "name": teacher.name if teacher and name == TEACHER else recipe.name,
+            **asdict(file_cost(costed[name])),
+            "latency_ms": times[name],
+            "sweep": _test(recipe, faces, embed),
+        }
         seconds[f"testing the {name}"] = time.perf_counter() - started
     return {
         "name": recipe.name,
@@ -213,12 +211,26 @@ def _prove(
     }
 
 
+def _teacher_file(teacher: Teacher, recipe: Recipe, faces: TrainingFaces) -> Path:
+    """The teacher as an ONNX file, so that its cost is measured as the student's is."""
+    if isinstance(teacher, OnnxTeacher):
+        return teacher.path
+    path = recipe.folder / "teacher.onnx"
+    metadata = ModelMetadata(teacher.name, teacher.input_size, teacher.embedding_size)
+    export_model(load_backbone(Path(recipe.teacher.spec)), path, metadata, _some_crops(faces.train))
+    return path
+
+
+def _some_crops(faces: FaceSet) -> NDArray[np.uint8]:
+    return np.stack([faces[i].image for i in range(min(_PARITY_FACES, len(faces)))])
+
+
 def _test(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
     if recipe.test == HELD_OUT:
         assert faces.held_out is not None, "the recipe was checked"
-        return sweep(embed, faces.held_out, failed=faces.failed)
+        return dict(sweep(embed, faces.held_out, failed=faces.failed))
     (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
-    return result
+    return dict(result)
 
 
 def _tested_on(recipe: Recipe, faces: TrainingFaces) -> dict[str, Any]:

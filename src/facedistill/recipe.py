@@ -247,9 +247,9 @@ class Recipe:
         if HARD in self.losses and self.losses[HARD].options:
             raise UsageError("recipe: losses.hard has options; the hard loss is set up by `head`")
         if self.control and HARD not in self.losses:
-            raise UsageError("recipe: the control is trained by losses.hard, which is missing; add it, or control: false")
+            raise UsageError("recipe: the control needs losses.hard, which is missing; add it, or set control: false")
         if any(step.name == "mirror" for step in self.variance):
-            raise UsageError("recipe: variance `mirror` would hide from the teacher which side it sees; use data.mirror")
+            raise UsageError("recipe: variance `mirror` would hide the side from the teacher; use data.mirror")
 
     @property
     def distils(self) -> bool:

@@ -13,7 +13,7 @@ import torch
 from facedistill.backbones import load_backbone
 from facedistill.errors import FacedistillError
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
-from facedistill.training import BEST, LAST, Interrupted, fit
+from facedistill.training import BEST, LAST, InterruptedRunError, fit
 from facedistill.training.data import ShownFaces
 from facedistill.training.knowledge import Knowledge
 from facedistill.training.log import TIMING, read_lines
@@ -85,7 +85,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(tmp_path, toy_peo
     embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
     knowledge = Knowledge(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
     shown = PressesCtrlC(toy_people, build_variances(said), said.data.mirror, said.seed)
-    with pytest.raises(Interrupted, match=f"step {stop_after} of 8"):
+    with pytest.raises(InterruptedRunError, match=f"step {stop_after} of 8"):
         fit(build_task(said, toy_people.classes), shown, knowledge, said, folder, score)
     resumed = run(folder, toy_people, said, score)
 
@@ -103,7 +103,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path, toy_people):
 
 def test_the_best_step_is_kept_not_the_last(tmp_path, toy_people):
     scores = iter([0.2, 0.5])
-    result = run(tmp_path, toy_people, recipe(), lambda embed: {"eer": next(scores)})
+    result = run(tmp_path, toy_people, recipe(), lambda _embed: {"eer": next(scores)})
     assert (result.best_step, result.best_score) == (4, 0.2)
 
 
@@ -115,9 +115,10 @@ def test_a_finished_run_is_not_trained_again(tmp_path, toy_people):
 
 
 def test_a_nan_stops_the_run_with_step_term_and_faces(tmp_path, toy_people):
+    bad = recipe(losses={HARD: LossTerm(1e38)})
+    bad = replace(bad, optimiser=replace(bad.optimiser, learning_rate=1e30, clip=1e30))
     with pytest.raises(FacedistillError, match=r"step \d+: (hard|gradient) is (nan|inf).*p\d/\d"):
-        bad = recipe(losses={HARD: LossTerm(1e38)})
-        run(tmp_path, toy_people, replace(bad, optimiser=replace(bad.optimiser, learning_rate=1e30, clip=1e30)))
+        run(tmp_path, toy_people, bad)
 
 
 @pytest.mark.parametrize(

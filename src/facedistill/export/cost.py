@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
 from facedistill.errors import FacedistillError
+
+_WARM_UP = 3
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float
     """Median time of one face on one core, the files taking turns so that a drifting machine favours none.
 
     Args:
-        files: Name -> ONNX file with uint8 [B, H, W, 3] input.
-        rounds: Counted runs of each file, after three that are not.
+        files: Name -> ONNX file with one input, pictures.
+        rounds: Counted runs of each file, after a few that are not.
 
     Returns:
         Name -> milliseconds.
@@ -78,13 +81,18 @@ def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float
         name: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         for name, path in files.items()
     }
+    faces = {name: _one_face(session) for name, session in sessions.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
-    for turn in range(rounds + 3):
+    for turn in range(rounds + _WARM_UP):
         for name, session in sessions.items():
-            entry = session.get_inputs()[0]
-            crop = np.full((1, *entry.shape[1:]), turn, dtype=np.uint8)
             started = time.perf_counter()
-            session.run(None, {entry.name: crop})
-            if turn >= 3:
+            session.run(None, faces[name])
+            if turn >= _WARM_UP:
                 times[name].append(1000 * (time.perf_counter() - started))
     return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def _one_face(session: onnxruntime.InferenceSession) -> dict[str, NDArray[np.generic]]:
+    (entry,) = session.get_inputs()
+    shape = [size if isinstance(size, int) else 1 for size in entry.shape]
+    return {entry.name: np.full(shape, 100, dtype=np.uint8 if entry.type == "tensor(uint8)" else np.float32)}

@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import normalize
 
 from facedistill.backbones import Backbone, normalise_crops
 from facedistill.errors import FacedistillError
@@ -28,7 +28,7 @@ class _ModelFileNet(nn.Module):
         self.backbone = backbone
 
     def forward(self, crops: Tensor) -> Tensor:
-        return F.normalize(self.backbone(normalise_crops(crops)).embedding, dim=1)
+        return normalize(self.backbone(normalise_crops(crops)).embedding, dim=1)
 
 
 def export_model(backbone: Backbone, path: Path, metadata: ModelMetadata, faces: NDArray[np.uint8]) -> float:

@@ -95,7 +95,7 @@ class OnnxTeacher(BatchedTeacher):
         pixels: tuple[float, float, str] | None,
         weights_digest: str,
     ) -> None:
-        self._path = path
+        self.path = path
         self._session = session
         self._pixels = pixels
         entry = session.get_inputs()[0]
@@ -118,7 +118,7 @@ class OnnxTeacher(BatchedTeacher):
         ]
         if len(fitting) != 1:
             raise FacedistillError(
-                f"teacher {self._path} is no face embedder: for {batch} crops its outputs are "
+                f"teacher {self.path} is no face embedder: for {batch} crops its outputs are "
                 f"{', '.join(str(list(shape)) for shape in shapes)}, and just one must be [{batch}, D]"
             )
         return fitting[0]
@@ -139,9 +139,7 @@ class OnnxTeacher(BatchedTeacher):
         try:
             return list(self._session.run(list(outputs), {self._input: feed}))
         except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise FacedistillError(
-                f"teacher {self._path} failed on {len(crops)} crops: {_first_line(error)}"
-            ) from error
+            raise FacedistillError(f"teacher {self.path} failed on {len(crops)} crops: {_first_line(error)}") from error
 
 
 def _session(path: Path) -> ort.InferenceSession:

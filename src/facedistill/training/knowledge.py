@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import normalize
 
 from facedistill.outputs import Outputs
 
@@ -46,7 +46,7 @@ class Knowledge:
         centres = np.zeros((classes, size))
         for rows in np.array_split(np.arange(len(embeddings)), max(1, len(embeddings) // 8192)):
             np.add.at(centres, labels[rows], self._prepared(embeddings[rows]).sum(axis=1))
-        self._centres = F.normalize(torch.from_numpy(centres.astype(np.float32)), dim=1)
+        self._centres = normalize(torch.from_numpy(centres.astype(np.float32)), dim=1)
 
     def _prepared(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         normalised = _normalised(embeddings)

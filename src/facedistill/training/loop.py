@@ -31,7 +31,7 @@ Validate = Callable[[Embed], Mapping[str, float]]
 _LOG_EVERY = 20
 
 
-class Interrupted(FacedistillError):
+class InterruptedRunError(FacedistillError):
     """The user pressed Ctrl-C; the state is saved."""
 
 
@@ -69,7 +69,7 @@ def fit(
         validate: Embedding function -> named figures, lower is better; their mean is the score.
 
     Raises:
-        Interrupted: Ctrl-C; `last.pt` is written, the same call goes on.
+        InterruptedRunError: Ctrl-C; `last.pt` is written, the same call goes on.
         FacedistillError: A loss is NaN or infinite; or the state in `folder` is not of this recipe.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -114,7 +114,9 @@ def fit(
                 clock = _Clock()
             if stop.is_set():
                 keep()
-                raise Interrupted(f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}")
+                raise InterruptedRunError(
+                    f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}"
+                )
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 

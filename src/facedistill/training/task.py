@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy
 
 from facedistill.backbones import Backbone, normalise_crops
 from facedistill.heads import Head
@@ -55,7 +55,7 @@ class Task(nn.Module):
         seen = self.backbone(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
         if HARD in self.weights:
-            terms[HARD] = F.cross_entropy(self.head(seen.embedding, labels), labels)
+            terms[HARD] = cross_entropy(self.head(seen.embedding, labels), labels)
         if teacher_embedding is not None:
             teacher = Outputs(teacher_embedding, teacher_logits)
             student = Outputs(seen.embedding, self.head.scores(seen.embedding), seen.features)
