@@ -1,5 +1,6 @@
 """Which device and precision a recipe's `auto` means on this machine."""
 
+import logging
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,6 +15,7 @@ def make_fabric(device: str, precision: str) -> Fabric:
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto`, `32` or `bf16`.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces what the recipe says
     chosen = _best_device() if device == "auto" else device
     half = precision == "bf16" or (precision == "auto" and _computes_bf16(chosen))
     kind: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if half else "32-true"

@@ -1,0 +1,121 @@
+"""The model file: the contract of its input, output and metadata, and the proof that it equals the net."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from facedistill.backbones import build_backbone, count_macs, embed_crops
+from facedistill.errors import FacedistillError
+from facedistill.export import export_model, file_cost, latencies_ms
+from facedistill.model_file import METADATA_KEY, ModelMetadata
+
+METADATA = ModelMetadata("tiny", (112, 96), 16, thresholds={"native": {"1e-1": 0.2, "1e-2": 0.4}}, licence="none")
+
+
+def tiny(**options):
+    torch.manual_seed(0)
+    net = build_backbone("resnet20", embedding_size=16, width=0.125, **options)
+    with torch.no_grad():  # running statistics as after training, so that folding them shows
+        for name, buffer in net.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                buffer.uniform_(0.5, 1.5)
+    return net
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return np.random.default_rng(0).integers(0, 256, (5, 112, 96, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, crops) -> Path:
+    path = tmp_path_factory.mktemp("export") / "tiny.onnx"
+    export_model(tiny(), path, METADATA, crops)
+    return path
+
+
+@pytest.mark.parametrize("count", [1, 5, 33], ids=["one face", "some", "more than the example"])
+def test_it_says_what_torch_says_at_unit_length(file, count):
+    crops = np.random.default_rng(count).integers(0, 256, (count, 112, 96, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(file)
+    (said,) = session.run(None, {session.get_inputs()[0].name: crops})
+    expected = embed_crops(tiny(), crops)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(said, expected, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(said, axis=1), 1, atol=1e-5)
+
+
+def test_the_contract_of_its_input_and_output(file):
+    session = onnxruntime.InferenceSession(file)
+    (entry,), (output,) = session.get_inputs(), session.get_outputs()
+    assert (entry.type, entry.shape[1:]) == ("tensor(uint8)", [112, 96, 3])
+    assert not isinstance(entry.shape[0], int)
+    assert output.shape[1] == 16
+
+
+def test_metadata_survives(file):
+    entries = onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
+    assert ModelMetadata.from_map(entries, "tiny.onnx") == METADATA
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param({}, id="a foreign ONNX file"),
+        pytest.param({METADATA_KEY: "{"}, id="cut off"),
+        pytest.param({METADATA_KEY: json.dumps({"name": "x"})}, id="a field is missing"),
+        pytest.param({METADATA_KEY: json.dumps({"crop_size": [1, 2], "what": 1})}, id="an unknown field"),
+        pytest.param({METADATA_KEY: "[]"}, id="no mapping"),
+    ],
+)
+def test_damaged_metadata_is_one_clear_line(entries):
+    with pytest.raises(FacedistillError, match=r"tiny\.onnx"):
+        ModelMetadata.from_map(entries, "tiny.onnx")
+
+
+def test_a_file_that_differs_is_not_written(tmp_path, crops, monkeypatch):
+    monkeypatch.setattr("facedistill.export.onnx_file.MAX_PARITY_ERROR", -1.0)
+    with pytest.raises(FacedistillError, match="differ"):
+        export_model(tiny(), tmp_path / "bad.onnx", METADATA, crops)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"se": True}, {"activation": "prelu"}], ids=str)
+def test_other_nets_export_too(tmp_path, crops, options):
+    assert export_model(tiny(**options), tmp_path / "net.onnx", METADATA, crops) < 1e-4
+
+
+def test_cost_is_read_off_the_file(file):
+    cost = file_cost(file)
+    net = tiny()
+    assert cost.macs == pytest.approx(count_macs(net), rel=1e-6)
+    folded = sum(p.numel() for name, p in net.named_parameters() if p.ndim > 1)
+    assert folded <= cost.parameters <= 1.1 * folded
+    assert cost.size_mb == pytest.approx(file.stat().st_size / 1e6)
+
+
+def test_cost_of_a_net_counted_by_hand(tmp_path):
+    """A 3x3 convolution from 2 to 4 channels on 5x6, stride 1, padded: 5*6*4*2*9 multiply-accumulates."""
+    weight = onnx.numpy_helper.from_array(np.zeros((4, 2, 3, 3), np.float32), "w")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+        "net",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["b", 2, 5, 6])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["b", 4, 5, 6])],
+        [weight],
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
+    cost = file_cost(tmp_path / "net.onnx")
+    assert (cost.parameters, cost.macs) == (72, 5 * 6 * 4 * 2 * 9)
+
+
+def test_latencies_are_positive_and_named(file):
+    times = latencies_ms({"a": file, "b": file}, rounds=3)
+    assert set(times) == {"a", "b"}
+    assert min(times.values()) > 0

@@ -1,0 +1,77 @@
+"""The rules of the house: imports run one way, and recognising needs no torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "facedistill"
+
+# A room may import from itself and from those in earlier rows (or its own row's earlier places).
+WAY = [
+    "errors files progress outputs registry numerics pictures recordio model_file",
+    "recipe",
+    "faces",
+    "datasets",
+    "variance",
+    "backbones",
+    "heads",
+    "losses",
+    "teachers",
+    "training",
+    "evaluation",
+    "export",
+    "runtime",
+    "experiment",
+    "cli",
+]
+RANK = {room: rank for rank, row in enumerate(WAY) for room in row.split()}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_run_one_way(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    assert room in RANK, f"{room} has no place in the house yet"
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("facedistill.")}
+    assert {other for other in used if RANK[other] > RANK[room]} == set()
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("room", ["runtime", "faces", "variance", "datasets", "evaluation", "outputs", "cli"])
+def test_rooms_that_load_no_torch(room):
+    assert loaded_after(f"import facedistill.{room}").isdisjoint({"torch", "matplotlib", "lightning_fabric"})
+
+
+def test_recognising_loads_no_training_or_converting_library():
+    """Loading the runtime must not load what only trains, converts or draws."""
+    assert loaded_after("import facedistill.runtime").isdisjoint(
+        {"torch", "onnx", "joblib", "matplotlib", "jsonargparse", "nimfa", "scipy"}
+    )
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nothing_imports_the_command_line(path):
+    assert "facedistill.cli" not in imports(path)
