@@ -1,0 +1,242 @@
+"""The command line as users meet it: what works, and what a wrong call says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from facedistill.cli import main
+from facedistill.datasets import load_orl, write_face_set
+from facedistill.model_file import ModelMetadata
+from facedistill.pictures import encode_picture
+from tests.conftest import draw_toy_people
+
+COMMANDS = ["train", "distill", "eval", "export", "verify", "prepare"]
+
+
+def mean_colour_teacher(path: Path) -> Path:
+    """A real ONNX file that takes uint8 crops: 14 x 12 block means, so that it does tell toy people apart."""
+    block = np.full((3, 1, 8, 8), 1 / 64, np.float32)
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Cast", ["crops"], ["f"], to=onnx.TensorProto.FLOAT),
+            onnx.helper.make_node("Transpose", ["f"], ["x"], perm=[0, 3, 1, 2]),
+            onnx.helper.make_node("Conv", ["x", "w"], ["y"], strides=[8, 8], group=3),
+            onnx.helper.make_node("Sub", ["y", "m"], ["z"]),
+            onnx.helper.make_node("Flatten", ["z"], ["embedding"]),
+        ],
+        "teacher",
+        [onnx.helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["b", 112, 96, 3])],
+        [onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["b", 504])],
+        [onnx.numpy_helper.from_array(block, "w"), onnx.numpy_helper.from_array(np.float32(127.5), "m")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Path:
+    """A whole experiment that takes seconds: toy people, a teacher of block means."""
+    folder = tmp_path_factory.mktemp("toy")
+    write_face_set(folder / "faces", draw_toy_people(14, 5), extension=".png")
+    said = {
+        "name": "toy",
+        "out": str(folder / "run"),
+        "data": {"faces": str(folder / "faces"), "held_out_identities": 4, "validation_identities": 4},
+        "teacher": {"spec": str(mean_colour_teacher(folder / "teacher.onnx"))},
+        "student": {"width": 0.125},
+        "losses": {"hard": {"weight": 1}, "mk_mmd": {"weight": 1}, "cosine": {"weight": 4}},
+        "steps": 8,
+        "batch_size": 8,
+        "validate_every": 4,
+        "workers": 0,
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(said))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(recipe) -> Path:
+    """The folder of a finished experiment."""
+    assert main(["distill", str(recipe)]) == 0
+    return recipe.parent / "run"
+
+
+def test_distill_leaves_models_figures_and_a_page(run):
+    assert {"student.onnx", "control.onnx", "summary.json", "report.html", "recipe.yaml", "environment.yaml"} <= {
+        path.name for path in run.iterdir()
+    }
+    summary = json.loads((run / "summary.json").read_text())
+    assert list(summary["models"]) == ["teacher", "student", "control"]
+    for model in summary["models"].values():
+        assert set(model["sweep"]) == {"native", "30", "20", "16", "12", "8", "both"}
+        assert 0 <= model["sweep"]["16"]["eer"] <= 1
+    for folder in (run, run / "control"):
+        assert (folder / "metrics.jsonl").read_text().count("validation") == 2
+    metadata = onnx.load(run / "student.onnx").metadata_props[0].value
+    assert json.loads(metadata)["thresholds"]["native"].keys() == {"1e-1", "1e-2"}
+
+
+def test_the_control_differs_from_the_student_by_the_teacher_alone(run):
+    student, control = (yaml.safe_load((f / "recipe.yaml").read_text()) for f in (run, run / "control"))
+    assert {key for key in student if student[key] != control[key]} == {"name", "out", "losses", "control"}
+    assert list(control["losses"]) == ["hard"]
+
+
+def test_a_finished_run_is_shown_not_repeated(run, recipe, capsys):
+    before = (run / "student.onnx").stat().st_mtime_ns
+    assert main(["distill", str(recipe)]) == 0
+    assert main(["distill", "--resume", str(run)]) == 0
+    assert (run / "student.onnx").stat().st_mtime_ns == before
+    assert "student without a teacher" in capsys.readouterr().out
+
+
+def test_the_same_recipe_gives_the_same_figures(run, recipe, tmp_path):
+    assert main(["distill", str(recipe), "--out", str(tmp_path / "again")]) == 0
+    first, again = (json.loads((f / "summary.json").read_text())["models"] for f in (run, tmp_path / "again"))
+    assert [m["sweep"] for m in first.values()] == [m["sweep"] for m in again.values()]
+
+
+def test_train_needs_no_teacher(recipe, tmp_path):
+    assert main(["train", str(recipe), "--out", str(tmp_path / "run"), "--teacher.spec", "missing.onnx"]) == 0
+    assert list(json.loads((tmp_path / "run" / "summary.json").read_text())["models"]) == ["student"]
+
+
+def test_a_trained_net_can_teach(run, recipe, tmp_path):
+    words = ["--teacher.spec", str(run / "best.pt"), "--steps", "2", "--control", "false"]
+    assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), *words]) == 0
+    models = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]
+    assert models["teacher"]["macs"] == models["student"]["macs"]
+
+
+@pytest.mark.parametrize("part", ["", "control"], ids=["the student", "its control"])
+def test_export_writes_the_model_file_again(run, part, tmp_path, capsys):
+    assert main(["export", str(run / part), str(tmp_path / "out.onnx")]) == 0
+    assert "out.onnx" in capsys.readouterr().out
+    name = part or "student"
+    ours, theirs = (onnx.load(path).metadata_props[0].value for path in (tmp_path / "out.onnx", run / f"{name}.onnx"))
+    assert ModelMetadata.from_map({"facedistill": ours}, "a") == ModelMetadata.from_map({"facedistill": theirs}, "b")
+
+
+def test_eval_writes_the_layout_that_others_read(run, recipe, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert main(["eval", str(run / "student.onnx"), "--on", str(recipe.parent / "faces"), "--json", str(out)]) == 0
+    (sweep,) = json.loads(out.read_text()).values()
+    cell = {"accuracy", "accuracy_std", "eer", "auc", "tar_at_far", "rank1", "fte", "ci"}
+    assert all(set(sweep[at]) == cell == set(sweep["both"][at]) for at in ("native", "30", "20", "16", "12", "8"))
+    assert "16 px" in capsys.readouterr().out
+
+
+def test_verify_answers_in_a_sentence(run, tmp_path, capsys):
+    faces = load_orl()
+    for number in (0, 1):
+        (tmp_path / f"{number}.png").write_bytes(encode_picture(faces[number].image, ".png"))
+    words = ["--model", str(run / "student.onnx"), "--json", str(tmp_path / "answer.json")]
+    assert main(["verify", str(tmp_path / "0.png"), str(tmp_path / "1.png"), *words]) == 0
+    assert "similarity" in capsys.readouterr().out
+    assert set(json.loads((tmp_path / "answer.json").read_text())) == {"same", "similarity", "threshold", "fmr"}
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda words: " ".join(words) or "-")
+def test_help_reads(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    assert "usage: facedistill" in said
+    assert "<class" not in said
+
+
+def test_print_config_shows_every_setting(capsys):
+    quickstart = Path(__file__).parents[1] / "recipes" / "quickstart.yaml"
+    with pytest.raises(SystemExit) as stopped:
+        main(["distill", str(quickstart), "--student.width", "0.5", "--print_config"])
+    assert stopped.value.code == 0
+    said = yaml.safe_load(capsys.readouterr().out)
+    assert said["student"]["width"] == 0.5
+    assert said["losses"]["hard"]["weight"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        pytest.param([], "subcommand", id="no command"),
+        pytest.param(["distil"], "distil", id="a misspelt command"),
+        pytest.param(["distill", "missing.yaml"], "missing.yaml", id="no such recipe"),
+        pytest.param(["distill", "--resume", "missing"], "missing", id="no such run"),
+        pytest.param(["distill", "RECIPE", "--studnt.width", "1"], "studnt.width", id="a misspelt option"),
+        pytest.param(["distill", "RECIPE", "--student.width", "wide"], "student.width", id="a word for a number"),
+        pytest.param(["distill", "RECIPE", "--student.width", "-1"], "student.width", id="a negative width"),
+        pytest.param(["distill", "RECIPE", "--student.backbone", "resnet21"], "resnet20", id="an unknown backbone"),
+        pytest.param(["distill", "RECIPE", "--head.name", "arcfase"], "arcface", id="an unknown head"),
+        pytest.param(
+            ["distill", "RECIPE", "--losses", '{"hard": {"weight": 1}, "sotf": {"weight": 1}}'],
+            "soft",
+            id="an unknown loss",
+        ),
+        pytest.param(
+            ["distill", "RECIPE", "--losses", '{"hard": {"weight": 1}, "soft": {"options": {"heat": 2}}}'],
+            "temperature",
+            id="an unknown option of a loss",
+        ),
+        pytest.param(
+            ["distill", "RECIPE", "--losses", '{"hard": {"weight": 1}}'], "facedistill train", id="nothing to distil"
+        ),
+        pytest.param(
+            ["distill", "RECIPE", "--losses", '{"l2": {"weight": 1}}'], "control", id="a control without a loss"
+        ),
+        pytest.param(
+            ["distill", "RECIPE", "--variance", '[{"name": "low_resolutoin"}]'], "low_resolution", id="a variance"
+        ),
+        pytest.param(["distill", "RECIPE", "--variance", '[{"name": "mirror"}]'], "data.mirror", id="a mirror"),
+        pytest.param(["distill", "RECIPE", "--data.held_out_identities", "0"], "held_out", id="nobody to test on"),
+        pytest.param(["distill", "RECIPE", "--data.held_out_identities", "3"], "at least 4", id="too few to test on"),
+        pytest.param(["distill", "RECIPE", "--data.held_out_identities", "9"], "14 people", id="too few to train on"),
+        pytest.param(
+            ["distill", "RECIPE", "--student.embedding_size", "64"], "embedding_size is 64", id="sizes that do not meet"
+        ),
+        pytest.param(["distill", "RECIPE", "--teacher.spec", "missing.onnx"], "missing.onnx", id="no such teacher"),
+        pytest.param(["distill", "RECIPE", "--student.input_size", "[112,112]"], "input_size", id="other crops"),
+        pytest.param(["distill", "RECIPE", "--steps", "0"], "steps", id="no steps"),
+        pytest.param(["distill", "RECIPE", "--data.faces", "nowhere"], "nowhere", id="no such faces"),
+        pytest.param(["eval", "missing.onnx"], "missing.onnx", id="no such model"),
+        pytest.param(["export", "nowhere", "out.onnx"], "nowhere", id="no such run folder"),
+        pytest.param(["verify", "a.jpg"], "verify.b", id="a photo is missing"),
+        pytest.param(["verify", "a.jpg", "b.jpg", "--model", "missing.onnx"], "missing.onnx", id="model missing"),
+        pytest.param(["prepare", "nowhere", "out"], "nowhere", id="no such photos"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, monkeypatch, capsys, words, reason):
+    monkeypatch.chdir(tmp_path)
+    words = [str(recipe) if word == "RECIPE" else word for word in words]
+    if words[:1] == ["distill"] and str(recipe) in words:
+        words += ["--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert reason in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_another_recipe_in_the_same_folder_is_refused(run, recipe, capsys):
+    assert main(["distill", str(recipe), "--seed", "7"]) == 2
+    assert "another recipe" in capsys.readouterr().err
+
+
+def test_a_folder_with_other_things_is_left_alone(recipe, tmp_path, capsys):
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    assert main(["distill", str(recipe), "--out", str(tmp_path)]) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_a_photo_without_a_face_is_exit_code_1(run, tmp_path, capsys):
+    (tmp_path / "wall.png").write_bytes(encode_picture(np.full((200, 200, 3), 90, np.uint8), ".png"))
+    photo = str(tmp_path / "wall.png")
+    assert main(["verify", photo, photo, "--model", str(run / "student.onnx")]) == 1
+    assert "no face" in capsys.readouterr().err
