@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "facedistill"
 WAY = [
     "errors files progress outputs registry numerics pictures recordio model_file",
     "recipe",
+    "recipe_file",
     "faces",
     "datasets",
     "variance",

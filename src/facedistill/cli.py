@@ -14,7 +14,8 @@ from rich.console import Console
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
-from facedistill.recipe import Recipe, one_line, recipe_of, recipe_parser
+from facedistill.recipe import Recipe
+from facedistill.recipe_file import one_line, recipe_of, recipe_parser
 
 
 def prepare(photos: str, out: str, size: tuple[int, int] = (112, 96), workers: int | None = None) -> None:

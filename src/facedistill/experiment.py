@@ -23,7 +23,8 @@ from facedistill.export import export_model, file_cost, latencies_ms
 from facedistill.files import write_text
 from facedistill.losses import LOSSES
 from facedistill.model_file import NATIVE, ModelMetadata
-from facedistill.recipe import HARD, HELD_OUT, Recipe, read_recipe
+from facedistill.recipe import HARD, HELD_OUT, Recipe
+from facedistill.recipe_file import read_recipe
 from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, open_store
 from facedistill.training import BEST, FitResult, fit
 from facedistill.training.data import ShownFaces

@@ -5,12 +5,9 @@ Every check that needs no data is made here, so that a wrong recipe is refused b
 
 import hashlib
 import json
-from argparse import ArgumentError
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
-
-from jsonargparse import ArgumentParser, Namespace
 
 from facedistill.errors import UsageError
 
@@ -269,35 +266,3 @@ class Recipe:
     def control_recipe(self) -> "Recipe":
         """The student's own run without its teacher, in a folder inside its run folder."""
         return replace(self.labels_only(), name=f"{self.name}-control", out=str(self.folder / "control"))
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Reads a recipe file.
-
-    Raises:
-        UsageError: The file is missing, or a key or a value is wrong; the message names it.
-    """
-    parser = recipe_parser()
-    try:
-        return recipe_of(parser, parser.parse_path(str(path)))
-    except (ArgumentError, TypeError) as error:
-        raise UsageError(f"{path}: {one_line(error)}") from error
-
-
-def recipe_parser() -> ArgumentParser:
-    """A parser that takes a recipe as `--config FILE` and each of its fields as an option."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--config", action="config", help="the recipe, a YAML file")
-    parser.add_class_arguments(Recipe, as_group=False)
-    return parser
-
-
-def recipe_of(parser: ArgumentParser, parsed: Namespace) -> Recipe:
-    """The recipe in what `recipe_parser` has parsed."""
-    values = parser.instantiate(parsed)
-    return Recipe(**{entry.name: values[entry.name] for entry in fields(Recipe)})
-
-
-def one_line(error: Exception) -> str:
-    """A parser's message without its line breaks."""
-    return " ".join(str(error).split())
