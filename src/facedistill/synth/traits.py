@@ -1,0 +1,144 @@
+"""The shape traits of a face: which blend shapes of the head model make them, and how widely people differ in each.
+
+A trait is one signed number: its positive side is one target of the MakeHuman data, its negative side the opposite
+one. Traits of paired parts (eyes, cheeks, ears) have a left and a right coefficient; the right one copies the left
+but for a little asymmetry.
+"""
+
+from dataclasses import dataclass
+
+# group: (sigma, paired?, {opposite ends: trait names}). The sigmas were widened from those of a first prototype until
+# faces at two sigma began to look like caricatures.
+_GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
+    (
+        "head",
+        0.42,
+        False,
+        {"decr incr": "head-scale-depth head-scale-horiz head-scale-vert head-back-scale-depth"},
+    ),
+    (
+        "head",
+        0.38,
+        False,
+        {"- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square head-triangular"},
+    ),
+    ("head", 0.55, False, {"decr incr": "head-fat"}),
+    (
+        "forehead",
+        0.34,
+        False,
+        {
+            "decr incr": "forehead-nubian forehead-scale-vert forehead-temple",
+            "backward forward": "forehead-trans",
+        },
+    ),
+    (
+        "eyebrows",
+        0.42,
+        False,
+        {"down up": "eyebrows-trans", "backward forward": "eyebrows-trans"},
+    ),
+    (
+        "eyes",
+        0.42,
+        True,
+        {
+            "decr incr": "eye-bag eye-bag-height eye-height1 eye-height2 eye-height3 eye-scale",
+            "in out": "eye-bag eye-push1 eye-push2 eye-trans",
+            "down up": "eye-corner1 eye-corner2 eye-trans",
+        },
+    ),
+    ("eyes", 0.30, True, {"down up": "eye-eyefold-angle", "concave convex": "eye-eyefold"}),
+    (
+        "nose",
+        0.54,
+        False,
+        {
+            "decr incr": "nose-flaring nose-greek nose-hump nose-nostrils-width nose-point-width nose-scale-depth "
+            "nose-scale-horiz nose-scale-vert nose-septumangle nose-volume nose-width1 nose-width2 nose-width3",
+            "down up": "nose-base nose-nostrils-angle nose-point nose-trans",
+            "compress uncompress": "nose-compression",
+            "concave convex": "nose-curve",
+            "backward forward": "nose-trans",
+        },
+    ),
+    (
+        "mouth",
+        0.46,
+        False,
+        {
+            "down up": "mouth-angles mouth-trans",
+            "decr incr": "mouth-cupidsbow mouth-cupidsbow-width mouth-lowerlip-height mouth-lowerlip-volume "
+            "mouth-philtrum-volume mouth-scale-depth mouth-scale-horiz mouth-scale-vert mouth-upperlip-height "
+            "mouth-upperlip-volume mouth-upperlip-width",
+            "in out": "mouth-dimples mouth-laugh-lines",
+        },
+    ),
+    ("mouth", 0.25, False, {"down up": "mouth-lowerlip-ext mouth-lowerlip-middle mouth-upperlip-ext mouth-upperlip-middle"}),
+    (
+        "ears",
+        0.42,
+        True,
+        {
+            "decr incr": "ear-flap ear-lobe ear-scale ear-scale-depth ear-scale-vert ear-wing",
+            "backward forward": "ear-rot ear-trans",
+            "down up": "ear-trans",
+        },
+    ),
+    (
+        "chin",
+        0.48,
+        False,
+        {
+            "decr incr": "chin-bones chin-cleft chin-height chin-jaw-drop chin-prognathism chin-prominent chin-width",
+            "- +": "chin-triangle",
+        },
+    ),
+    ("cheek", 0.50, True, {"decr incr": "cheek-bones cheek-inner cheek-volume", "down up": "cheek-trans"}),
+    ("neck", 0.30, False, {"decr incr": "neck-double neck-scale-depth neck-scale-horiz"}),
+    (
+        "asym",
+        0.22,
+        False,
+        {
+            "l r": "asym-brown-1 asym-brown-2 asym-cheek-1 asym-cheek-2 asym-jaw-1 asym-jaw-2 asym-jaw-3 asym-mouth-1 "
+            "asym-mouth-2 asym-nose-1 asym-nose-2 asym-nose-3 asym-nose-4 asym-eye-1 asym-eye-4 asym-temple-1"
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One signed shape coefficient.
+
+    Attributes:
+        low: Target file (folder/name) of the negative side, or "" where only the positive side exists.
+        high: Target file of the positive side.
+        sigma: Standard deviation over people; coefficients are clipped to -1..1.
+        copies: Index of the left-hand trait that this right-hand one copies, or None.
+    """
+
+    low: str
+    high: str
+    sigma: float
+    copies: int | None = None
+
+
+def _traits() -> tuple[Trait, ...]:
+    found: list[Trait] = []
+    for folder, sigma, paired, ends in _GROUPS:
+        for pair, names in ends.items():
+            low, high = pair.split()
+            for name in names.split():
+                for side in ("l-", "r-") if paired else ("",):
+                    stem = f"{folder}/{side}{name}"
+                    left = len(found) - 1 if side == "r-" else None
+                    if low == "-":
+                        found.append(Trait("", stem, sigma))
+                    else:
+                        found.append(Trait(f"{stem}-{low}", f"{stem}-{high}", sigma, left))
+    return tuple(found)
+
+
+TRAITS = _traits()
