@@ -18,19 +18,31 @@ from facedistill.recipe import Recipe
 from facedistill.recipe_file import one_line, recipe_of, recipe_parser
 
 
-def prepare(photos: str, out: str, size: tuple[int, int] = (112, 96), workers: int | None = None) -> None:
+def prepare(
+    photos: str,
+    out: str,
+    size: tuple[int, int] = (112, 96),
+    min_face: int = 40,
+    min_sharpness: float = 0.004,
+    workers: int | None = None,
+) -> None:
     """Turns a folder of photos into a face set: finds, aligns and packs the faces.
 
     Args:
         photos: A folder tree, person/photo.jpg at any depth; the folder of a photo names the person.
         out: Where the face set (RecordIO) and `rejects.csv` are written. Run again to go on where it stopped.
-        size: Crop (height, width): 112,96 or 112,112.
+        size: Crop (height, width): [112,96] or [112,112].
+        min_face: Least shorter side of a face, in pixels of the photo.
+        min_sharpness: Least detail of a crop; 0.004 asks for about that of 40 rows, 0 takes all.
         workers: Processes; by default one per core.
     """
     from facedistill.faces.prepare import prepare as prepare_photos
 
-    result = prepare_photos(Path(photos), Path(out), size=size, workers=workers)
-    print(result)
+    done = prepare_photos(Path(photos), Path(out), size, min_face, min_sharpness, workers)
+    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(done.rejected.items())) or "none"
+    print(
+        f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{' (done before)' * done.already_done}"
+    )
 
 
 def train(recipe: Recipe) -> None:

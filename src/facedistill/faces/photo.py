@@ -1,0 +1,87 @@
+"""One photo becomes one aligned crop, or a reason why not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import FacedistillError
+from facedistill.faces.alignment import align
+from facedistill.faces.choice import find_faces, prominence
+from facedistill.faces.detector import Detection, Detector
+from facedistill.pictures import UnreadablePicture, decode_picture
+
+_RIVAL = 0.7  # a second face this prominent, relative to the first, leaves open whom the photo shows
+
+
+class Reject(StrEnum):
+    """Why a photo gave no crop."""
+
+    UNREADABLE = "unreadable"
+    NO_FACE = "no face"
+    SEVERAL_FACES = "several faces"
+    TOO_SMALL = "too small"
+    TOO_BLURRED = "too blurred"
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What a photo must offer.
+
+    Attributes:
+        size: (height, width) of the crop.
+        min_face: Shorter side of the face's box, in pixels of the photo.
+        min_sharpness: See `sharpness`. At the default of 0.004 nearly every crop with the detail of 40 rows passes
+            and every one with the detail of 20 rows fails (measured on ORL): a teacher should see sharp originals.
+    """
+
+    size: tuple[int, int] = (112, 96)
+    min_face: int = 40
+    min_sharpness: float = 0.004
+
+
+def crop_photo(detector: Detector, data: bytes, standard: Standard) -> NDArray[np.uint8] | Reject:
+    """Finds the photo's main face and cuts its aligned crop.
+
+    The main face is the most prominent one (`choice.prominence`: the larger, and of equally large ones the more
+    central). A photo whose second face is at least 0.7 times as prominent is rejected: whom it shows is open.
+
+    Args:
+        detector: Looks for the faces.
+        data: The photo's file content.
+        standard: What the face must offer.
+    """
+    try:
+        image = decode_picture(data, "photo")
+    except UnreadablePicture:
+        return Reject.UNREADABLE
+    faces = find_faces(detector, image)
+    if not faces:
+        return Reject.NO_FACE
+    height, width = image.shape[:2]
+    if len(faces) > 1 and prominence(faces[1], height, width) >= _RIVAL * prominence(faces[0], height, width):
+        return Reject.SEVERAL_FACES
+    if _shorter_side(faces[0]) < standard.min_face:
+        return Reject.TOO_SMALL
+    try:
+        crop = align(image, faces[0].landmarks, standard.size)
+    except FacedistillError:  # landmarks that coincide: the detector was mistaken
+        return Reject.NO_FACE
+    return Reject.TOO_BLURRED if sharpness(crop) < standard.min_sharpness else crop
+
+
+def sharpness(crop: NDArray[np.uint8]) -> float:
+    """Variance of the Laplacian of the grey crop over the variance of the crop itself.
+
+    The quotient does not depend on contrast. 0 for a crop of one colour.
+    """
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float64)
+    spread = float(grey.var())
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var()) / spread if spread else 0.0
+
+
+def _shorter_side(face: Detection) -> float:
+    left, top, right, bottom = face.box
+    return min(right - left, bottom - top)

@@ -1,0 +1,238 @@
+"""A folder of photos becomes a face set; in parallel, and able to go on after a stop."""
+
+import csv
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import cv2
+
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.faces.crops import crop_convention
+from facedistill.faces.detector import Detector
+from facedistill.faces.photo import Reject, Standard, crop_photo
+from facedistill.files import write_bytes, write_text
+from facedistill.pictures import encode_picture
+from facedistill.progress import track
+from facedistill.recordio import PROPERTY, write_records
+
+REJECTS, PEOPLE, SETTINGS = "rejects.csv", "people.csv", "prepare.json"
+_WORK = ".prepare"
+_DONE = "done.jsonl"
+_LARGEST_FILE = 200 << 20  # bytes; no photo is larger, and it is read whole
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """What became of the photos.
+
+    Attributes:
+        faces: Photos that gave a crop.
+        people: Persons with at least one.
+        rejected: Reason -> photos.
+        already_done: Whether an earlier call had finished the same work.
+    """
+
+    faces: int
+    people: int
+    rejected: dict[str, int] = field(default_factory=dict)
+    already_done: bool = False
+
+
+def prepare(
+    photos: Path,
+    out: Path,
+    size: tuple[int, int] = (112, 96),
+    min_face: int = 40,
+    min_sharpness: float = 0.004,
+    workers: int | None = None,
+) -> PrepareResult:
+    """Finds, aligns and packs the faces of a folder tree of photos.
+
+    The folder that holds a photo names its person, by its path below `photos`. Labels follow the order of the names
+    and skip persons without an accepted photo. Finished photos are kept under OUT until all are packed, so after a
+    stop the same call goes on.
+
+    Args:
+        photos: Folder tree, person/photo.jpg at any depth. Hidden files are passed over; all others are photos.
+        out: Gets `train.rec`, `train.idx`, `property`, `rejects.csv` (file, reason), `people.csv` (label, person,
+            photos).
+        size: (height, width) of a crop convention.
+        min_face: Least shorter side of a face, in pixels of the photo.
+        min_sharpness: Least `photo.sharpness` of a crop.
+        workers: Processes; None takes one per core.
+
+    Raises:
+        UsageError: `photos` is missing or empty, or `out` holds something else.
+        FacedistillError: No photo was accepted, or nothing can be written.
+    """
+    crop_convention(size)
+    files = _photo_files(photos)
+    standard = Standard(size, min_face, min_sharpness)
+    settings = json.dumps({"photos": str(photos.resolve()), **asdict(standard)}, sort_keys=True)
+    if _finished(out, settings):
+        return _recorded(out)
+    work = out / _WORK
+    if not (work / SETTINGS).exists():
+        write_text(work / SETTINGS, settings)
+    with (work / _DONE).open("a+", encoding="utf-8") as log:
+        log.seek(0)
+        done = _read_done(log)
+        left = [file for file in files if file not in done]
+        for file, (crop, reason) in zip(
+            left, track(_crops(photos, left, standard, workers), "aligning faces", len(left)), strict=True
+        ):
+            if crop is not None:
+                write_bytes(_crop_path(work, file), crop)
+            done[file] = reason
+            log.write(json.dumps([file, reason]) + "\n")
+            log.flush()
+    result = _pack(out, {file: done[file] for file in files}, standard.size)
+    write_text(out / SETTINGS, settings)
+    shutil.rmtree(work)
+    return result
+
+
+def _photo_files(photos: Path) -> list[str]:
+    """Paths below `photos`, in order, of all files that lie in a person's folder."""
+    if not photos.is_dir():
+        raise UsageError(f"{photos} is no folder; give the folder that holds person/photo.jpg")
+    files = []
+    for folder, folders, names in os.walk(photos):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(folder, name).relative_to(photos).as_posix() for name in names if not name.startswith(".")]
+    homeless = [file for file in files if "/" not in file]
+    if homeless:
+        raise UsageError(
+            f"{photos / homeless[0]} lies in no person's folder; move it to {photos}/PERSON/ (the folder names the person)"
+        )
+    if not files:
+        raise UsageError(f"{photos} holds no photos; give the folder that holds person/photo.jpg")
+    return sorted(files)
+
+
+def _finished(out: Path, settings: str) -> bool:
+    """Whether `out` holds this very work, finished; refuses a folder that holds other work."""
+    for recorded in (out / SETTINGS, out / _WORK / SETTINGS):
+        if recorded.exists() and recorded.read_text(encoding="utf-8") != settings:
+            raise UsageError(f"{out} was prepared from other photos or settings; give another folder, or delete it")
+    if (out / SETTINGS).exists():
+        return True
+    if out.exists() and any(path.name != _WORK for path in out.iterdir()) and not (out / _WORK).exists():
+        raise UsageError(f"{out} is not empty and was not made by this command; give another folder")
+    return False
+
+
+def _read_done(lines: Iterable[str]) -> dict[str, str | None]:
+    """File -> reason or None; a line cut off by a crash is dropped, and its photo looked at again."""
+    done: dict[str, str | None] = {}
+    for line in lines:
+        try:
+            file, reason = json.loads(line)
+        except ValueError:
+            continue
+        done[file] = reason
+    return done
+
+
+def _crops(
+    photos: Path, files: list[str], standard: Standard, workers: int | None
+) -> Iterator[tuple[bytes | None, str | None]]:
+    """For each file its encoded crop, or None and the reason."""
+    workers = workers or os.cpu_count() or 1
+    jobs = [(photos / file, standard) for file in files]
+    if workers == 1 or len(files) < 2:
+        _start_worker()
+        yield from map(_crop_file, jobs)
+        return
+    # Spawned, not forked: onnxruntime's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_pool_worker)
+    try:
+        yield from pool.map(_crop_file, jobs, chunksize=4)
+    except BrokenProcessPool as error:
+        raise FacedistillError(
+            "a worker process was killed, perhaps for want of memory; run again with fewer --workers, it goes on"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_detector: Detector | None = None
+
+
+def _start_worker() -> None:
+    global _detector
+    _detector = Detector(threads=1)
+
+
+def _start_pool_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    cv2.setNumThreads(0)
+    _start_worker()
+
+
+def _crop_file(job: tuple[Path, Standard]) -> tuple[bytes | None, str | None]:
+    path, standard = job
+    assert _detector is not None, "the worker was started"
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            return None, Reject.UNREADABLE.value
+        data = path.read_bytes()
+    except OSError:
+        return None, Reject.UNREADABLE.value
+    crop = crop_photo(_detector, data, standard)
+    return (None, crop.value) if isinstance(crop, Reject) else (encode_picture(crop), None)
+
+
+def _crop_path(work: Path, file: str) -> Path:
+    return work / "crops" / f"{file}.jpg"
+
+
+def _pack(out: Path, done: dict[str, str | None], size: tuple[int, int]) -> PrepareResult:
+    accepted = [file for file, reason in done.items() if reason is None]
+    rejects = [(file, reason) for file, reason in done.items() if reason is not None]
+    write_text(out / REJECTS, _csv(("file", "reason"), rejects))
+    counts = Counter(_person(file) for file in accepted)
+    people = sorted(counts)
+    if not accepted:
+        raise FacedistillError(f"none of {len(done)} photos gave a face; see {out / REJECTS}")
+    labels = {person: label for label, person in enumerate(people)}
+    accepted.sort(key=lambda file: (labels[_person(file)], file))
+    records = ((labels[_person(file)], _crop_path(out / _WORK, file).read_bytes()) for file in accepted)
+    with closing(records):
+        write_records(out, records, size, len(people))
+    write_text(out / PEOPLE, _csv(("label", "person", "photos"), [(labels[p], p, counts[p]) for p in people]))
+    return PrepareResult(len(accepted), len(people), dict(Counter(reason for _, reason in rejects)))
+
+
+def _person(file: str) -> str:
+    return file.rpartition("/")[0]
+
+
+def _csv(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header, *rows])
+    return text.getvalue()
+
+
+def _recorded(out: Path) -> PrepareResult:
+    """What an earlier, finished call had found."""
+    if not (out / PROPERTY).exists():
+        raise FacedistillError(f"{out} has lost its {PROPERTY}; delete the folder and prepare it again")
+    with (out / PEOPLE).open(newline="", encoding="utf-8") as file:
+        people = [int(row["photos"]) for row in csv.DictReader(file)]
+    with (out / REJECTS).open(newline="", encoding="utf-8") as file:
+        reasons = [row["reason"] for row in csv.DictReader(file)]
+    return PrepareResult(sum(people), len(people), dict(Counter(reasons)), already_done=True)
