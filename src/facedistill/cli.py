@@ -40,9 +40,8 @@ def prepare(
 
     done = prepare_photos(Path(photos), Path(out), size, min_face, min_sharpness, workers)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(done.rejected.items())) or "none"
-    print(
-        f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{' (done before)' * done.already_done}"
-    )
+    before = " (done before)" if done.already_done else ""
+    print(f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{before}")
 
 
 def train(recipe: Recipe) -> None:

@@ -89,9 +89,8 @@ def prepare(
         log.seek(0)
         done = _read_done(log)
         left = [file for file in files if file not in done]
-        for file, (crop, reason) in zip(
-            left, track(_crops(photos, left, standard, workers), "aligning faces", len(left)), strict=True
-        ):
+        crops = track(_crops(photos, left, standard, workers), "aligning faces", len(left))
+        for file, (crop, reason) in zip(left, crops, strict=True):
             if crop is not None:
                 write_bytes(_crop_path(work, file), crop)
             done[file] = reason
@@ -114,7 +113,7 @@ def _photo_files(photos: Path) -> list[str]:
     homeless = [file for file in files if "/" not in file]
     if homeless:
         raise UsageError(
-            f"{photos / homeless[0]} lies in no person's folder; move it to {photos}/PERSON/ (the folder names the person)"
+            f"{photos / homeless[0]} lies in no person's folder; move it to {photos}/PERSON/, which names the person"
         )
     if not files:
         raise UsageError(f"{photos} holds no photos; give the folder that holds person/photo.jpg")

@@ -115,7 +115,7 @@ def fit(
             if stop.is_set():
                 keep()
                 raise InterruptedRunError(
-                    f"stopped at step {progress.step} of {recipe.steps}; its state is in {folder}, the same call goes on"
+                    f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
                 )
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
