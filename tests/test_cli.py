@@ -1,6 +1,7 @@
 """The command line as users meet it: what works, and what a wrong call says."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,12 @@ def test_a_folder_with_other_things_is_left_alone(recipe, tmp_path, capsys):
     (tmp_path / "holiday.jpg").write_bytes(b"")
     assert main(["distill", str(recipe), "--out", str(tmp_path)]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_named_with_what_installs_it(recipe, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "facedistill.experiment", None)
+    assert main(["distill", str(recipe)]) == 2
+    assert "pip install" in capsys.readouterr().err
 
 
 def test_a_photo_without_a_face_is_exit_code_1(run, tmp_path, capsys):

@@ -142,6 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except ArgumentError as error:
         return _fail(f"{one_line(error)}; see `facedistill --help`", UsageError.exit_code)
+    except ModuleNotFoundError as error:
+        message = f"this command needs {error.name}, which is not installed; run `pip install 'facedistill[train]'`"
+        return _fail(message, UsageError.exit_code)
     except OSError as error:  # a full disk, a folder that cannot be read
         return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", FacedistillError.exit_code)
     except KeyboardInterrupt:
