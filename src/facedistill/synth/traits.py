@@ -20,7 +20,9 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         "head",
         0.38,
         False,
-        {"- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square head-triangular"},
+        {
+            "- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square head-triangular"
+        },
     ),
     ("head", 0.55, False, {"decr incr": "head-fat"}),
     (
@@ -74,7 +76,12 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
             "in out": "mouth-dimples mouth-laugh-lines",
         },
     ),
-    ("mouth", 0.25, False, {"down up": "mouth-lowerlip-ext mouth-lowerlip-middle mouth-upperlip-ext mouth-upperlip-middle"}),
+    (
+        "mouth",
+        0.25,
+        False,
+        {"down up": "mouth-lowerlip-ext mouth-lowerlip-middle mouth-upperlip-ext mouth-upperlip-middle"},
+    ),
     (
         "ears",
         0.42,

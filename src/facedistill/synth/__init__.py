@@ -1,0 +1,1 @@
+"""People who do not exist: identity, geometry, texture, hair, light, and the picture of them."""

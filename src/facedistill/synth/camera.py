@@ -1,0 +1,84 @@
+"""Where the camera stands, and where it sees a point of the head."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+# The head turns about the middle of the skull, level with the eyes (decimetres, head frame).
+PIVOT = np.array([0.0, 7.1, 0.45], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera that looks at a turned head.
+
+    Attributes:
+        rotation: float32 [3, 3], head frame to camera frame (x right in the picture, y up, z towards the camera).
+        distance: From the camera to `PIVOT`, decimetres.
+        focal: Pixels.
+        centre: x and y of the principal point, pixels.
+    """
+
+    rotation: Floats
+    distance: float
+    focal: float
+    centre: tuple[float, float]
+
+    def project(self, points: Floats) -> Floats:
+        """Points of the head frame [..., 3] -> x right and y down in pixels, and the distance along the axis."""
+        local = (points - PIVOT) @ self.rotation.T
+        depth = self.distance - local[..., 2]
+        x = self.centre[0] + self.focal * local[..., 0] / depth
+        y = self.centre[1] - self.focal * local[..., 1] / depth
+        return np.stack([x, y, depth], axis=-1).astype(np.float32)
+
+    def position(self) -> Floats:
+        """The camera's place in the head frame, float32 [3]."""
+        return (PIVOT + self.rotation.T @ np.array([0, 0, self.distance])).astype(np.float32)
+
+
+def rotation_matrix(yaw: float, pitch: float, roll: float) -> Floats:
+    """Degrees -> head frame to camera frame.
+
+    Positive yaw turns the face to the picture's right (the subject's left), positive pitch lowers the chin,
+    positive roll tilts the head clockwise as seen in the picture.
+    """
+    y, p, r = np.radians([yaw, pitch, roll])
+    turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    nod = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    tilt = np.array([[np.cos(r), np.sin(r), 0], [-np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return (tilt @ nod @ turn).astype(np.float32)
+
+
+def frame_face(
+    rotation: Floats,
+    distance: float,
+    eyes: Floats,
+    mouth: Floats,
+    size: int,
+    fraction: float,
+    shift: tuple[float, float],
+) -> Camera:
+    """A camera that shows the relaxed face in a chosen size.
+
+    The size is what a frontal view would give: were the distance measured on the turned face, a nod would enlarge it.
+
+    Args:
+        rotation: Head frame to camera frame.
+        distance: Decimetres from the camera to `PIVOT`.
+        eyes: Midpoint of the eyes, head frame.
+        mouth: Midpoint of the mouth, head frame.
+        size: Rows and columns of the picture, pixels.
+        fraction: Eye-to-mouth distance over the picture's height.
+        shift: How far right and down of the middle the face stands, fractions of the picture.
+    """
+    middle = (eyes + mouth) / 2
+    frontal_depth = distance - (middle[2] - PIVOT[2])
+    focal = float(fraction * size / np.linalg.norm(eyes - mouth) * frontal_depth)
+    plain = Camera(rotation, distance, focal, (0.0, 0.0))
+    # Between the face's middle and the skull's: in profile the face alone would leave half of the picture empty.
+    x, y, _ = plain.project(0.72 * middle + 0.28 * PIVOT)
+    return Camera(rotation, distance, focal, (size * (0.5 + shift[0]) - float(x), size * (0.5 + shift[1]) - float(y)))

@@ -1,0 +1,71 @@
+"""Eyes: where they look, how far they are open, and what colour they are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.assets import PART_NUMBERS, Assets
+from facedistill.synth.person import Person
+
+Floats = NDArray[np.float32]
+
+_IRIS_SINE = 0.44  # sine of the angle that the iris subtends at the eyeball's centre
+_LASH_SPLIT = 7.277  # upper lashes grow above this height of the resting head, lower ones below
+
+
+class Eyes:
+    """Reads off the posed mesh what the shader needs to know about the eyes."""
+
+    def __init__(self, assets: Assets) -> None:
+        x, y = assets.points[:, 0], assets.points[:, 1]
+        roots = (assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.25)
+        ball = assets.parts == PART_NUMBERS["eye"]
+        sides = (x < 0, x > 0)  # the subject's right eye first: it is on the picture's left
+        self._balls = [np.flatnonzero(ball & side) for side in sides]
+        self._upper = [np.flatnonzero(roots & side & (y > _LASH_SPLIT)) for side in sides]
+        self._lower = [np.flatnonzero(roots & side & (y < _LASH_SPLIT)) for side in sides]
+
+    def table(
+        self, person: Person, posed: Floats, gaze: tuple[float, float], pupil: float, redness: float, window: float
+    ) -> Floats:
+        """The shader's table of both eyes, float32 [2, 20].
+
+        Columns: 0-2 centre, 3 radius, 4-6 gaze, 7 sine of the iris' half angle, 8 pupil over iris radius, 9 and 10
+        height of the upper and lower lid, 13 phase of the iris' fibres, 14 redness, 15 side of the window that is
+        mirrored, 16 brightness of the white, 17-19 linear RGB of the iris.
+
+        Args:
+            person: Whose eyes.
+            posed: [V, 3] the head, head frame.
+            gaze: Degrees to the subject's left and up, relative to the head.
+            pupil: Pupil over iris radius, about .25 to .55.
+            redness: 0..1 of the white.
+            window: -.6..6, where a bright window stands mirrored in the eye.
+        """
+        table = np.zeros((2, 20), np.float32)
+        for side in range(2):
+            ball = posed[self._balls[side]]
+            centre = (ball.max(axis=0) + ball.min(axis=0)) / 2
+            left, up = np.radians(gaze[0] + (1.6 - 3.2 * side)), np.radians(gaze[1])
+            row = table[side]
+            row[0:3] = centre
+            row[3] = np.ptp(ball[:, 0]) / 2
+            row[4:7] = np.sin(left) * np.cos(up), np.sin(up), np.cos(left) * np.cos(up)
+            row[7] = _IRIS_SINE
+            row[8] = pupil
+            row[9] = posed[self._upper[side], 1].max()
+            row[10] = posed[self._lower[side], 1].min()
+            row[13] = person.iris_seed % 628 / 100
+            row[14] = redness
+            row[15] = window
+            row[16] = 1.0 - 0.12 * person.age / 80
+            row[17:20] = person.iris
+        return table
+
+    def centres(self, posed: Floats) -> Floats:
+        """The middle of each eye's opening on the ball, head frame, float32 [2, 3]: the subject's right eye first."""
+        found = []
+        for ball in self._balls:
+            points = posed[ball]
+            centre = (points.max(axis=0) + points.min(axis=0)) / 2
+            found.append(centre + np.array([0, 0, np.ptp(points[:, 2]) / 2]))
+        return np.array(found, np.float32)

@@ -1,0 +1,131 @@
+"""The shape of a head: blend shapes summed for a person, an age and an expression."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import UsageError
+from facedistill.synth.assets import AGES, ANCESTRIES, BUILDS, GENDERS, MACROS, PART_NUMBERS, Assets
+from facedistill.synth.person import Person
+from facedistill.synth.traits import TRAITS
+
+Floats = NDArray[np.float32]
+
+_CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the model's ages stand for
+_LEFT_EYE, _RIGHT_EYE = 1, -1
+EXPRESSION_LIMIT = 1.0
+# Where all resting average heads stand afterwards, decimetres: the midpoint of the eyeballs' centres.
+EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A head in its own frame: x to the subject's left, y up, z forward, decimetres, eyes at `EYES_AT`.
+
+    Attributes:
+        neutral: float32 [V, 3], relaxed.
+        posed: float32 [V, 3], with the expression.
+    """
+
+    neutral: Floats
+    posed: Floats
+
+
+def macro_weights(person: Person, age: float) -> Floats:
+    """Weights [len(MACROS)] of the whole-head blend shapes for a person at an age in years."""
+    older = float(np.clip((age - _YOUNG) / (_OLD - _YOUNG), 0, 1))
+    younger = float(np.clip((_YOUNG - age) / (_YOUNG - _CHILD), 0, 0.6))
+    ages = dict(zip(AGES, (younger, 1 - older - younger, older), strict=True))
+    genders = dict(zip(GENDERS, (1 - person.gender, person.gender), strict=True))
+    # The exaggeration moves an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
+    mixed = np.array(person.ancestry)
+    mixed = 1 / 3 + (mixed - 1 / 3) * person.exaggeration
+    ancestries = dict(zip(ANCESTRIES, mixed, strict=True))
+    builds = {
+        ("average", "average"): 1 - abs(person.weight) * 0.9 - abs(person.muscle) * 0.6,
+        ("average", "min"): max(-person.weight, 0) * 0.9,
+        ("average", "max"): max(person.weight, 0) * 0.9,
+        ("min", "average"): max(-person.muscle, 0) * 0.6,
+        ("max", "average"): max(person.muscle, 0) * 0.6,
+    }
+    weights = [ancestries[a] * genders[g] * ages[y] for a in ANCESTRIES for g in GENDERS for y in AGES]
+    weights += [genders[g] * ages[y] * builds[b] for g in GENDERS for y in AGES for b in BUILDS]
+    assert len(weights) == len(MACROS)
+    return np.array(weights, np.float32)
+
+
+class Sculptor:
+    """Shapes heads out of the blend shapes; remembers the last person's own part."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._assets = assets
+        self._number_of = {str(name): index for index, name in enumerate(assets.expression_names)}
+        self._eyes = assets.parts == PART_NUMBERS["eye"]
+        self._last: tuple[Person, Floats] | None = None
+
+    def shape(self, person: Person, age: float, expression: Mapping[str, float]) -> Head:
+        """The person's head at an age, relaxed and with an expression.
+
+        Args:
+            person: Whose head.
+            age: Years.
+            expression: Coefficients 0..1 by name; see `Assets.expression_names`.
+
+        Raises:
+            UsageError: An expression of an unknown name.
+        """
+        unknown = sorted(set(expression) - set(self._number_of))
+        if unknown:
+            raise UsageError(f"unknown expression {unknown[0]!r}; known are {', '.join(self._number_of)}")
+        assets = self._assets
+        neutral = assets.points + self._local(person)
+        neutral += np.tensordot(macro_weights(person, age), assets.macros, 1)
+        centres = self.eye_centres(neutral)
+        neutral += EYES_AT - centres.mean(axis=0)
+        resting = _resting(person)
+        total = dict(resting)
+        for name, amount in expression.items():
+            total[name] = min(total.get(name, 0.0) + float(amount), EXPRESSION_LIMIT)
+        posed = self._express(neutral, total)
+        return Head(self._express(neutral, resting), posed)
+
+    def eye_centres(self, points: Floats) -> Floats:
+        """Centres of the subject's right and left eyeball, float32 [2, 3]."""
+        eyes = points[self._eyes]
+        resting = self._assets.points[self._eyes, 0]
+        return np.stack([eyes[resting < 0].mean(axis=0), eyes[resting > 0].mean(axis=0)])
+
+    def _local(self, person: Person) -> Floats:
+        if self._last is None or self._last[0] is not person:
+            low = np.array([-min(c, 0) if trait.low else 0 for c, trait in zip(person.shape, TRAITS, strict=True)])
+            high = np.maximum(person.shape, 0)
+            moves = np.tensordot(low.astype(np.float32), self._assets.lows, 1)
+            moves += np.tensordot(high.astype(np.float32), self._assets.highs, 1)
+            self._last = person, moves
+        return self._last[1]
+
+    def _express(self, neutral: Floats, amounts: Mapping[str, float]) -> Floats:
+        posed = neutral.copy()
+        for name, amount in amounts.items():
+            if amount:
+                posed += np.float32(amount) * self._assets.expressions[self._number_of[name]]
+        return posed
+
+
+def _resting(person: Person) -> dict[str, float]:
+    """The face a person makes when he makes none."""
+    up, wide = person.resting_mouth, person.resting_lids
+    smile, frown = max(up, 0) * 0.22, max(-up, 0) * 0.12
+    squint, open_ = max(-wide, 0) * 0.22, max(wide, 0) * 0.25
+    return {
+        "mouthSmileLeft": smile,
+        "mouthSmileRight": smile,
+        "mouthFrownLeft": frown,
+        "mouthFrownRight": frown,
+        "eyeBlinkLeft": squint,
+        "eyeBlinkRight": squint,
+        "eyeWideLeft": open_,
+        "eyeWideRight": open_,
+    }

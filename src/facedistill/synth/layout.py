@@ -1,0 +1,29 @@
+"""Where on the head a point is: the sheet that skin is painted on, wrapped round the resting head like a cylinder.
+
+Colour is painted by place on the resting head, so a brow stays on its ridge and a lip on its mouth whatever the
+shape or the expression.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+ROWS, COLUMNS = 384, 640
+TOP, BOTTOM = 8.60, 5.70  # decimetres; rows run from the crown to the collar bones
+AXIS_Z = 0.25  # the cylinder's axis stands here, at x = 0
+_FRONT = 1.6  # columns per radian at the face, relative to an even spread; the back of the head gets 2 - _FRONT
+
+
+def azimuth(points: Floats) -> Floats:
+    """Angle round the vertical axis, radians: 0 at the nose, positive to the subject's left. points: [..., 3]."""
+    return np.arctan2(points[..., 0], points[..., 2] - AXIS_Z).astype(np.float32)
+
+
+def sheet_place(points: Floats) -> Floats:
+    """Row and column (float32 [..., 2], in pixels of the sheet) of points of the resting head [..., 3]."""
+    row = (TOP - points[..., 1]) / (TOP - BOTTOM) * ROWS
+    around = azimuth(points) / np.pi
+    spread = np.sign(around) * np.abs(around) * (_FRONT - (_FRONT - 1) * np.abs(around))
+    column = (0.5 + 0.5 * spread) * COLUMNS
+    return np.stack([np.clip(row, 0, ROWS - 1), np.clip(column, 0, COLUMNS - 1)], axis=-1).astype(np.float32)

@@ -1,0 +1,158 @@
+"""Skin: the colour, relief and gloss that are a person's own, painted on the sheet round the head."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.assets import Assets
+from facedistill.synth.layout import COLUMNS, ROWS, azimuth, sheet_place
+from facedistill.synth.noise import cloud, streaks
+from facedistill.synth.person import Person
+from facedistill.synth.regions import Regions
+
+Floats = NDArray[np.float32]
+
+# Skin colours from light to dark, sRGB 0..255.
+_RAMP = np.array(
+    [
+        [240, 208, 193],
+        [232, 194, 175],
+        [223, 180, 156],
+        [212, 165, 138],
+        [197, 147, 117],
+        [178, 127, 97],
+        [157, 107, 79],
+        [133, 88, 64],
+        [108, 70, 51],
+        [84, 54, 41],
+        [64, 42, 34],
+    ],
+    np.float64,
+)
+_BLOOD = np.array([0.05, -0.30, -0.26], np.float32)  # what more blood does to the logarithm of the colour
+
+
+def to_linear(srgb: NDArray[np.floating]) -> Floats:
+    """sRGB 0..1 -> linear RGB 0..1 (IEC 61966-2-1)."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def skin_colour(tone: float, undertone: float = 0.0) -> Floats:
+    """Linear RGB [3] of a skin tone 0 (lightest) .. 1 (darkest); undertone -1 (rosy) .. 1 (yellow)."""
+    place = np.clip(tone, 0, 1) * (len(_RAMP) - 1)
+    colour = [np.interp(place, np.arange(len(_RAMP)), _RAMP[:, channel]) for channel in range(3)]
+    linear = to_linear(np.array(colour) / 255)
+    return linear * np.exp(np.array([0.0, 0.03, -0.16]) * undertone).astype(np.float32)
+
+
+class Painter:
+    """Paints people's skin; holds the noises and regions that all of them share."""
+
+    def __init__(self, assets: Assets) -> None:
+        rng = np.random.default_rng(20)
+        self.regions = Regions(assets)
+        self._blotches = [cloud(rng, ROWS, COLUMNS, 90, 5) for _ in range(3)]
+        self._fine = [cloud(rng, ROWS, COLUMNS, 5, 3) for _ in range(3)]
+        self._across = streaks(rng, COLUMNS, ROWS, 60, 3).T - 0.5  # lines that run sideways, for the forehead
+
+    def paint(self, person: Person) -> Floats:
+        """float32 [ROWS, COLUMNS, 5]: linear RGB, relief (slope-sized per pixel), gloss."""
+        rng = np.random.default_rng(person.skin_seed)
+        regions = self.regions
+        blotch, patch = (self._own(rng, self._blotches) for _ in range(2))
+        fine, pores = (self._own(rng, self._fine) for _ in range(2))
+        darkness = person.skin_tone
+
+        blood = 0.16 * blotch + 0.05 * fine
+        red = person.ruddiness
+        blood += red * (1.1 * regions.cheeks + 0.9 * regions.nose + 1.0 * regions.ears + 0.3 * regions.chin)
+        blood += 0.35 * regions.inner_eye + 0.25 * regions.nostril_sides - 0.25 * regions.forehead
+        melanin = 0.055 * patch + 0.03 * pores + (0.03 + 0.10 * darkness) * regions.around_eyes
+        melanin += 0.10 * darkness * regions.around_mouth + 0.05 * regions.forehead * (0.5 + darkness)
+        if person.age > 45:
+            spots = np.clip(fine + 0.6 * patch - 2.1, 0, 1)
+            melanin += 0.35 * (person.age - 45) / 35 * spots
+        if person.freckles > 0:
+            where = np.clip(1.3 * regions.cheeks + regions.nose + 0.4 * regions.forehead, 0, 1)
+            melanin += 0.9 * person.freckles * where * np.clip(pores + 0.4 * fine - 1.15, 0, 0.6)
+        melanin += self._moles(rng, person.moles)
+
+        creases = self._creases(person, rng)
+        melanin += 0.16 * creases
+        blood += 0.35 * np.clip(creases, 0, 1)
+        colour = np.log(np.clip(skin_colour(person.skin_tone, person.undertone), 1e-3, 1))
+        sheet = np.empty((ROWS, COLUMNS, 5), np.float32)
+        thin = 1 - 0.55 * darkness  # melanin hides blood
+        for channel, absorbed in enumerate((0.75, 1.15, 1.45)):
+            sheet[..., channel] = colour[channel] + thin * _BLOOD[channel] * blood - absorbed * melanin
+        self._paint_lips(person, sheet, colour, fine)
+        np.exp(sheet[..., :3], out=sheet[..., :3])
+        np.clip(sheet[..., :3], 0.004, 0.92, out=sheet[..., :3])
+        self._paint_brows(person, rng, sheet)
+        rough = 0.035 + 0.05 * person.wrinkles
+        sheet[..., 3] = rough * (0.6 * pores + 0.4 * fine) * (1 - 0.7 * regions.lips) - 0.55 * creases
+        sheet[..., 4] = (0.62 + 0.45 * regions.greasy + 0.12 * pores).clip(0.1, 1.4)
+        return sheet
+
+    def _own(self, rng: np.random.Generator, bank: list[Floats]) -> Floats:
+        """One of a bank's noises, shifted and mirrored so that no two people share it."""
+        noise = bank[int(rng.integers(len(bank)))]
+        shift = (int(rng.integers(ROWS)), int(rng.integers(COLUMNS)))
+        noise = np.roll(noise, shift, axis=(0, 1))
+        return noise[:, ::-1] if rng.random() < 0.5 else noise
+
+    def _moles(self, rng: np.random.Generator, count: int) -> Floats:
+        marks = np.zeros((ROWS, COLUMNS), np.float32)
+        for _ in range(count):
+            point = np.array([rng.uniform(-0.62, 0.62), rng.uniform(6.25, 7.95), 1.0], np.float32)
+            row, column = sheet_place(point)
+            radius = rng.uniform(0.8, 2.4)
+            centre = (round(float(column) * 16), round(float(row) * 16))
+            cv2.circle(marks, centre, round(radius * 16), float(rng.uniform(0.4, 1.2)), -1, cv2.LINE_AA, 4)
+        blurred: Floats = cv2.GaussianBlur(marks, (0, 0), 0.6).astype(np.float32)
+        return blurred
+
+    def _creases(self, person: Person, rng: np.random.Generator) -> Floats:
+        """Lines of age, 0..1 and a little over: forehead, frown, crow's feet, under the eyes, beside the mouth."""
+        regions = self.regions
+        amount = person.wrinkles
+        lines = np.clip(1.6 * np.abs(self._own(rng, [self._across])) - 0.25, 0, 1)
+        share = rng.uniform(0.4, 1.0, 5)
+        total = amount * share[0] * 0.7 * regions.forehead * lines
+        total += amount * share[1] * regions.frown_lines
+        total += amount * share[2] * regions.crows_feet
+        total += (0.12 + 0.75 * amount) * share[3] * regions.eye_bags
+        total += (0.10 + 0.80 * amount) * share[4] * regions.laugh_lines
+        return np.asarray(total, np.float32)
+
+    def _paint_lips(self, person: Person, sheet: Floats, colour: Floats, fine: Floats) -> None:
+        lips = self.regions.lips
+        strength = np.array([0.02, -0.52, -0.42]) * person.lip_red * (1 - 0.45 * person.skin_tone)
+        target = colour + strength - np.array([0.18, 0.30, 0.28]) * (0.3 + person.lip_dark)
+        for channel in range(3):
+            layer = sheet[..., channel]
+            layer += lips * (target[channel] - layer + 0.03 * fine)
+
+    def _paint_brows(self, person: Person, rng: np.random.Generator, sheet: Floats) -> None:
+        hairs = self.regions.brow_hairs(person, rng)[..., None]
+        melanin = min(person.hair_melanin * 0.85 + 0.15, 1.0)
+        colour = hair_colour(melanin, person.hair_red * 0.6, 0.45 * person.grey) * 0.8
+        colour = np.minimum(colour, sheet[..., :3] * 0.62)
+        sheet[..., :3] += hairs * (colour - sheet[..., :3])
+
+
+def hair_colour(melanin: float, red: float, grey: float) -> Floats:
+    """Linear RGB [3] of hair; melanin 0 (fair) .. 1 (black), red 0..1, grey 0..1."""
+    ramp = np.array(
+        [[0.56, 0.42, 0.25], [0.38, 0.24, 0.115], [0.19, 0.105, 0.048], [0.075, 0.042, 0.022], [0.016, 0.011, 0.009]]
+    )
+    place = np.clip(melanin, 0, 1) * (len(ramp) - 1)
+    colour = np.array([np.interp(place, np.arange(len(ramp)), ramp[:, channel]) for channel in range(3)])
+    colour *= np.exp(np.array([0.35, -0.22, -0.62]) * red)
+    white = np.array([0.50, 0.49, 0.47])
+    return (colour + grey * (white - colour)).astype(np.float32)
+
+
+def side_angle(points: Floats) -> Floats:
+    """Angle away from the middle of the face, radians, 0..pi."""
+    return np.abs(azimuth(points))
