@@ -28,7 +28,7 @@ def pyramid_sizes(height: int, width: int, min_face: int) -> list[tuple[int, int
     return sizes
 
 
-def window_boxes(scores: NDArray[np.float32], threshold: float, first_row: int = 0) -> tuple[Floats, NDArray[np.bool_]]:
+def window_boxes(scores: Floats, threshold: float, first_row: int = 0) -> tuple[Floats, NDArray[np.bool_]]:
     """The windows of P-Net's score map [rows, columns] above `threshold`.
 
     Args:

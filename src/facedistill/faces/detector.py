@@ -105,13 +105,14 @@ class Detector:
     def _scan(self, level: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """P-Net on one level, in strips that bound its memory and change nothing: boxes [n, 4], scores [n]."""
         boxes, scores = [], []
-        for first in range(0, max(1, (level.shape[0] - 10) // 2), _STRIP):
+        for first in range(0, (level.shape[0] - 9) // 2, _STRIP):
             # A window of row r covers the pixels 2r .. 2r + 11.
             strip = level[2 * first : 2 * (first + _STRIP) + 10]
-            offsets, probabilities = self._pnet.run(["offsets", "scores"], {"pictures": strip[None]})
-            found, chosen = window_boxes(probabilities[0, 0], self._thresholds[0], first)
+            offsets, logits = self._pnet.run(["offsets", "logits"], {"pictures": strip[None]})
+            probabilities = _probability(logits[0, 0])
+            found, chosen = window_boxes(probabilities, self._thresholds[0], first)
             boxes.append(shift_edges(found, offsets[0][:, chosen].T))
-            scores.append(probabilities[0, 0][chosen].astype(np.float64))
+            scores.append(probabilities[chosen])
         return np.concatenate(boxes), np.concatenate(scores)
 
     def _refine(self, image: NDArray[np.uint8], windows: NDArray[np.int64]) -> Floats:
@@ -119,18 +120,20 @@ class Detector:
         parts = []
         for first in range(0, len(windows), _BATCH):
             pictures = cut_windows(image, windows[first : first + _BATCH], WINDOWS["rnet"])
-            parts.append(self._rnet.run(["offsets", "scores"], {"pictures": pictures}))
-        offsets, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-        chosen = scores[:, 0] > self._thresholds[1]
+            parts.append(self._rnet.run(["offsets", "logits"], {"pictures": pictures}))
+        offsets, logits = (np.concatenate(part) for part in zip(*parts, strict=True))
+        scores = _probability(logits[:, 0])
+        chosen = scores > self._thresholds[1]
         boxes = shift_edges(windows[chosen].astype(np.float64), offsets[chosen])
-        return boxes[suppress(boxes, scores[chosen, 0], 0.7)]
+        return boxes[suppress(boxes, scores[chosen], 0.7)]
 
     def _output(self, image: NDArray[np.uint8], windows: NDArray[np.int64]) -> list[Detection]:
         """O-Net: the faces, their edges corrected once more, and their landmarks."""
         pictures = cut_windows(image, windows, WINDOWS["onet"])
-        offsets, points, scores = self._onet.run(["offsets", "landmarks", "scores"], {"pictures": pictures})
-        chosen = scores[:, 0] > self._thresholds[2]
-        squares, scores = windows[chosen].astype(np.float64), scores[chosen, 0]
+        offsets, points, logits = self._onet.run(["offsets", "landmarks", "logits"], {"pictures": pictures})
+        scores = _probability(logits[:, 0])
+        chosen = scores > self._thresholds[2]
+        squares, scores = windows[chosen].astype(np.float64), scores[chosen]
         boxes = shift_edges(squares, offsets[chosen])
         # The net counts from the window's edge, landmarks from the first pixel's centre: half a pixel apart.
         sides = squares[:, None, 2:] - squares[:, None, :2]
@@ -139,6 +142,11 @@ class Detector:
             Detection(box=tuple(boxes[i].tolist()), score=float(scores[i]), landmarks=landmarks[i])
             for i in suppress(boxes, scores, 0.7, over_smaller=True)
         ]
+
+
+def _probability(logits: NDArray[np.float32]) -> Floats:
+    """The logistic function, in float64 and without overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))
 
 
 def _open_net(net: str, threads: int | None) -> onnxruntime.InferenceSession:

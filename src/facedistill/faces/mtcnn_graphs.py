@@ -1,8 +1,8 @@
 """MTCNN's three nets (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multitask Cascaded CNNs") as ONNX.
 
-Every net takes `pictures` uint8 [N, H, W, 3] RGB and gives `scores` (probability of a face), `offsets` (of the
-window's left, top, right, bottom edge, in window widths and heights), and O-Net `landmarks` (five x, then five y, in
-window widths and heights). P-Net slides its 12-pixel window in steps of two: its outputs are maps [N, 1 or 4, h, w].
+Every net takes `pictures` uint8 [N, H, W, 3] RGB and gives `logits` (log odds of a face), `offsets` (of the window's
+left, top, right, bottom edge, in window widths and heights), and O-Net `landmarks` (five x, then five y, in window
+widths and heights). P-Net slides its 12-pixel window in steps of two: its outputs are maps [N, 1 or 4, h, w].
 R-Net looks at 24x24, O-Net at 48x48 pictures: [N, 1], [N, 4], [N, 10].
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WINDOWS = {"pnet": 12, "rnet": 24, "onet": 48}
 
-_FORMAT = 1  # part of the cached file's name: raise it whenever the graphs change
+_FORMAT = 2  # part of the cached file's name: raise it whenever the graphs change
 _OPSET = 17
 _IR_VERSION = 8  # read by every onnxruntime this project supports
 
@@ -34,9 +34,9 @@ _POOLS: dict[str, tuple[tuple[int, str] | None, ...]] = {
     "onet": ((3, "SAME_UPPER"), (3, "VALID"), (2, "SAME_UPPER"), None),
 }
 _OUTPUTS = {
-    "pnet": ("offsets", "scores"),
-    "rnet": ("offsets", "scores"),
-    "onet": ("offsets", "landmarks", "scores"),
+    "pnet": ("offsets", "logits"),
+    "rnet": ("offsets", "logits"),
+    "onet": ("offsets", "landmarks", "logits"),
 }
 
 
@@ -128,15 +128,17 @@ class _Builder:
         self._dense(by_axis.transpose(2, 1, 0, 3).reshape(matrix.shape), bias)
 
     def head(self, name: str, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-        """One output; the two classes of `scores` (no face, face) become a sigmoid of their difference."""
-        if name == "scores":  # softmax([a, b])[1] = sigmoid(b - a)
+        """One output; the softmax's two classes (no face, face) become their difference, the log odds.
+
+        A float32 probability rounds to 1 for many windows around a clear face, so that the best could not be told.
+        """
+        if name == "logits":
             weights, bias = weights[..., 1:] - weights[..., :1], bias[1:] - bias[:1]
         trunk = self._last
         if weights.ndim == 4:
             self.add("Conv", [self._constant(weights.transpose(3, 2, 0, 1)), self._constant(bias)])
         else:
             self._dense(weights, bias)
-        self.add("Sigmoid" if name == "scores" else "Identity")
         self._nodes[-1].output[0] = name
         shape: list[str | int | None] = ["n", len(bias), *(("rows", "columns") if self._spatial else ())]
         self._outputs.append(self._helper.make_tensor_value_info(name, self._float, shape))
