@@ -31,9 +31,13 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         raise UsageError(f"cannot read the pairs {pairs_txt}: {reason}; take pairs.txt from LFW's page") from error
     rows = [line.split() for line in lines if line.strip()]
     expected = _pair_count(rows[0] if rows else [])
+    if not expected:
+        raise UsageError(
+            f"the first line of {pairs_txt} must hold folds and pairs of each kind in a fold, such as 10 300"
+        )
     if expected != len(rows) - 1:
         raise UsageError(
-            f"{pairs_txt} holds {max(len(rows) - 1, 0)} pairs, but its first line promises {expected}; copy it again"
+            f"{pairs_txt} holds {len(rows) - 1} pairs, but its first line promises {expected}; copy it again"
         )
     numbers: dict[Path, int] = {}
     first, second = [], []
