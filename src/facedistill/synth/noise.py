@@ -8,7 +8,7 @@ Floats = NDArray[np.float32]
 
 
 def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octaves: int = 4) -> Floats:
-    """Fractal noise, float32 [rows, columns], mean 0, standard deviation 1.
+    """Fractal noise, float32 [rows, columns], mean 0, standard deviation 1; its edges fit.
 
     Args:
         rng: Source of randomness.
@@ -20,9 +20,9 @@ def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octa
     strength = 1.0
     for octave in range(octaves):
         cell = max(coarse / 2**octave, 1.0)
-        small = (max(int(rows / cell), 1) + 3, max(int(columns / cell), 1) + 3)
+        small = (max(int(rows / cell), 2), max(int(columns / cell), 2))
         grid = rng.standard_normal(small).astype(np.float32)
-        total += strength * cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        total += strength * _enlarge_round(grid, rows, columns)
         strength *= 0.6
     total -= total.mean()
     return (total / (total.std() + 1e-6)).astype(np.float32)
@@ -30,7 +30,16 @@ def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octa
 
 def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, width: float = 1.0) -> Floats:
     """Noise drawn out along the rows' direction (downwards), as strands are: 0..1, float32 [rows, columns]."""
-    grid = rng.random((max(int(rows / length), 1) + 2, max(int(columns / width), 2))).astype(np.float32)
-    drawn = cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    grid = rng.random((max(int(rows / length), 2), max(int(columns / width), 2))).astype(np.float32)
+    drawn = _enlarge_round(grid, rows, columns)
     low, high = np.percentile(drawn, [2, 98])
     return np.clip((drawn - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:
+    """A small grid enlarged so that its right edge goes on at its left one, its lower at its upper."""
+    wide = np.pad(grid, 2, mode="wrap")
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * grid.shape[0] / rows + 1.5
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * grid.shape[1] / columns + 1.5
+    enlarged = cv2.remap(wide, *np.meshgrid(x, y), interpolation=cv2.INTER_CUBIC)
+    return enlarged.astype(np.float32)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.synth.assets import Assets
+from facedistill.synth.curves import smooth_step
 from facedistill.synth.layout import azimuth
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
@@ -13,12 +14,6 @@ Floats = NDArray[np.float32]
 
 def _blob(x: Floats, y: Floats, centre: tuple[float, float], size: tuple[float, float]) -> Floats:
     return np.exp(-0.5 * (((x - centre[0]) / size[0]) ** 2 + ((y - centre[1]) / size[1]) ** 2)).astype(np.float32)
-
-
-def smooth_step(low: float, high: float, value: Floats) -> Floats:
-    """0 below `low`, 1 above `high`, smooth between; falling where low > high."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
 def _near_curve(x: Floats, y: Floats, knots: list[tuple[float, float]], width: float) -> Floats:
@@ -79,11 +74,10 @@ class Regions:
         outer = 0.47 + 0.09 * person.brow_length
         base = 7.415 + 0.075 * person.brow_height
         along = (self.x - inner) / (outer - inner)
-        peak = 0.62
-        arch = 0.035 + 0.075 * person.brow_arch
-        tilt = 0.03 * person.brow_tilt
-        rise = np.where(along < peak, along / peak, 1 - 0.75 * ((along - peak) / (1 - peak)) ** 1.4)
-        middle = base + arch * np.clip(rise, -0.3, 1) + tilt * (along - 0.3)
+        arch = 0.015 + 0.055 * person.brow_arch
+        tilt = 0.028 * person.brow_tilt
+        rise = np.interp(along, [-0.2, 0.0, 0.35, 0.65, 1.0, 1.2], [0.25, 0.35, 0.75, 1.0, 0.35, -0.1])
+        middle = base + arch * rise + tilt * (along - 0.5)
         half = (0.020 + 0.042 * person.brow_thickness) * np.interp(along, [0, 0.15, 0.6, 1.0], [0.8, 1.0, 0.85, 0.3])
         shift = (int(rng.integers(200)), int(rng.integers(600)))
         strands = np.roll(self._strands, shift, axis=(0, 1))

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     (
         "head",
-        0.42,
+        0.36,
         False,
         {"decr incr": "head-scale-depth head-scale-horiz head-scale-vert head-back-scale-depth"},
     ),
     (
         "head",
-        0.38,
+        0.30,
         False,
         {
             "- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square head-triangular"
@@ -42,7 +42,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ),
     (
         "eyes",
-        0.42,
+        0.38,
         True,
         {
             "decr incr": "eye-bag eye-bag-height eye-height1 eye-height2 eye-height3 eye-scale",
@@ -53,7 +53,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ("eyes", 0.30, True, {"down up": "eye-eyefold-angle", "concave convex": "eye-eyefold"}),
     (
         "nose",
-        0.54,
+        0.42,
         False,
         {
             "decr incr": "nose-flaring nose-greek nose-hump nose-nostrils-width nose-point-width nose-scale-depth "
@@ -66,7 +66,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ),
     (
         "mouth",
-        0.46,
+        0.38,
         False,
         {
             "down up": "mouth-angles mouth-trans",
@@ -94,18 +94,18 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ),
     (
         "chin",
-        0.48,
+        0.40,
         False,
         {
             "decr incr": "chin-bones chin-cleft chin-height chin-jaw-drop chin-prognathism chin-prominent chin-width",
             "- +": "chin-triangle",
         },
     ),
-    ("cheek", 0.50, True, {"decr incr": "cheek-bones cheek-inner cheek-volume", "down up": "cheek-trans"}),
+    ("cheek", 0.42, True, {"decr incr": "cheek-bones cheek-inner cheek-volume", "down up": "cheek-trans"}),
     ("neck", 0.30, False, {"decr incr": "neck-double neck-scale-depth neck-scale-horiz"}),
     (
         "asym",
-        0.22,
+        0.16,
         False,
         {
             "l r": "asym-brown-1 asym-brown-2 asym-cheek-1 asym-cheek-2 asym-jaw-1 asym-jaw-2 asym-jaw-3 asym-mouth-1 "

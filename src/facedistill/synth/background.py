@@ -1,0 +1,152 @@
+"""What stands behind people: walls, rooms, windows, streets and trees, out of focus."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.noise import cloud
+
+Floats = NDArray[np.float32]
+
+BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
+_SIDE = 96  # everything is out of focus: it is drawn small
+
+
+def draw_background(kind: str, seed: int, size: int) -> Floats:
+    """A blurred background, linear RGB, float32 [size, size, 3]; `kind` is one of `BACKGROUNDS`."""
+    rng = np.random.default_rng(seed)
+    picture = _DRAWERS[kind](rng)
+    light = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)
+    fall = 1 + rng.uniform(0.05, 0.4) * (np.cos(light) * x + np.sin(light) * y)
+    picture *= fall[..., None]
+    blur = float(rng.uniform(0.7, 3.2)) if kind != "studio" else 2.0
+    picture = cv2.GaussianBlur(picture, (0, 0), blur)
+    enlarged = cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.clip(enlarged, 0.002, 2.5).astype(np.float32)
+
+
+def _colour(rng: np.random.Generator, low: float, high: float, saturation: float) -> Floats:
+    tint = 1 + saturation * rng.uniform(-1, 1, 3)
+    return (rng.uniform(low, high) ** 1.6 * tint).astype(np.float32)
+
+
+def _plain(colour: Floats) -> Floats:
+    return np.tile(colour, (_SIDE, _SIDE, 1)).astype(np.float32)
+
+
+def _box(picture: Floats, rng: np.random.Generator, box: tuple[float, float, float, float], colour: Floats) -> None:
+    """Fills a slightly leaning rectangle (left, top, right, bottom as fractions)."""
+    left, top, right, bottom = (v * _SIDE * 16 for v in box)
+    lean = rng.uniform(-0.02, 0.02) * _SIDE * 16
+    corners = np.array([[left + lean, top], [right + lean, top], [right, bottom], [left, bottom]]).astype(np.int32)
+    cv2.fillPoly(picture, [corners], colour.tolist(), cv2.LINE_AA, 4)
+
+
+def _studio(rng: np.random.Generator) -> Floats:
+    y, x = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j]
+    spot = np.exp(-((x - rng.uniform(-0.3, 0.3)) ** 2 + (y - rng.uniform(-0.2, 0.4)) ** 2) / rng.uniform(0.8, 3))
+    mottled = 1 + rng.uniform(0, 0.12) * cloud(rng, _SIDE, _SIDE, 30, 3)
+    shaded = (0.55 + 0.6 * spot) * mottled
+    return (shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25)).astype(np.float32)
+
+
+def _wall(rng: np.random.Generator) -> Floats:
+    picture = _plain(_colour(rng, 0.35, 0.95, 0.15))
+    picture *= (1 + rng.uniform(0.01, 0.06) * cloud(rng, _SIDE, _SIDE, 9, 3))[..., None]
+    if rng.random() < 0.4:  # bricks, boards or tiles
+        step, strength = int(rng.integers(5, 16)), rng.uniform(0.82, 0.95)
+        if rng.random() < 0.6:
+            picture[::step] *= strength
+        if rng.random() < 0.6:
+            picture[:, :: int(step * rng.uniform(1, 2.5))] *= strength
+    if rng.random() < 0.5:  # a corner: the other wall has another light
+        at = int(rng.uniform(0.05, 0.95) * _SIDE)
+        picture[:, :at] *= rng.uniform(0.6, 0.92)
+    for _ in range(int(rng.integers(0, 3))):  # pictures, notices, switches
+        left, top = rng.uniform(-0.1, 0.95), rng.uniform(-0.1, 0.6)
+        wide, high = rng.uniform(0.08, 0.4, 2)
+        _box(picture, rng, (left, top, left + wide, top + high), _colour(rng, 0.1, 0.9, 0.4))
+        edge = 0.012
+        _box(picture, rng, (left + edge, top + edge, left + wide - edge, top + high - edge), _colour(rng, 0.15, 0.95, 0.3))
+    return picture
+
+
+def _room(rng: np.random.Generator) -> Floats:
+    picture = _wall(rng)
+    if rng.random() < 0.5:  # shelves with things on them
+        left, right = sorted(rng.uniform(-0.2, 1.2, 2))
+        wood = _colour(rng, 0.2, 0.55, 0.1) * np.array([1.25, 0.95, 0.7], np.float32)
+        for top in np.arange(rng.uniform(-0.1, 0.1), 1, rng.uniform(0.18, 0.32)):
+            at = left
+            while at < right:
+                wide = rng.uniform(0.015, 0.07)
+                _box(picture, rng, (at, top - rng.uniform(0.06, 0.16), at + wide, top), _colour(rng, 0.1, 0.85, 0.5))
+                at += wide + (rng.uniform(0, 0.05) if rng.random() < 0.3 else 0)
+            _box(picture, rng, (left, top, right, top + 0.02), wood)
+    if rng.random() < 0.5:  # a door
+        left = rng.uniform(-0.2, 0.9)
+        _box(picture, rng, (left, rng.uniform(-0.1, 0.2), left + rng.uniform(0.2, 0.35), 1.1), _colour(rng, 0.2, 0.9, 0.2))
+    for _ in range(int(rng.integers(0, 4))):  # lamps
+        centre = (int(rng.uniform(0, _SIDE)), int(rng.uniform(0, 0.5 * _SIDE)))
+        warm = np.array([2.2, 1.9, 1.4]) * rng.uniform(0.5, 1.2)
+        cv2.circle(picture, centre, int(rng.uniform(1, 5)), warm.tolist(), -1, cv2.LINE_AA)
+    _box(picture, rng, (-0.1, rng.uniform(0.75, 1.1), 1.1, 1.2), _colour(rng, 0.1, 0.6, 0.3))
+    return picture
+
+
+def _window(rng: np.random.Generator) -> Floats:
+    picture = _wall(rng) * rng.uniform(0.4, 0.8)
+    sky = np.array([1.3, 1.45, 1.6], np.float32) * rng.uniform(0.6, 1.2)
+    left, top = rng.uniform(-0.3, 0.7), rng.uniform(-0.2, 0.15)
+    panes, wide, high = int(rng.integers(1, 4)), rng.uniform(0.15, 0.35), rng.uniform(0.4, 0.9)
+    for pane in range(panes):
+        a = left + pane * (wide + 0.03)
+        _box(picture, rng, (a, top, a + wide, top + high), sky)
+        if rng.random() < 0.6:
+            _box(picture, rng, (a, top + high * rng.uniform(0.5, 0.8), a + wide, top + high), sky * _colour(rng, 0.3, 0.7, 0.3))
+    return picture
+
+
+def _outdoor(rng: np.random.Generator) -> Floats:
+    y = np.linspace(0, 1, _SIDE, dtype=np.float32)[:, None, None]
+    cloudy = rng.random()
+    blue = np.array([0.45, 0.66, 1.05], np.float32) * (1 - cloudy) + np.array([0.9, 0.93, 0.97], np.float32) * cloudy
+    picture = np.tile(blue * (0.7 + 0.5 * y) * rng.uniform(0.6, 1.2), (1, _SIDE, 1)).astype(np.float32)
+    green = np.array([0.16, 0.22, 0.07], np.float32) * rng.uniform(0.4, 1.6) * rng.uniform(0.8, 1.2, 3)
+    leaves = cloud(rng, _SIDE, _SIDE, rng.uniform(8, 22), 5)
+    horizon = rng.uniform(0.2, 0.9)
+    height = horizon - 0.35 * np.abs(cloud(rng, 1, _SIDE, 30, 3)) * rng.uniform(0.3, 1)
+    shape = np.linspace(0, 1, _SIDE)[:, None] + 0.05 * leaves
+    trees = np.clip((shape - height) * 14, 0, 1)[..., None]
+    picture += trees * (green * np.exp(0.45 * leaves)[..., None] - picture)
+    ground = np.clip((y - rng.uniform(0.75, 1.2)) * 20, 0, 1)
+    earth = _colour(rng, 0.3, 0.7, 0.2)
+    return (picture + ground * (earth - picture)).astype(np.float32)
+
+
+def _street(rng: np.random.Generator) -> Floats:
+    picture = _outdoor(rng)
+    at = rng.uniform(-0.3, 0.1)
+    while at < 1:
+        wide, top = rng.uniform(0.2, 0.6), rng.uniform(-0.2, 0.4)
+        wall = _colour(rng, 0.25, 0.8, 0.2)
+        _box(picture, rng, (at, top, at + wide, 1.1), wall)
+        rows, columns = int(rng.integers(2, 6)), int(rng.integers(2, 5))
+        glass = wall * rng.uniform(0.3, 0.7) if rng.random() < 0.7 else _colour(rng, 0.4, 1.0, 0.2)
+        for r in range(rows):
+            for c in range(columns):
+                a, b = at + wide * (c + 0.25) / columns, top + 0.05 + (1.0 - top) * r / rows
+                _box(picture, rng, (a, b, a + 0.5 * wide / columns, b + 0.55 / rows), glass)
+        at += wide + (rng.uniform(0, 0.3) if rng.random() < 0.4 else 0)
+    return picture
+
+
+_DRAWERS = {
+    "studio": _studio,
+    "wall": _wall,
+    "room": _room,
+    "window": _window,
+    "outdoor": _outdoor,
+    "street": _street,
+}

@@ -1,0 +1,235 @@
+"""What changes from one picture of a person to the next; drawn so that only the face tells who it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facedistill.errors import UsageError
+from facedistill.synth.person import Person
+from facedistill.synth.sensor import Sensor, draw_sensor
+from facedistill.synth.situations import LightSetting, Pose, draw_expression, draw_light, draw_pose
+
+# Shares of pictures. Hair, glasses and clothes change between pictures of one person: were they constant, a net
+# would learn the glasses and not the face.
+GLASSES = 0.18
+SUNGLASSES = 0.03
+HEADWEAR = 0.07
+MAKE_UP = 0.30  # of women's pictures
+DYED_HAIR = 0.06
+OCCLUSIONS = {"none": 0.88, "hand": 0.04, "mask": 0.05, "scarf": 0.03}
+
+_PICTURE_STREAM, _DAY_STREAM = 0x51C7, 0xDA11
+
+_STYLES = {  # hairstyle -> weights for (women, men)
+    "shaved": (0.3, 3),
+    "buzz": (0.3, 9),
+    "crop": (1, 14),
+    "short": (4, 18),
+    "side_part": (3, 14),
+    "slick": (3, 6),
+    "fringe": (4, 9),
+    "curly": (5, 5),
+    "tied": (16, 2),
+    "bob": (13, 1.5),
+    "bob_fringe": (9, 0.5),
+    "long": (17, 2),
+    "long_wavy": (14, 1),
+}
+_CURLED_STYLES = {"afro": (9, 9), "curly": (9, 10), "buzz": (2, 12), "long_curly": (12, 1.5), "tied": (12, 2)}
+_FRAMES = ("round", "oval", "rectangle", "square", "cat", "aviator", "rimless")
+_BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
+_BEARDS = ("none", "shadow", "stubble", "moustache", "goatee", "chin", "beard")
+_CLOTHES = ("shirt", "collar", "turtleneck")
+
+
+@dataclass(frozen=True)
+class Hair:
+    """Hair for one picture.
+
+    Attributes:
+        style: A key of `hairstyles.HAIR_STYLES`.
+        melanin: 0 (fair) .. 1 (black).
+        red: 0..1.
+        grey: 0..1.
+        dyed: Whether the colour is not the person's own.
+        seed: Of its disorder.
+    """
+
+    style: str
+    melanin: float
+    red: float
+    grey: float
+    dyed: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Wear:
+    """What is worn and painted on; colours are linear RGB, 0..1.
+
+    Attributes:
+        facial_hair: A key of `covers.FACIAL_HAIR`.
+        lipstick, eye_shadow, blush: 0..1.
+        lipstick_colour, shadow_colour: Their colours.
+        glasses: A key of `wearing.FRAMES`, or None.
+        glasses_colour: Of the rim.
+        lens_tint: 0 (clear) .. 1 (black): sunglasses are above 0.5.
+        headwear: "cap", "beanie" or None.
+        headwear_colour: Its colour.
+        clothing: "shirt", "collar" or "turtleneck".
+        clothing_colour: Its colour.
+    """
+
+    facial_hair: str
+    lipstick: float
+    eye_shadow: float
+    blush: float
+    lipstick_colour: tuple[float, float, float]
+    shadow_colour: tuple[float, float, float]
+    glasses: str | None
+    glasses_colour: tuple[float, float, float]
+    lens_tint: float
+    headwear: str | None
+    headwear_colour: tuple[float, float, float]
+    clothing: str
+    clothing_colour: tuple[float, float, float]
+
+    @property
+    def sunglasses(self) -> bool:
+        """Whether the eyes are hidden behind dark lenses."""
+        return self.glasses is not None and self.lens_tint > 0.5
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that is not the person.
+
+    Attributes:
+        pose: Head and camera.
+        expression: Coefficients 0..1 by the names of the face model's expressions.
+        expression_kind: A word for it: "neutral", "smile", ...
+        gaze: Degrees to the subject's left and up, relative to the head.
+        pupil: Pupil over iris radius.
+        eye_redness: 0..1.
+        light: Ambient and key light.
+        background: One of `background.BACKGROUNDS`.
+        background_seed: Of its drawing.
+        hair: Hair.
+        wear: Beard, make-up, glasses, headwear, clothes.
+        occlusion: A key of `OCCLUSIONS`.
+        occlusion_colour: Linear RGB of the mask or scarf.
+        occlusion_seed: Of a hand's place and shape.
+        age_shift: Years younger (negative) or older than the person's age.
+        sensor: What the camera does to the picture.
+    """
+
+    pose: Pose
+    expression: dict[str, float]
+    expression_kind: str
+    gaze: tuple[float, float]
+    pupil: float
+    eye_redness: float
+    light: LightSetting
+    background: str
+    background_seed: int
+    hair: Hair
+    wear: Wear
+    occlusion: str
+    occlusion_colour: tuple[float, float, float]
+    occlusion_seed: int
+    age_shift: float
+    sensor: Sensor
+
+
+def draw_conditions(person: Person, seed: int, number: int, same_day: bool = False) -> Conditions:
+    """The conditions of a person's picture `number`; the same for the same arguments.
+
+    Args:
+        person: Who is pictured: some hair, beards and make-up suit some people more often.
+        seed: Seed of the set.
+        number: The picture's number, from 0.
+        same_day: Hair, beard, make-up, glasses, headwear, clothes and age stay those of picture 0.
+
+    Raises:
+        UsageError: The seed or the number is negative.
+    """
+    if seed < 0 or number < 0:
+        raise UsageError(f"seed and picture number must not be negative, got {seed} and {number}")
+    rng = np.random.default_rng((seed, person.number, number, _PICTURE_STREAM))
+    day = np.random.default_rng((seed, person.number, 0 if same_day else number, _DAY_STREAM))
+    kind, expression = draw_expression(rng)
+    light = draw_light(rng)
+    occlusion = str(rng.choice(list(OCCLUSIONS), p=list(OCCLUSIONS.values())))
+    wear = _draw_wear(person, day)
+    return Conditions(
+        pose=draw_pose(rng),
+        expression=expression,
+        expression_kind=kind,
+        gaze=(float(rng.normal(0, 7)), float(rng.normal(0, 4))),
+        pupil=float(rng.uniform(0.25, 0.55)),
+        eye_redness=float(rng.beta(1.2, 6)),
+        light=light,
+        background=str(rng.choice(_BACKGROUNDS)),
+        background_seed=int(rng.integers(1 << 31)),
+        hair=_draw_hair(person, day),
+        wear=wear,
+        occlusion=occlusion,
+        occlusion_colour=_cloth(rng),
+        occlusion_seed=int(rng.integers(1 << 31)),
+        age_shift=float(np.clip(day.normal(0, 2.5), -6, 6)),
+        sensor=draw_sensor(rng, light.dim),
+    )
+
+
+def _draw_hair(person: Person, rng: np.random.Generator) -> Hair:
+    weights = dict(_STYLES)
+    if person.curl > 0.6:
+        weights = {name: (w / 4, m / 4) for name, (w, m) in weights.items()} | _CURLED_STYLES
+    shares = np.array([(1 - person.gender) * w + person.gender * m for w, m in weights.values()])
+    if person.recession > 0.7:  # little left to part or to grow long
+        shares *= np.array([name in ("shaved", "buzz", "crop", "short") for name in weights])
+    style = str(rng.choice(list(weights), p=shares / shares.sum()))
+    dyed = bool(rng.random() < DYED_HAIR)
+    melanin = float(np.clip(person.hair_melanin + rng.normal(0, 0.04), 0, 1))
+    red, grey = person.hair_red, float(np.clip(person.grey + rng.normal(0, 0.04), 0, 1))
+    if dyed:
+        melanin, red, grey = float(rng.uniform(0.1, 1)), float(rng.beta(0.6, 2)), 0.0
+    return Hair(style, melanin, red, grey, dyed, int(rng.integers(1 << 31)))
+
+
+def _draw_wear(person: Person, rng: np.random.Generator) -> Wear:
+    made_up = rng.random() < MAKE_UP * (1 - person.gender)
+    glasses = str(rng.choice(_FRAMES)) if rng.random() < GLASSES + SUNGLASSES else None
+    dark = glasses is not None and rng.random() < SUNGLASSES / (GLASSES + SUNGLASSES)
+    return Wear(
+        facial_hair=_draw_beard(person, rng),
+        lipstick=float(made_up * rng.uniform(0.3, 1)),
+        eye_shadow=float(made_up * rng.beta(1, 2)),
+        blush=float(made_up * rng.beta(1, 3)),
+        lipstick_colour=(float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.02, 0.12)), float(rng.uniform(0.03, 0.18))),
+        shadow_colour=(float(rng.uniform(0.05, 0.3)), float(rng.uniform(0.03, 0.2)), float(rng.uniform(0.04, 0.3))),
+        glasses=glasses,
+        glasses_colour=_cloth(rng) if rng.random() < 0.3 else (0.02, 0.02, 0.022),
+        lens_tint=float(rng.uniform(0.8, 0.97)) if dark else float(rng.uniform(0, 0.06)),
+        headwear=str(rng.choice(("cap", "beanie"))) if rng.random() < HEADWEAR else None,
+        headwear_colour=_cloth(rng),
+        clothing=str(rng.choice(_CLOTHES, p=(0.6, 0.3, 0.1))),
+        clothing_colour=_cloth(rng),
+    )
+
+
+def _draw_beard(person: Person, rng: np.random.Generator) -> str:
+    """A man who can grow a beard wears one now and then; nobody else does."""
+    if person.gender < 0.5 or rng.random() > person.beard_density * 1.1:
+        return "none"
+    return str(rng.choice(_BEARDS, p=(0.34, 0.20, 0.18, 0.05, 0.06, 0.04, 0.13)))
+
+
+def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Mostly muted, sometimes bright; linear RGB."""
+    value = float(rng.beta(1.1, 2.2)) * 0.8 + 0.01
+    saturation = float(rng.beta(1, 2.5))
+    hue = rng.uniform(0, 1, 3)
+    tint = 1 - saturation + saturation * hue / hue.max()
+    red, green, blue = (value * tint).tolist()
+    return red, green, blue

@@ -1,0 +1,76 @@
+"""What lies on the skin for one picture: beard, shaved scalp, lipstick, eye shadow, blush."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.curves import smooth_step
+from facedistill.synth.hairline import rooted
+from facedistill.synth.layout import COLUMNS, ROWS
+from facedistill.synth.noise import streaks
+from facedistill.synth.person import Person
+from facedistill.synth.regions import Regions
+from facedistill.synth.shade_skin import BEARD, CHEEKS, COVERS, LIDS, LIPS, ROOTS
+
+Floats = NDArray[np.float32]
+
+# facial hair: shares of moustache, chin and jaw; density
+FACIAL_HAIR: dict[str, tuple[float, float, float, float]] = {
+    "none": (0.0, 0.0, 0.0, 0.0),
+    "shadow": (0.9, 0.9, 0.8, 0.22),
+    "stubble": (1.0, 1.0, 0.85, 0.50),
+    "moustache": (1.0, 0.0, 0.0, 0.95),
+    "goatee": (1.0, 1.0, 0.0, 0.95),
+    "chin": (0.0, 1.0, 0.15, 0.9),
+    "beard": (1.0, 1.0, 1.0, 1.0),
+}
+
+
+class Covers:
+    """The cover sheet; one buffer, changed in place from picture to picture."""
+
+    def __init__(self, regions: Regions) -> None:
+        self._sheet = np.zeros((ROWS, COLUMNS, COVERS), np.float32)
+        self._sheet[..., LIPS] = regions.lips
+        self._sheet[..., LIDS] = regions.lids
+        self._sheet[..., CHEEKS] = regions.cheeks
+        self._points = np.stack([regions.signed_x, regions.y, regions.z], axis=-1)
+        rng = np.random.default_rng(23)
+        self._hairs = streaks(rng, ROWS, COLUMNS, length=7, width=1.2)
+        self._last: Person | None = None
+        x, y, z = regions.x, regions.y, regions.z
+        bare = 1 - np.clip(1.4 * regions.lips, 0, 1)
+        front = smooth_step(0.35, 0.6, z)
+        moustache = smooth_step(0.34, 0.26, x) * smooth_step(6.86, 6.83, y - 0.12 * x) * smooth_step(6.62, 6.70, y + 0.1 * x)
+        moustache *= 0.55 + 0.45 * smooth_step(0.01, 0.05, x)
+        chin = smooth_step(0.27, 0.19, x) * smooth_step(6.60, 6.54, y) * smooth_step(6.05, 6.2, y)
+        chin = np.maximum(chin, smooth_step(0.05, 0.02, x) * smooth_step(6.62, 6.58, y) * smooth_step(6.5, 6.55, y))
+        upper = 6.58 + 1.15 * np.clip(x - 0.36, 0, 0.42) ** 1.15  # the cheek line rises to the sideburn
+        jaw = smooth_step(0.02, -0.07, y - upper) * smooth_step(5.95, 6.2, y) * smooth_step(0.14, 0.24, x)
+        jaw *= smooth_step(0.12, 0.30, z)
+        self._growth = [np.asarray(part * bare * (front if part is not jaw else 1), np.float32) for part in (moustache, chin, jaw)]
+        rows = np.flatnonzero((y > 5.9).any(axis=1) & (y < 7.35).any(axis=1))
+        self._band = slice(int(rows[0]), int(rows[-1]) + 1)
+
+    def sheet(self, person: Person, facial_hair: str) -> Floats:
+        """float32 [ROWS, COLUMNS, COVERS], valid until the next call.
+
+        Args:
+            person: Whose hairline and beard growth.
+            facial_hair: A key of `FACIAL_HAIR`.
+        """
+        if self._last is not person:
+            shift = person.skin_seed % 300
+            grain = 0.72 + 0.5 * (np.roll(self._hairs, shift, axis=1) - 0.5)
+            self._sheet[..., ROOTS] = smooth_step(-0.04, 0.10, rooted(self._points, person) + 0.06 * (grain - 0.7)) * grain
+            self._last = person
+        moustache, chin, jaw, density = FACIAL_HAIR[facial_hair]
+        band = self._band
+        area = moustache * self._growth[0][band]
+        np.maximum(area, chin * self._growth[1][band], out=area)
+        np.maximum(area, jaw * self._growth[2][band], out=area)
+        hairs = np.roll(self._hairs, person.skin_seed % 500, axis=1)[band]
+        threshold = 1.0 - density * (0.45 + 0.55 * person.beard_density)
+        strong = smooth_step(threshold - 0.35, threshold + 0.35, hairs) if density else np.zeros_like(area)
+        edge = smooth_step(0.0, 0.75, area + 0.35 * (hairs - 0.5) * (area > 0))
+        self._sheet[band, :, BEARD] = edge * strong
+        return self._sheet

@@ -1,0 +1,245 @@
+"""Everything that one picture shows, as one list of triangles."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import UsageError
+from facedistill.synth.assets import PART_NUMBERS, Assets
+from facedistill.synth.baking import blank_buffers
+from facedistill.synth.conditions import Conditions
+from facedistill.synth.covers import FACIAL_HAIR, Covers
+from facedistill.synth.hair import HairDresser, HairMesh
+from facedistill.synth.hairstyles import HAIR_STYLES
+from facedistill.synth.lenses import Lenses
+from facedistill.synth.person import Person
+from facedistill.synth.raster import rasterise, smooth_over_mesh, vertex_normals
+from facedistill.synth.shade import (
+    ATTRIBUTES,
+    CLOTH,
+    EXTRA,
+    EYE,
+    FRAME,
+    HAIR,
+    LASH,
+    NORMAL,
+    OCCLUSION,
+    OTHER_CLOTH,
+    PLACE,
+    POSITION,
+    SKIN,
+    SOFT,
+    TEETH,
+    TONGUE,
+)
+from facedistill.synth.shade_skin import BEARD, CHEEKS, COVERS, LIDS, LIPS, ROOTS
+from facedistill.synth.texture import Painter, hair_colour
+from facedistill.synth.wearing import FRAMES, Surface, Wardrobe, spectacles
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+_KIND_OF_PART = np.array([SKIN, EYE, TEETH, TONGUE, LASH], np.int32)
+_LASH_LEVEL = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Vertices, triangles and looks, as `raster.rasterise` and `shade.shade` want them."""
+
+    points: Floats
+    triangles: Ints
+    kinds: Ints
+    levels: Floats
+    places: Floats
+    heights: Floats
+    attributes: Floats
+    culled: int  # so many of the first triangles are closed surfaces, whose backs are never seen
+    sheet: Floats
+    cover: Floats
+    look: Floats
+    tints: Floats
+    strands: Floats
+    hair: Floats
+    plain: Floats
+    lenses: Lenses | None
+
+    def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints, Floats]:
+        """Depth, owner and weight buffers of a picture with `side` rows and columns."""
+        buffers = blank_buffers(side, side)
+        for start, stop, cull in ((0, self.culled, True), (self.culled, len(self.triangles), False)):
+            part = slice(start, stop)
+            rasterise(
+                screen, self.triangles[part], start, cull, self.places, self.heights, self.levels[part], *buffers
+            )
+        return buffers
+
+
+class Dresser:
+    """Puts skin, hair and clothes on a head."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._assets = assets
+        self._painter = Painter(assets)
+        self._covers = Covers(self._painter.regions)
+        self._hair = HairDresser(assets)
+        self._wardrobe = Wardrobe(assets)
+        self._painted: tuple[Person, Floats] | None = None
+        part = assets.parts[assets.triangles[:, 0]]
+        lash = part == PART_NUMBERS["lash"]
+        self._solid = np.ascontiguousarray(assets.triangles[~lash])
+        self._lashes = np.ascontiguousarray(assets.triangles[lash])
+        self._solid_kinds = _KIND_OF_PART[part[~lash]]
+        self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
+        lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
+        x = assets.points[:, 0]
+        self._corners = np.array([lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]])
+        middle = (np.abs(x) < 0.03) & (assets.parts == PART_NUMBERS["skin"]) & (assets.points[:, 1] > 6.8)
+        front = np.flatnonzero(middle & (assets.points[:, 1] < 7.2))
+        self._nose_tip = int(front[np.argmax(assets.points[front, 2])])
+        y = assets.points[:, 1]
+        self._face = np.flatnonzero(
+            (assets.parts == PART_NUMBERS["skin"]) & (y < 7.75) & (y > 6.15) & (assets.points[:, 2] > 0.35)
+        )
+        self._brows = np.flatnonzero(
+            (assets.parts == PART_NUMBERS["skin"]) & (y > 7.1) & (y < 7.6) & (np.abs(x) < 0.62) & (assets.points[:, 2] > 0.9)
+        )
+
+    def mouth_corners(self, points: Floats) -> Floats:
+        """The subject's right and left corner of the mouth, float32 [2, 3]."""
+        return points[self._corners]
+
+    def landmarks(self, posed: Floats, eyes: Floats) -> Floats:
+        """The five landmarks in the head frame, float32 [5, 3]."""
+        return np.concatenate([eyes, posed[self._nose_tip][None], self.mouth_corners(posed)])
+
+    def face_outline(self, posed: Floats) -> Floats:
+        """Points of the face from brow to chin, float32 [N, 3]."""
+        return posed[self._face]
+
+    def dress(self, person: Person, conditions: Conditions, posed: Floats, eyes: Floats) -> Scene:
+        """Everything on a posed head.
+
+        Raises:
+            UsageError: A hairstyle, facial hair, glasses, headwear, clothing or occlusion that does not exist.
+        """
+        _check(conditions)
+        assets = self._assets
+        normals = vertex_normals(posed, self._solid)
+        soft = smooth_over_mesh(normals, self._skin_only, 3)
+        base = np.empty((len(posed), ATTRIBUTES), np.float32)
+        base[:, POSITION : POSITION + 3] = posed
+        base[:, NORMAL : NORMAL + 3] = normals
+        base[:, SOFT : SOFT + 3] = soft
+        base[:, PLACE : PLACE + 2] = assets.places
+        base[:, OCCLUSION] = assets.occlusion
+        base[:, EXTRA] = np.where(assets.parts == PART_NUMBERS["skin"], assets.inner_mouth, 1.0)
+        pieces: list[tuple[Floats, Ints, int, Floats]] = []  # attributes, triangles, kind, level of each triangle
+        clothing = self._wardrobe.piece(conditions.clothing, posed, normals, 0.045)
+        pieces.append(_plain_piece(clothing, CLOTH))
+        if conditions.occlusion in ("mask", "scarf"):
+            thick = 0.05 if conditions.occlusion == "mask" else 0.16
+            pieces.append(_plain_piece(self._wardrobe.piece(conditions.occlusion, posed, soft, thick), OTHER_CLOTH))
+        lenses = None
+        if conditions.glasses != "none":
+            ears = self._wardrobe.ears + (eyes.mean(axis=0) - np.array([0, 7.28, 1.39], np.float32))
+            frame, glass = spectacles(FRAMES[conditions.glasses], eyes, float(posed[self._brows, 2].max()) - 0.16, ears)
+            pieces.append(_plain_piece(frame, FRAME))
+            lenses = Lenses(glass, conditions.lens)
+        style = HAIR_STYLES[conditions.hair_style]
+        hair = self._hair.dress(person, style, posed, conditions.disorder)
+        blank = np.full((8, 8), 0.5, np.float32)
+        heights, strands = (hair.heights, hair.strands) if hair is not None else (blank, blank)
+        if hair is not None:
+            pieces.append(_hair_piece(hair))
+        attributes, triangles = [base], [self._solid]
+        kinds, levels = [self._solid_kinds], [np.full(len(self._solid), -1, np.float32)]
+        for some, faces, kind, level in pieces:
+            triangles.append(faces + sum(map(len, attributes)))
+            attributes.append(some)
+            kinds.append(np.full(len(faces), kind, np.int32))
+            levels.append(level)
+        joined = np.concatenate(attributes)
+        return Scene(
+            points=np.ascontiguousarray(joined[:, POSITION : POSITION + 3]),
+            triangles=np.concatenate(triangles).astype(np.int32),
+            kinds=np.concatenate(kinds),
+            levels=np.concatenate(levels),
+            places=np.ascontiguousarray(joined[:, PLACE : PLACE + 2]),
+            heights=heights,
+            attributes=joined,
+            culled=len(self._solid),
+            sheet=self._skin(person),
+            cover=self._covers.sheet(person, conditions.facial_hair),
+            look=np.array([conditions.oil, 0.5 + conditions.lipstick], np.float32),
+            tints=_tints(person, conditions, style.stubble),
+            strands=strands,
+            hair=np.array([*conditions.hair_tone, conditions.grey, 1.0 - 0.5 * style.curl, 0.46, 0.45, 0.44], np.float32),
+            plain=_plain_colours(conditions),
+            lenses=lenses,
+        )
+
+    def _skin(self, person: Person) -> Floats:
+        if self._painted is None or self._painted[0] is not person:
+            self._painted = person, self._painter.paint(person)
+        return self._painted[1]
+
+
+def _check(conditions: Conditions) -> None:
+    choices = {
+        "hair_style": HAIR_STYLES,
+        "facial_hair": FACIAL_HAIR,
+        "glasses": ("none", *FRAMES),
+        "clothing": ("shirt", "collar", "turtleneck"),
+        "headwear": ("none", "beanie", "headscarf"),
+        "occlusion": ("none", "mask", "scarf", "hand"),
+    }
+    for name, allowed in choices.items():
+        if getattr(conditions, name) not in allowed:
+            raise UsageError(f"{name} {getattr(conditions, name)!r} does not exist; choose from {', '.join(allowed)}")
+
+
+def _plain_piece(surface: Surface, kind: int) -> tuple[Floats, Ints, int, Floats]:
+    attributes = np.zeros((len(surface.points), ATTRIBUTES), np.float32)
+    attributes[:, POSITION : POSITION + 3] = surface.points
+    attributes[:, NORMAL : NORMAL + 3] = surface.normals
+    attributes[:, OCCLUSION] = 0.85
+    attributes[:, EXTRA] = 1.0
+    return attributes, surface.triangles, kind, np.full(len(surface.triangles), -1, np.float32)
+
+
+def _hair_piece(hair: HairMesh) -> tuple[Floats, Ints, int, Floats]:
+    attributes = np.zeros((len(hair.points), ATTRIBUTES), np.float32)
+    attributes[:, POSITION : POSITION + 3] = hair.points
+    attributes[:, NORMAL : NORMAL + 3] = hair.normals
+    attributes[:, SOFT : SOFT + 3] = hair.tangents
+    attributes[:, PLACE : PLACE + 2] = hair.places
+    attributes[:, OCCLUSION] = hair.shade
+    return attributes, hair.triangles, HAIR, hair.levels
+
+
+def _tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
+    tints = np.zeros((COVERS, 4), np.float32)
+    beard = hair_colour(min(person.hair_melanin * 0.95 + 0.05, 1), person.hair_red, min(1.1 * conditions.grey, 1))
+    tints[BEARD] = *(beard * 0.9), 0.93
+    hair = np.array(conditions.hair_tone) + conditions.grey * (0.4 - np.array(conditions.hair_tone))
+    tints[ROOTS] = *(hair * 0.75), stubble
+    tints[LIPS] = *conditions.lipstick_tone, conditions.lipstick
+    tints[LIDS] = *conditions.eye_shadow_tone, conditions.eye_shadow
+    tints[CHEEKS] = 0.55, 0.16, 0.14, 0.5 * conditions.blush
+    return tints
+
+
+def _plain_colours(conditions: Conditions) -> Floats:
+    plain = np.zeros((FRAME + 1, 4), np.float32)
+    plain[TEETH] = 0.56, 0.52, 0.44, 0.12
+    plain[TONGUE] = 0.30, 0.09, 0.08, 0.1
+    plain[LASH] = 0.015, 0.011, 0.01, 0.0
+    plain[CLOTH] = *conditions.clothing_tone, 0.0
+    plain[OTHER_CLOTH] = *conditions.occlusion_tone, 0.0
+    plain[FRAME] = *conditions.glasses_tone, 0.5
+    return plain
+
+
+

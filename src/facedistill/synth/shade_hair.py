@@ -1,0 +1,64 @@
+"""Hair, and everything plain: teeth, cloth, spectacle frames. Compiled by numba."""
+
+import math
+
+from facedistill.synth.surface import Floats, clamp, kernel, lit_share
+
+
+@kernel  # type: ignore[misc]
+def shade_hair(
+    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
+    strands: Floats, hair: Floats, out: Floats,
+) -> None:  # fmt: skip
+    rows, columns = strands.shape
+    r = min(max(int(a[9]), 0), rows - 1)
+    strand = strands[r, int(a[10]) % columns]
+    length = math.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8]) + 1e-9
+    tx, ty, tz = a[6] / length, a[7] / length, a[8] / length
+    vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
+    length = math.sqrt(vx * vx + vy * vy + vz * vz)
+    vx, vy, vz = vx / length, vy / length, vz / length
+    nx, ny, nz = a[3], a[4], a[5]
+    if nx * vx + ny * vy + nz * vz < 0.0:
+        nx, ny, nz = -nx, -ny, -nz
+        a[11] *= 0.45  # the inside of hanging hair
+    lit = lit_share(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, plane, shadow, 0.07)
+    along = tx * light[0] + ty * light[1] + tz * light[2]
+    facing = nx * light[0] + ny * light[1] + nz * light[2]
+    across = math.sqrt(max(1.0 - along * along, 0.0))
+    diffuse = across * clamp(0.35 + 0.65 * facing, 0.0, 1.0)
+    # Two highlights, shifted towards root and tip (Marschner et al. 2003, in Kajiya-Kay's simpler form).
+    hx, hy, hz = light[0] + vx, light[1] + vy, light[2] + vz
+    length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
+    ht = (tx * hx + ty * hy + tz * hz) / length
+    jitter = 0.35 * (strand - 0.5)
+    first = max(1.0 - (ht + 0.10 + jitter) ** 2, 0.0) ** 40
+    second = max(1.0 - (ht - 0.14 + jitter) ** 2, 0.0) ** 14
+    sheen = clamp(facing + 0.3, 0.0, 1.0) * lit * hair[4]
+    depth = a[11] * (0.55 + 0.75 * strand)
+    grey = hair[3] > strands[(r * 7 + 31) % 8, (int(a[10]) * 5 + 13) % columns]
+    for ch in range(3):
+        colour = hair[5 + ch] if grey else hair[ch]
+        colour *= 0.55 + 0.9 * strand
+        sky = max(ambient[0, ch] + 0.7 * (ambient[1, ch] * nx + ambient[2, ch] * ny + ambient[3, ch] * nz), 0.0)
+        out[ch] = colour * (key[ch] * diffuse * lit + sky) * depth
+        out[ch] += key[ch] * sheen * depth * (0.05 * first + 0.9 * colour * second)
+
+
+@kernel  # type: ignore[misc]
+def shade_plain(
+    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
+    colour: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Teeth, tongue, cloth, spectacle frames: diffuse, with colour[3] of highlight."""
+    lit = lit_share(a[0] + 0.04 * a[3], a[1] + 0.04 * a[4], a[2] + 0.04 * a[5], plane, shadow, 0.04)
+    cosine = a[3] * light[0] + a[4] * light[1] + a[5] * light[2]
+    vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
+    length = math.sqrt(vx * vx + vy * vy + vz * vz)
+    hx, hy, hz = light[0] + vx / length, light[1] + vy / length, light[2] + vz / length
+    length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
+    half = clamp((a[3] * hx + a[4] * hy + a[5] * hz) / length, 0.0, 1.0)
+    shine = colour[3] * half**40 * lit
+    for ch in range(3):
+        sky = max(ambient[0, ch] + ambient[1, ch] * a[3] + ambient[2, ch] * a[4] + ambient[3, ch] * a[5], 0.0)
+        out[ch] = colour[ch] * a[12] * (key[ch] * clamp(cosine, 0.0, 1.0) * lit + sky * a[11]) + key[ch] * shine

@@ -1,0 +1,174 @@
+"""Poses, expressions and lights that pictures are taken in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FROM_ABOVE = 0.12  # share of pictures as surveillance cameras take them
+WIDE_YAW = 0.30  # share of pictures whose yaw is uniform up to profile
+LARGEST_YAW = 75.0
+
+EXPRESSIONS = {  # kind -> share of pictures
+    "neutral": 0.35,
+    "slight smile": 0.20,
+    "smile": 0.15,
+    "talking": 0.12,
+    "squint": 0.06,
+    "frown": 0.06,
+    "surprise": 0.06,
+}
+LIGHTS = {"overcast": 0.22, "ceiling": 0.24, "window": 0.22, "flash": 0.10, "backlit": 0.10, "evening": 0.12}
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Head and camera; degrees, conventions of `camera.rotation_matrix`.
+
+    Attributes:
+        yaw: Positive turns the face to the picture's right.
+        pitch: Positive lowers the chin, as a camera above the eyes sees it.
+        roll: Positive tilts the head clockwise in the picture.
+        distance: Metres.
+        fraction: Eye-to-mouth distance over the photo's height, as seen from the front.
+        shift: How far right and down of the middle the face stands, fractions of the photo.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+    distance: float
+    fraction: float
+    shift: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LightSetting:
+    """Light in the camera's frame; linear RGB.
+
+    Attributes:
+        kind: A key of `LIGHTS`.
+        ambient: Constant, x (right), y (up) and z (to the camera) slope of the ambient irradiance, each RGB.
+        azimuth: Degrees of the key light; 0 comes from the camera, 90 from the picture's right.
+        elevation: Degrees above the horizon.
+        key: Irradiance of the key light.
+        window: -0.6..0.6, where a bright window is mirrored in the eyes.
+        dim: 0 (bright day) .. 1 (night): sensors answer with noise.
+    """
+
+    kind: str
+    ambient: tuple[tuple[float, float, float], ...]
+    azimuth: float
+    elevation: float
+    key: tuple[float, float, float]
+    window: float
+    dim: float
+
+
+def draw_pose(rng: np.random.Generator) -> Pose:
+    """Mostly near-frontal, sometimes towards profile, sometimes from above."""
+    yaw = rng.uniform(-LARGEST_YAW, LARGEST_YAW) if rng.random() < WIDE_YAW else rng.normal(0, 18)
+    above = rng.random() < FROM_ABOVE
+    pitch = rng.uniform(15, 40) if above else rng.normal(0, 8)
+    return Pose(
+        yaw=float(np.clip(yaw, -LARGEST_YAW, LARGEST_YAW)),
+        pitch=float(np.clip(pitch, -28, 40)),
+        roll=float(np.clip(rng.normal(0, 6), -20, 20)),
+        distance=float(np.exp(rng.uniform(np.log(0.55), np.log(2.2)))),
+        fraction=float(rng.uniform(0.255, 0.33)),
+        shift=(float(rng.normal(0, 0.015)), float(rng.normal(0, 0.015))),
+    )
+
+
+def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
+    """A kind, and its coefficients by name; both sides of the face differ a little."""
+    kind = str(rng.choice(list(EXPRESSIONS), p=list(EXPRESSIONS.values())))
+    strength = rng.uniform(0.4, 1.0)
+    moves: dict[str, float] = {}
+
+    def both(name: str, amount: float) -> None:
+        for side in ("Left", "Right"):
+            moves[name + side] = float(np.clip(amount * rng.uniform(0.85, 1.15), 0, 1))
+
+    if kind == "slight smile":
+        both("mouthSmile", 0.35 * strength)
+    elif kind == "smile":
+        both("mouthSmile", 0.85 * strength)
+        moves["jawOpen"] = float(rng.uniform(0.02, 0.18) * strength)
+        both("eyeSquint", 0.3 * strength)
+    elif kind == "talking":
+        moves["jawOpen"] = float(rng.uniform(0.08, 0.35))
+        moves["mouthPucker"] = float(rng.uniform(0, 0.25))
+    elif kind == "squint":
+        both("eyeBlink", rng.uniform(0.25, 0.95))
+    elif kind == "frown":
+        both("browDown", 0.6 * strength)
+        both("mouthFrown", 0.35 * strength)
+    elif kind == "surprise":
+        moves["browInnerUp"] = float(0.6 * strength)
+        both("browOuterUp", 0.5 * strength)
+        both("eyeWide", 0.4 * strength)
+        moves["jawOpen"] = float(rng.uniform(0.0, 0.35))
+    return kind, moves
+
+
+def draw_light(rng: np.random.Generator) -> LightSetting:
+    """One of six everyday lights; strengths are set so that a mid skin is exposed alike before the sensor's whims."""
+    kind = str(rng.choice(list(LIGHTS), p=list(LIGHTS.values())))
+    side = float(rng.choice((-1.0, 1.0)))
+    warm = np.array([1.12, 1.0, 0.84])
+    cool = np.array([0.94, 1.0, 1.08])
+    white = np.ones(3)
+    recipes = {  # ambient, its slopes (x, y, z), key strength, azimuth, elevation, tint of ambient and key, dimness
+        "overcast": (0.62, (0.05 * side, 0.26, 0.08), 0.18, rng.normal(0, 60), rng.uniform(40, 75), cool, white, 0.0),
+        "ceiling": (0.42, (0.04 * side, 0.24, 0.03), 0.48, rng.normal(0, 35), rng.uniform(45, 75), warm, warm, 0.35),
+        "window": (
+            0.34,
+            (0.20 * side, 0.05, 0.05),
+            0.78,
+            side * rng.uniform(35, 85),
+            rng.uniform(5, 40),
+            white,
+            cool,
+            0.2,
+        ),
+        "flash": (0.20, (0.0, 0.03, 0.05), 0.85, rng.normal(0, 6), rng.uniform(0, 14), warm, white, 0.45),
+        "backlit": (
+            0.50,
+            (0.08 * side, 0.14, -0.22),
+            0.55,
+            side * rng.uniform(110, 165),
+            rng.uniform(15, 50),
+            cool,
+            warm,
+            0.1,
+        ),
+        "evening": (
+            0.30,
+            (0.10 * side, 0.06, 0.02),
+            0.62,
+            side * rng.uniform(10, 80),
+            rng.uniform(5, 35),
+            cool,
+            warm**2.2,
+            0.7,
+        ),
+    }
+    base, slopes, strength, azimuth, elevation, tint, key_tint, dim = recipes[kind]
+    base, strength = base * rng.uniform(0.75, 1.25), strength * rng.uniform(0.7, 1.3)
+    colour = tint * rng.uniform(0.95, 1.05, 3)
+    ambient = [colour * base] + [colour * slope * rng.uniform(0.6, 1.4) for slope in slopes]
+    key = strength * key_tint * rng.uniform(0.95, 1.05, 3)
+    return LightSetting(
+        kind=kind,
+        ambient=tuple(_rgb(row) for row in ambient),
+        azimuth=float(azimuth),
+        elevation=float(elevation),
+        key=_rgb(key),
+        window=float(np.clip(0.35 * side + rng.normal(0, 0.15), -0.6, 0.6)),
+        dim=float(np.clip(dim + rng.normal(0, 0.1), 0, 1)),
+    )
+
+
+def _rgb(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

