@@ -12,6 +12,7 @@ from facedistill.faces.crops import crop_convention
 Floats = NDArray[np.float64]
 
 _FINEST = 64  # samples per side of a crop's pixel: enough for a face of 7,000 pixels
+_ROUNDING = 1e-6  # a scale this close to 1 is 1
 _LONGEST = 32_767  # OpenCV counts the pixels of a side in 16 bits
 
 
@@ -107,7 +108,7 @@ def _warp(image: NDArray[np.uint8], matrix: Floats, size: tuple[int, int]) -> ND
     _check(image)
     height, width = size
     scale = math.sqrt(np.linalg.det(matrix[:, :2]))
-    dense = min(max(math.ceil(1 / scale), 1), _FINEST)
+    dense = min(max(math.ceil(1 / scale - _ROUNDING), 1), _FINEST)
     # Pixel centres: x in the crop is at dense * (x + 0.5) - 0.5 among the samples.
     fine = matrix * dense
     fine[:, 2] += (dense - 1) / 2

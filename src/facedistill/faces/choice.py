@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facedistill.faces.detector import Detection, Detector
 
-_WORKING_SIDE = 256  # a small picture is enlarged to this for the second look
+_SHORTER, _LONGER = 256, 1024  # sides of the picture at the second look, without its border
 
 
 def find_face(detector: Detector, image: NDArray[np.uint8]) -> Detection | None:
@@ -28,9 +28,9 @@ def find_face(detector: Detector, image: NDArray[np.uint8]) -> Detection | None:
 def find_faces(detector: Detector, image: NDArray[np.uint8]) -> list[Detection]:
     """All faces in a picture, the most prominent first.
 
-    When nothing is found, the detector looks a second time: a picture whose shorter side is below 256 pixels is
-    enlarged to that, and half its size is added on every side by going on with its border pixels, so that a face that
-    fills the picture has the surroundings that the detector expects.
+    When nothing is found, the detector looks a second time, for a face that fills the picture: it is brought to a
+    shorter side of 256 pixels (the longer one stays within 1024), and half its size is added on every side by going on
+    with its border pixels, so that the face has the surroundings that the detector expects.
     """
     found = detector.detect(image) or _second_look(detector, image)
     return sorted(found, key=lambda face: prominence(face, image.shape[0], image.shape[1]), reverse=True)
@@ -52,10 +52,10 @@ def _second_look(detector: Detector, image: NDArray[np.uint8]) -> list[Detection
     height, width = image.shape[:2]
     if not height or not width:
         return []
-    zoom = max(1.0, _WORKING_SIDE / min(height, width))
-    rows, columns = round(height * zoom), round(width * zoom)
-    if zoom > 1:
-        image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+    zoom = min(_SHORTER / min(height, width), _LONGER / max(height, width))
+    rows, columns = max(round(height * zoom), 1), max(round(width * zoom), 1)
+    interpolation = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
+    image = cv2.resize(image, (columns, rows), interpolation=interpolation).astype(np.uint8, copy=False)
     top, left = rows // 2, columns // 2
     padded = cv2.copyMakeBorder(image, top, top, left, left, cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
     scale = np.array([width / columns, height / rows])
