@@ -1,9 +1,8 @@
 """What the student is shown and the teacher is not: low resolution first; light, place, JPEG, noise."""
 
 from collections.abc import Callable
-from inspect import signature
 
-from facedistill.errors import UsageError
+from facedistill.registry import check_options, look_up
 from facedistill.variance.checks import Crop, Variance
 from facedistill.variance.compose import Compose
 from facedistill.variance.grey import Grey
@@ -52,11 +51,7 @@ def build_variance(name: str, **options: object) -> Variance:
     Raises:
         UsageError: The name or an option is unknown, or an option is out of range.
     """
-    if name not in VARIANCES:
-        raise UsageError(f"no variance is called {name!r}; known: {', '.join(VARIANCES)}")
-    known = signature(VARIANCES[name]).parameters
-    for option in options:
-        if option not in known:
-            raise UsageError(f"{name} has no option {option!r}; known: {', '.join(known)}")
+    variance = look_up("variance", VARIANCES, name)
+    check_options("variance", name, variance, options)
     values = {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
-    return VARIANCES[name](**values)
+    return variance(**values)

@@ -95,7 +95,7 @@ def _shrink_and_enlarge(crop: Crop, rows: int, columns: int, sigma: float) -> Cr
     if rows > height or columns > width:
         raise UsageError(f"a crop of {height}x{width} (height x width) cannot be shrunk to {rows}x{columns}")
     # In float, so that the low-resolution picture is the only place where grey levels are rounded.
-    picture = crop.astype(np.float32)
+    picture = crop.astype(np.float32, order="C")  # OpenCV cannot write into the order that a view may have
     if sigma:
         cv2.GaussianBlur(picture, (0, 0), sigmaX=sigma * width / columns, sigmaY=sigma * height / rows, dst=picture)
     small = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
