@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from facedistill.datasets.face import Face, FaceList, FaceSet
 from facedistill.errors import FacedistillError
 from facedistill.faces import Detector, align, crop_convention, find_face
+from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
 
 
@@ -14,7 +15,8 @@ class AlignedFaces:
 
     Attributes:
         faces: The aligned crops, with the labels and keys of their pictures, in the set's order.
-        failed: Keys of the pictures in which no face was found.
+        failed: A line for each picture that gave no crop: its key where no face was found in it, and the reason,
+            which names the file, where it cannot be read.
     """
 
     faces: FaceList
@@ -30,13 +32,17 @@ def align_faces(faces: FaceSet, size: tuple[int, int] = (112, 96)) -> AlignedFac
 
     Raises:
         UsageError: No crop convention has that size.
-        FacedistillError: A picture is damaged, or no face was found in any.
+        FacedistillError: No picture gave a crop, or the set itself is damaged.
     """
     crop_convention(size)
     detector = Detector()
     aligned, failed = [], []
     for index in track(range(len(faces)), "aligning faces"):
-        face = faces[index]
+        try:
+            face = faces[index]
+        except UnreadablePicture as error:
+            failed.append(str(error))
+            continue
         found = find_face(detector, face.image)
         if found is None:
             failed.append(face.key)
