@@ -1,5 +1,6 @@
 """Everything that one picture shows, as one list of triangles."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,7 +126,7 @@ class Dresser:
             UsageError: A hairstyle, facial hair, glasses, headwear, clothing or occlusion that does not exist.
         """
         _check(conditions)
-        assets = self._assets
+        assets, wear = self._assets, conditions.wear
         normals = vertex_normals(posed, self._solid)
         soft = smooth_over_mesh(normals, self._skin_only, 3)
         base = np.empty((len(posed), ATTRIBUTES), np.float32)
@@ -136,19 +137,20 @@ class Dresser:
         base[:, OCCLUSION] = assets.occlusion
         base[:, EXTRA] = np.where(assets.parts == PART_NUMBERS["skin"], assets.inner_mouth, 1.0)
         pieces: list[tuple[Floats, Ints, int, Floats]] = []  # attributes, triangles, kind, level of each triangle
-        clothing = self._wardrobe.piece(conditions.clothing, posed, normals, 0.045)
+        clothing = self._wardrobe.piece(wear.clothing, posed, normals, 0.045)
         pieces.append(_plain_piece(clothing, CLOTH))
         if conditions.occlusion in ("mask", "scarf"):
             thick = 0.05 if conditions.occlusion == "mask" else 0.16
             pieces.append(_plain_piece(self._wardrobe.piece(conditions.occlusion, posed, soft, thick), OTHER_CLOTH))
         lenses = None
-        if conditions.glasses != "none":
+        if wear.glasses is not None:
             ears = self._wardrobe.ears + (eyes.mean(axis=0) - np.array([0, 7.28, 1.39], np.float32))
-            frame, glass = spectacles(FRAMES[conditions.glasses], eyes, float(posed[self._brows, 2].max()) - 0.16, ears)
+            frame, glass = spectacles(FRAMES[wear.glasses], eyes, float(posed[self._brows, 2].max()) - 0.16, ears)
             pieces.append(_plain_piece(frame, FRAME))
-            lenses = Lenses(glass, conditions.lens)
-        style = HAIR_STYLES[conditions.hair_style]
-        hair = self._hair.dress(person, style, posed, conditions.disorder)
+            lenses = Lenses(glass, 1 - wear.lens_tint)
+        style = HAIR_STYLES[conditions.hair.style]
+        hair = self._hair.dress(person, style, posed, conditions.hair.seed)
+        natural = hair_colour(conditions.hair.melanin, conditions.hair.red, 0.0)
         blank = np.full((8, 8), 0.5, np.float32)
         heights, strands = (hair.heights, hair.strands) if hair is not None else (blank, blank)
         if hair is not None:
@@ -171,11 +173,11 @@ class Dresser:
             attributes=joined,
             culled=len(self._solid),
             sheet=self._skin(person),
-            cover=self._covers.sheet(person, conditions.facial_hair),
-            look=np.array([conditions.oil, 0.5 + conditions.lipstick], np.float32),
+            cover=self._covers.sheet(person, wear.facial_hair),
+            look=np.array([0.55 + 0.6 * (conditions.hair.seed % 101) / 101, 0.5 + wear.lipstick], np.float32),
             tints=_tints(person, conditions, style.stubble),
             strands=strands,
-            hair=np.array([*conditions.hair_tone, conditions.grey, 1.0 - 0.5 * style.curl, 0.46, 0.45, 0.44], np.float32),
+            hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.46, 0.45, 0.44], np.float32),
             plain=_plain_colours(conditions),
             lenses=lenses,
         )
@@ -187,17 +189,18 @@ class Dresser:
 
 
 def _check(conditions: Conditions) -> None:
-    choices = {
-        "hair_style": HAIR_STYLES,
-        "facial_hair": FACIAL_HAIR,
-        "glasses": ("none", *FRAMES),
-        "clothing": ("shirt", "collar", "turtleneck"),
-        "headwear": ("none", "beanie", "headscarf"),
-        "occlusion": ("none", "mask", "scarf", "hand"),
-    }
-    for name, allowed in choices.items():
-        if getattr(conditions, name) not in allowed:
-            raise UsageError(f"{name} {getattr(conditions, name)!r} does not exist; choose from {', '.join(allowed)}")
+    wear = conditions.wear
+    choices: list[tuple[str, str | None, Collection[str | None]]] = [
+        ("hairstyle", conditions.hair.style, HAIR_STYLES),
+        ("facial hair", wear.facial_hair, FACIAL_HAIR),
+        ("frame of glasses", wear.glasses, (None, *FRAMES)),
+        ("clothing", wear.clothing, ("shirt", "collar", "turtleneck")),
+        ("headwear", wear.headwear, (None, "cap", "beanie")),
+        ("occlusion", conditions.occlusion, ("none", "mask", "scarf", "hand")),
+    ]
+    for name, given, allowed in choices:
+        if given not in allowed:
+            raise UsageError(f"there is no {name} {given!r}; choose from {', '.join(map(str, allowed))}")
 
 
 def _plain_piece(surface: Surface, kind: int) -> tuple[Floats, Ints, int, Floats]:
@@ -221,13 +224,12 @@ def _hair_piece(hair: HairMesh) -> tuple[Floats, Ints, int, Floats]:
 
 def _tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
     tints = np.zeros((COVERS, 4), np.float32)
-    beard = hair_colour(min(person.hair_melanin * 0.95 + 0.05, 1), person.hair_red, min(1.1 * conditions.grey, 1))
+    beard = hair_colour(min(person.hair_melanin * 0.95 + 0.05, 1), person.hair_red, min(1.1 * person.grey, 1))
     tints[BEARD] = *(beard * 0.9), 0.93
-    hair = np.array(conditions.hair_tone) + conditions.grey * (0.4 - np.array(conditions.hair_tone))
-    tints[ROOTS] = *(hair * 0.75), stubble
-    tints[LIPS] = *conditions.lipstick_tone, conditions.lipstick
-    tints[LIDS] = *conditions.eye_shadow_tone, conditions.eye_shadow
-    tints[CHEEKS] = 0.55, 0.16, 0.14, 0.5 * conditions.blush
+    tints[ROOTS] = *(hair_colour(conditions.hair.melanin, conditions.hair.red, conditions.hair.grey) * 0.75), stubble
+    tints[LIPS] = *conditions.wear.lipstick_colour, 0.75 * conditions.wear.lipstick
+    tints[LIDS] = *conditions.wear.shadow_colour, 0.6 * conditions.wear.eye_shadow
+    tints[CHEEKS] = 0.55, 0.16, 0.14, 0.3 * conditions.wear.blush
     return tints
 
 
@@ -236,9 +238,9 @@ def _plain_colours(conditions: Conditions) -> Floats:
     plain[TEETH] = 0.56, 0.52, 0.44, 0.12
     plain[TONGUE] = 0.30, 0.09, 0.08, 0.1
     plain[LASH] = 0.015, 0.011, 0.01, 0.0
-    plain[CLOTH] = *conditions.clothing_tone, 0.0
-    plain[OTHER_CLOTH] = *conditions.occlusion_tone, 0.0
-    plain[FRAME] = *conditions.glasses_tone, 0.5
+    plain[CLOTH] = *conditions.wear.clothing_colour, 0.0
+    plain[OTHER_CLOTH] = *conditions.occlusion_colour, 0.0
+    plain[FRAME] = *conditions.wear.glasses_colour, 0.5
     return plain
 
 

@@ -67,17 +67,18 @@ class Studio:
         if not SMALLEST <= size <= LARGEST:
             raise UsageError(f"a photo has {SMALLEST} to {LARGEST} rows, got size {size}")
         head = self._sculptor.shape(person, person.age + conditions.age_shift, conditions.expression)
-        rotation = rotation_matrix(conditions.yaw, conditions.pitch, conditions.roll)
+        pose = conditions.pose
+        rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
         eyes = self._eyes.centres(head.neutral)
         mouth = self._dresser.mouth_corners(head.neutral).mean(axis=0)
         camera = frame_face(
             rotation,
-            10 * conditions.distance,
+            10 * pose.distance,
             eyes.mean(axis=0),
             mouth,
             _OVERSAMPLED * size,
-            conditions.fraction,
-            conditions.shift,
+            pose.fraction,
+            pose.shift,
         )
         scene = self._dresser.dress(person, conditions, head.posed, self._eyes.centres(head.posed))
         light = _light(conditions, rotation, scene)
@@ -86,8 +87,8 @@ class Studio:
             head.posed,
             conditions.gaze,
             conditions.pupil,
-            redness=0.25 + 0.3 * (conditions.disorder % 97) / 97,
-            window=-0.5 + (conditions.disorder % 89) / 89,
+            conditions.eye_redness,
+            conditions.light.window,
         )
         covered = _photograph(scene, camera, light, table, _OVERSAMPLED * size)
         behind = draw_background(conditions.background, conditions.background_seed, size)
@@ -100,12 +101,12 @@ class Studio:
 
 
 def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
-    direction = (rotation.T @ light_direction(conditions.key_azimuth, conditions.key_elevation)).astype(np.float32)
+    direction = (rotation.T @ light_direction(conditions.light.azimuth, conditions.light.elevation)).astype(np.float32)
     plane = shadow_plane(direction)
     return Light(
-        ambient=turn_ambient(np.array(conditions.ambient, np.float32), rotation),
+        ambient=turn_ambient(np.array(conditions.light.ambient, np.float32), rotation),
         direction=direction,
-        key=np.array(conditions.key, np.float32),
+        key=np.array(conditions.light.key, np.float32),
         shadow=cast_shadows(plane, scene.points, scene.triangles, scene.places, scene.heights, scene.levels),
         plane=plane,
     )
