@@ -2,6 +2,8 @@
 
 import pickle
 import struct
+import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +184,8 @@ def golden(folder: Path, **changed: object) -> Path:
         pytest.param({"rec": b"\xff" * 300}, "record 0: no record begins", id="some other file"),
         pytest.param({"idx": None}, "train.idx is missing", id="no index"),
         pytest.param({"idx": b""}, "train.idx is damaged", id="an empty index"),
+        pytest.param({"idx": b"\n \n"}, "train.idx is damaged", id="an index of empty lines"),
+        pytest.param({"idx": b"0\t0.0\n"}, "train.idx is damaged", id="an offset that is a fraction"),
         pytest.param({"idx": b"zero one\n"}, "train.idx is damaged", id="an index of words"),
         pytest.param({"idx": b"0\n1\n"}, "train.idx is damaged", id="an index without offsets"),
         pytest.param({"idx": b"0\t0\n1\n"}, "train.idx is damaged", id="an index cut within a line"),
@@ -198,7 +202,8 @@ def golden(folder: Path, **changed: object) -> Path:
     ],
 )
 def test_says_what_is_wrong_when_opening(tmp_path: Path, changed: dict, said: str) -> None:
-    with pytest.raises(FacedistillError) as error:
+    with pytest.raises(FacedistillError) as error, warnings.catch_warnings():
+        warnings.simplefilter("error")  # the error is the only line that is said
         RecordFile(golden(tmp_path / "set", **changed))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
@@ -225,6 +230,26 @@ def test_names_the_damaged_record(tmp_path: Path, record: bytes, said: str) -> N
             read()
         assert "train.rec is damaged at record 2" in str(error.value)
         assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(struct.pack("<II", 0xCED7230A, 2**29 - 1) + bytes(40), id="512 MiB in one part"),
+        pytest.param(struct.pack("<II", 0xCED7230A, 2**30 - 1) + bytes(40), id="512 MiB in the first of several parts"),
+        pytest.param(image(0, b"")[:8] + struct.pack("<IfQQ", 2**32 - 1, 0, 0, 0), id="16 GiB of labels"),
+    ],
+)
+def test_a_lying_length_takes_no_memory(tmp_path: Path, record: bytes) -> None:
+    records = RecordFile(lay_out(tmp_path, {1: record}))
+    tracemalloc.start()
+    try:
+        for read in (lambda: records[0], lambda: records.labels):
+            with pytest.raises(FacedistillError, match="damaged at record 1"):
+                read()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("promised", [float("nan"), float("inf"), -1.0, 0.0, 1.0, 1e30], ids=str)
@@ -270,6 +295,9 @@ def test_a_wrong_byte_never_breaks_the_reader(tmp_path_factory: pytest.TempPathF
         pytest.param([(-1, b"")], {}, "picture 1 is -1", id="a negative label"),
         pytest.param([(0, b""), (2, b"")], {"classes": 2}, "picture 2 is 2", id="a label beyond the classes"),
         pytest.param([(1 << 24, b"")], {}, "picture 1", id="a label that float32 rounds"),
+        pytest.param([(0.0, b"")], {}, "picture 1 is 0.0", id="one label as a fraction"),
+        pytest.param([(None, b"")], {}, "picture 1 is None", id="no label"),
+        pytest.param([([None], b"")], {}, "picture 1 is [None]", id="a vector of nothing"),
         pytest.param([([], b"")], {}, "picture 1 is []", id="an empty vector"),
         pytest.param([([0.5], b"")], {}, "picture 1 is [0.5]", id="a class that is no whole number"),
         pytest.param([([float("nan")], b"")], {}, "picture 1 is [nan]", id="a class that is no number"),

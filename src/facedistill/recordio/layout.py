@@ -1,0 +1,11 @@
+"""What the reader and the writer of records must agree on."""
+
+import struct
+
+RECORDS, INDEX, PROPERTY = "train.rec", "train.idx", "property"
+
+MAGIC = struct.pack("<I", 0xCED7230A)
+PART = struct.Struct("<4sI")
+IMAGE_HEADER = struct.Struct("<IfQQ")
+WHOLE, FIRST, MIDDLE, LAST = range(4)
+LENGTH_BITS = 29

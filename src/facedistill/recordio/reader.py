@@ -1,0 +1,194 @@
+"""Reading the records of a set."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.errors import FacedistillError
+from facedistill.recordio.layout import (
+    FIRST,
+    IMAGE_HEADER,
+    INDEX,
+    LAST,
+    LENGTH_BITS,
+    MAGIC,
+    MIDDLE,
+    PART,
+    PROPERTY,
+    RECORDS,
+    WHOLE,
+)
+
+_LABEL_BATCH = 1 << 16
+_INDEX_START = 1 << 10
+
+
+class RecordFile:
+    """Random access to the image records of a set, by memory map; holds no picture in memory.
+
+    Sets without an index header (plain im2rec sets) open too: all their records are images.
+
+    Attributes:
+        folder: Where the set lies.
+        classes: Number of people, from `property`.
+        size: (height, width) of the pictures, from `property`.
+        keys: int64 [N], the images' keys in `train.idx`, ascending.
+
+    Raises:
+        FacedistillError: A file is missing, empty or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.classes, self.size = _read_property(self.folder / PROPERTY)
+        self._path = self.folder / RECORDS
+        try:
+            self._data = np.memmap(self._path, dtype=np.uint8, mode="r")
+        except FileNotFoundError:
+            raise FacedistillError(f"{self._path} is missing; copy it again, or write the set again") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "the file is empty"
+            raise FacedistillError(
+                f"cannot open {self._path}: {reason}; copy it again, or write the set again"
+            ) from error
+        keys, offsets = _read_index(self.folder / INDEX)
+        outside = (offsets < 0) | (offsets % 4 != 0) | (offsets > len(self._data) - PART.size)
+        if outside.any():
+            self._damaged(keys[outside][0], f"its offset {offsets[outside][0]} lies outside the file's records")
+        self.keys, self._offsets = self._images_only(keys, offsets)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> tuple[float | NDArray[np.float32], bytes]:
+        """The label (a float, or float32 [k] where the record carries k of them) and the encoded picture of one image.
+
+        Raises:
+            IndexError: `index` is not in -N..N-1.
+            FacedistillError: The record is damaged.
+        """
+        return self._image(int(self.keys[index]), int(self._offsets[index]))
+
+    def __reduce__(self) -> tuple[type["RecordFile"], tuple[Path]]:
+        # A memory map would be copied whole into the pickle; a worker process maps the file itself.
+        return RecordFile, (self.folder,)
+
+    @cached_property
+    def labels(self) -> NDArray[np.float32]:
+        """float32 [N]: each image's label, the first one where a record carries several; no picture is read."""
+        batches = range(0, len(self), _LABEL_BATCH)
+        return np.concatenate([self._labels_from(slice(first, first + _LABEL_BATCH)) for first in batches])
+
+    def _labels_from(self, batch: slice) -> NDArray[np.float32]:
+        """The labels of a batch at once; records whose header is split or damaged are read one by one."""
+        head = PART.size + IMAGE_HEADER.size + 4
+        offsets = self._offsets[batch]
+        # Bytes behind the file's end only occur where the slow path decides.
+        at = np.minimum(offsets[:, None] + np.arange(head), len(self._data) - 1)
+        words = np.ascontiguousarray(self._data[at]).view("<u4")
+        part, length = words[:, 1] >> LENGTH_BITS, words[:, 1] & ((1 << LENGTH_BITS) - 1)
+        flag, single, first = words[:, 2], words[:, 3].view("<f4"), words[:, 8].view("<f4")
+        labels = np.where(flag > 0, first, single).astype(np.float32)
+        fits = (length >= IMAGE_HEADER.size + 4 * flag.astype(np.int64)) & (offsets + 8 + length <= len(self._data))
+        plain = (words[:, 0] == int.from_bytes(MAGIC, "little")) & (part <= FIRST) & fits
+        for row in np.flatnonzero(~plain):
+            label, _ = self[batch.start + int(row)]
+            labels[row] = label if isinstance(label, float) else label[0]
+        return labels
+
+    def _images_only(
+        self, keys: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Leaves out the index header and the identity records, if the set has them."""
+        if keys[0] != 0:
+            return keys, offsets
+        header, picture = self._image(0, int(offsets[0]))
+        if isinstance(header, float) or len(header) != 2 or picture:
+            return keys, offsets
+        end = int(header[0]) if np.isfinite(header[0]) else 0
+        images = (keys >= 1) & (keys < end)
+        if end < 2 or np.count_nonzero(images) != end - 1:
+            self._damaged(0, f"the header promises {max(end - 1, 0)} images, {INDEX} lists {np.count_nonzero(images)}")
+        return keys[images], offsets[images]
+
+    def _image(self, key: int, offset: int) -> tuple[float | NDArray[np.float32], bytes]:
+        payload = MAGIC.join(self._parts(key, offset))
+        if len(payload) < IMAGE_HEADER.size:
+            self._damaged(key, f"{len(payload)} bytes are too few for an image header")
+        flag, label, _, _ = IMAGE_HEADER.unpack_from(payload)
+        if not flag:
+            return float(label), payload[IMAGE_HEADER.size :]
+        picture_start = IMAGE_HEADER.size + 4 * flag
+        if picture_start > len(payload):
+            self._damaged(key, f"{len(payload)} bytes are too few for its {flag} labels")
+        labels = np.frombuffer(payload, dtype="<f4", count=flag, offset=IMAGE_HEADER.size)
+        return labels.astype(np.float32), payload[picture_start:]
+
+    def _parts(self, key: int, offset: int) -> Iterator[bytes]:
+        """The payloads of a record's parts; where one was split, the magic word between them was left out."""
+        expected = (WHOLE, FIRST)
+        while True:
+            if offset + PART.size > len(self._data):
+                self._damaged(key, "the file ends within it")
+            magic, word = PART.unpack(self._data[offset : offset + PART.size].tobytes())
+            part, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
+            if magic != MAGIC or part not in expected:
+                self._damaged(key, f"no record begins at byte {offset}")
+            start = offset + PART.size
+            if start + length > len(self._data):
+                self._damaged(key, "the file ends within it")
+            yield self._data[start : start + length].tobytes()
+            if part in (WHOLE, LAST):
+                return
+            offset = start + length + -length % 4
+            expected = (MIDDLE, LAST)
+
+    def _damaged(self, key: int, what: str) -> NoReturn:
+        raise FacedistillError(
+            f"{self._path} is damaged at record {key}: {what}; copy the set again, or write it again"
+        )
+
+
+def _read_property(path: Path) -> tuple[int, tuple[int, int]]:
+    """Classes and (height, width)."""
+    try:
+        classes, height, width = (int(value) for value in path.read_text(encoding="ascii").split(","))
+    except FileNotFoundError:
+        raise FacedistillError(
+            f"{path} is missing, so the set is incomplete; write the set again, or add the line `classes,height,width`"
+        ) from None
+    except OSError as error:
+        raise FacedistillError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError:
+        classes = height = width = 0
+    if min(classes, height, width) < 1:
+        raise FacedistillError(f"{path} is damaged; it must hold one line `classes,height,width`, such as 40,112,96")
+    return classes, (height, width)
+
+
+def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Keys, ascending, and their offsets into the record file."""
+    mend = "copy it again, or write the set again"
+    try:
+        table = np.zeros((0, 0), np.int64)
+        with path.open("rb") as file:
+            blank = not file.read(_INDEX_START).strip()
+        if not blank:  # else numpy would warn beside the error
+            table = np.loadtxt(path, dtype=np.int64, comments=None, ndmin=2, encoding="ascii")
+    except FileNotFoundError:
+        raise FacedistillError(f"{path} is missing; {mend}") from None
+    except OSError as error:
+        raise FacedistillError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise FacedistillError(f"{path} is damaged ({error}); each line must be `key<TAB>offset`; {mend}") from error
+    if not len(table) or table.shape[1] != 2:
+        raise FacedistillError(f"{path} is damaged; each line must be `key<TAB>offset`; {mend}")
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    keys, offsets = table[:, 0], table[:, 1]
+    if keys[0] < 0 or (keys[1:] == keys[:-1]).any():
+        raise FacedistillError(f"{path} is damaged: its keys must be positive and differ; {mend}")
+    return keys, offsets
