@@ -3,7 +3,6 @@
 import pickle
 import struct
 import tracemalloc
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -201,9 +200,9 @@ def golden(folder: Path, **changed: object) -> Path:
         ),
     ],
 )
+@pytest.mark.filterwarnings("error")  # the error is the only line that is said
 def test_says_what_is_wrong_when_opening(tmp_path: Path, changed: dict, said: str) -> None:
-    with pytest.raises(FacedistillError) as error, warnings.catch_warnings():
-        warnings.simplefilter("error")  # the error is the only line that is said
+    with pytest.raises(FacedistillError) as error:
         RecordFile(golden(tmp_path / "set", **changed))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
