@@ -44,10 +44,10 @@ def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
 
 
 def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
-    """Empty depth, owner and weight buffers for `rasterise`."""
-    depth = np.full((rows, columns), np.inf, np.float32)
+    """Empty nearness, owner and weight buffers for `rasterise`."""
+    nearness = np.zeros((rows, columns), np.float32)
     owner = np.full((rows, columns), NOTHING, np.int32)
-    return depth, owner, np.zeros((rows, columns, 2), np.float32)
+    return nearness, owner, np.zeros((rows, columns, 2), np.float32)
 
 
 def bake_sheet(points: Floats, places: Floats, triangles: Ints, values: Floats) -> Floats:
@@ -59,10 +59,10 @@ def bake_sheet(points: Floats, places: Floats, triangles: Ints, values: Floats) 
     screen = np.stack([places[:, 1], places[:, 0], _FAR - radius], axis=1).astype(np.float32)
     across = np.ptp(places[triangles, 1], axis=1) < COLUMNS / 3  # not those that straddle the seam
     triangles = np.ascontiguousarray(triangles[across])
-    depth, owner, weights = blank_buffers(ROWS, COLUMNS)
+    nearness, owner, weights = blank_buffers(ROWS, COLUMNS)
     opaque = np.full(len(triangles), -1, np.float32)
     blank = np.zeros((1, 1), np.float32)
-    rasterise(screen, triangles, 0, False, places, blank, opaque, depth, owner, weights)
+    rasterise(screen, triangles, 0, False, places, blank, opaque, nearness, owner, weights)
     seen = owner != NOTHING
     corners = triangles[owner[seen]]
     first, second = weights[seen].T
@@ -98,11 +98,11 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
         up = np.cross(toward, right)
         local = (points - centre) @ np.stack([right, -up, -toward], axis=1)
         screen = (local * [scale, scale, 1] + [_SIDE / 2, _SIDE / 2, _FAR]).astype(np.float32)
-        depth, owner, weights = blank_buffers(_SIDE, _SIDE)
-        rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, depth, owner, weights)
+        nearness, owner, weights = blank_buffers(_SIDE, _SIDE)
+        rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, nearness, owner, weights)
         column = np.clip(screen[:, 0].astype(int), 0, _SIDE - 1)
         row = np.clip(screen[:, 1].astype(int), 0, _SIDE - 1)
         facing = np.maximum(normals @ toward, 0)
-        seen += facing * (depth[row, column] > screen[:, 2] - 0.05)
+        seen += facing * (nearness[row, column] * (screen[:, 2] - 0.05) < 1)
         total += facing
     return (seen / total).astype(np.float32)

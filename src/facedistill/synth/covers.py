@@ -35,7 +35,7 @@ class Covers:
         self._sheet[..., CHEEKS] = regions.cheeks
         self._points = np.stack([regions.signed_x, regions.y, regions.z], axis=-1)
         rng = np.random.default_rng(23)
-        self._hairs = streaks(rng, ROWS, COLUMNS, length=7, width=1.2)
+        self._hairs = streaks(rng, ROWS, COLUMNS, length=4, width=1.0)
         self._last: Person | None = None
         x, y, z = regions.x, regions.y, regions.z
         bare = 1 - np.clip(1.4 * regions.lips, 0, 1)
@@ -48,8 +48,9 @@ class Covers:
         jaw = smooth_step(0.02, -0.07, y - upper) * smooth_step(5.95, 6.2, y) * smooth_step(0.14, 0.24, x)
         jaw *= smooth_step(0.12, 0.30, z)
         self._growth = [np.asarray(part * bare * (front if part is not jaw else 1), np.float32) for part in (moustache, chin, jaw)]
-        rows = np.flatnonzero((y > 5.9).any(axis=1) & (y < 7.35).any(axis=1))
-        self._band = slice(int(rows[0]), int(rows[-1]) + 1)
+        anywhere = np.maximum.reduce(self._growth) > 0
+        rows, columns = np.flatnonzero(anywhere.any(axis=1)), np.flatnonzero(anywhere.any(axis=0))
+        self._window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
     def sheet(self, person: Person, facial_hair: str) -> Floats:
         """float32 [ROWS, COLUMNS, COVERS], valid until the next call.
@@ -64,13 +65,18 @@ class Covers:
             self._sheet[..., ROOTS] = smooth_step(-0.04, 0.10, rooted(self._points, person) + 0.06 * (grain - 0.7)) * grain
             self._last = person
         moustache, chin, jaw, density = FACIAL_HAIR[facial_hair]
-        band = self._band
-        area = moustache * self._growth[0][band]
-        np.maximum(area, chin * self._growth[1][band], out=area)
-        np.maximum(area, jaw * self._growth[2][band], out=area)
-        hairs = np.roll(self._hairs, person.skin_seed % 500, axis=1)[band]
-        threshold = 1.0 - density * (0.45 + 0.55 * person.beard_density)
-        strong = smooth_step(threshold - 0.35, threshold + 0.35, hairs) if density else np.zeros_like(area)
-        edge = smooth_step(0.0, 0.75, area + 0.35 * (hairs - 0.5) * (area > 0))
-        self._sheet[band, :, BEARD] = edge * strong
+        window = self._window
+        if not density:
+            self._sheet[(*window, BEARD)] = 0
+            return self._sheet
+        area = moustache * self._growth[0][window]
+        np.maximum(area, chin * self._growth[1][window], out=area)
+        np.maximum(area, jaw * self._growth[2][window], out=area)
+        hairs = np.roll(self._hairs, person.skin_seed % 500, axis=1)[window]
+        grown = density * (0.5 + 0.5 * person.beard_density)
+        # Sparse hair is single dark strands over a faint tint; dense hair closes, and frays at its edge.
+        strands = smooth_step(1.0 - grown, 1.45 - 0.75 * grown, hairs) * (0.35 + 0.65 * grown)
+        self._sheet[(*window, BEARD)] = smooth_step(0.02, 0.8, area + 0.30 * (hairs - 0.5) * (area > 0.02)) * np.maximum(
+            strands, 0.28 * grown + 0.45 * max(grown - 0.55, 0)
+        )
         return self._sheet

@@ -117,15 +117,8 @@ class Sculptor:
 def _resting(person: Person) -> dict[str, float]:
     """The face a person makes when he makes none."""
     up, wide = person.resting_mouth, person.resting_lids
-    smile, frown = max(up, 0) * 0.22, max(-up, 0) * 0.12
-    squint, open_ = max(-wide, 0) * 0.22, max(wide, 0) * 0.25
-    return {
-        "mouthSmileLeft": smile,
-        "mouthSmileRight": smile,
-        "mouthFrownLeft": frown,
-        "mouthFrownRight": frown,
-        "eyeBlinkLeft": squint,
-        "eyeBlinkRight": squint,
-        "eyeWideLeft": open_,
-        "eyeWideRight": open_,
-    }
+    smile, frown = 0.10 + max(up, 0) * 0.22, max(-up, 0) * 0.10
+    squint, open_ = max(-wide, 0) * 0.18, 0.06 + max(wide, 0) * 0.25
+    brows = 0.16 + 0.12 * person.brow_height
+    paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 0.5 * brows}
+    return {"browInnerUp": brows} | {name + side: amount for name, amount in paired.items() for side in ("Left", "Right")}

@@ -27,7 +27,7 @@ CENTRE = np.array([0.0, 7.55, 0.25], np.float32)  # inside the resting skull
 _TILT = np.radians(25)  # the whorl lies this far behind the top
 _SKULL_ROWS, _HANGING_ROWS, _AROUND = 28, 14, 88
 _WIDEST = np.radians(118)  # polar angle where the skull ends and hair hangs free
-MAP_ROWS, MAP_COLUMNS = 160, 704
+MAP_ROWS, MAP_COLUMNS = 128, 640
 _SHELLS = ((0.40, 0.10, 0.45), (0.72, 0.34, 0.78), (1.0, 0.58, 1.0))  # share of the thickness, level, brightness
 
 
@@ -65,7 +65,11 @@ class HairDresser:
         self._locks = streaks(rng, MAP_ROWS, MAP_COLUMNS, length=80, width=9)
         self._frizz = np.clip(0.5 + 0.25 * cloud(rng, MAP_ROWS, MAP_COLUMNS, 7, 3), 0, 1)
         self._lumps = cloud(rng, MAP_ROWS, MAP_COLUMNS, 60, 3)
+        self._strand_maps: dict[HairStyle, Floats] = {}
+        self._last: tuple[Person, Floats] | None = None
         self._bind(assets)
+        self._angle = np.abs(azimuth(self._map_points))
+        self._front = smooth_step(1.15, 0.55, self._angle)
 
     def _bind(self, assets: Assets) -> None:
         polar = np.linspace(0.02, _WIDEST, _SKULL_ROWS)
@@ -99,7 +103,7 @@ class HairDresser:
     def _skull(self, points: Floats) -> Floats:
         """The grid on a deformed head, [_SKULL_ROWS, _AROUND + 1, 3]."""
         arms = points[self._vertices] - CENTRE
-        radius = np.einsum("nk,nk->n", self._shares, np.linalg.norm(arms, axis=2))
+        radius = np.einsum("nk,nk->n", self._shares, np.sqrt(np.einsum("nkc,nkc->nk", arms, arms)))
         return CENTRE + self._outward * radius.reshape(_SKULL_ROWS, _AROUND + 1, 1)
 
     @staticmethod
@@ -123,8 +127,10 @@ class HairDresser:
         shift = (0, int(rng.integers(MAP_COLUMNS)))
         curl = float(np.clip(style.curl, 0, 1))
         lumps = np.roll(self._lumps, shift, axis=(0, 1))
-        strands = self._strand_map(style, curl, shift)
-        inside = rooted(self._map_points, person)
+        if style not in self._strand_maps:
+            self._strand_maps[style] = self._strand_map(style, curl)
+        strands = np.roll(self._strand_maps[style], shift, axis=(0, 1))
+        inside = self._inside(person)
         heights = self._heights(style, inside, strands, lumps)
 
         rows, columns = _SKULL_ROWS + _HANGING_ROWS, _AROUND + 1
@@ -142,13 +148,18 @@ class HairDresser:
         use = rows if style.length > 0 else _SKULL_ROWS
         return self._assemble(outer[:use], inner[:use], heights, strands, use)
 
-    def _strand_map(self, style: HairStyle, curl: float, shift: tuple[int, int]) -> Floats:
+    def _inside(self, person: Person) -> Floats:
+        if self._last is None or self._last[0] is not person:
+            self._last = person, rooted(self._map_points, person)
+        return self._last[1]
+
+    def _strand_map(self, style: HairStyle, curl: float) -> Floats:
         straight = 0.6 * self._fine + 0.4 * self._locks
         mixed = (1 - curl) * straight + curl * (0.35 * self._fine + 0.65 * self._frizz)
         rows, columns = np.meshgrid(np.arange(MAP_ROWS), np.arange(MAP_COLUMNS), indexing="ij")
         wave = style.wave * 9 * np.sin(rows / (7 + 5 * (1 - curl)) + columns / 37)
         lean = style.swirl * 0.5 * rows
-        source = (columns + wave + lean + shift[1]).astype(np.float32) % MAP_COLUMNS
+        source = (columns + wave + lean).astype(np.float32) % MAP_COLUMNS
         return cv2.remap(
             mixed.astype(np.float32), source, rows.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
         ).astype(np.float32)
@@ -156,8 +167,7 @@ class HairDresser:
     def _heights(self, style: HairStyle, inside: Floats, strands: Floats, lumps: Floats) -> Floats:
         """How high each strand stands, 0..1: nothing outside the hairline and beyond the strands' ends."""
         points = self._map_points
-        angle = np.abs(azimuth(points))
-        front = smooth_step(1.15, 0.55, angle)
+        angle, front = self._angle, self._front
         # How far strands reach past the hairline, decimetres: a fringe in front, over the ears at the sides.
         reach = style.fringe * front + style.over_ears * (1 - front)
         ragged = (0.05 + 0.35 * reach) * (strands - 0.5) + 0.03 * lumps

@@ -11,8 +11,8 @@ Floats = NDArray[np.float32]
 
 # Height of the hairline (decimetres on the resting head) by the angle from the nose (radians).
 _ANGLES = np.array([0.0, 0.35, 0.62, 0.85, 1.05, 1.22, 1.42, 1.62, 1.85, 2.3, 2.8, 3.2])
-_FEMALE = np.array([7.93, 7.93, 7.87, 7.72, 7.58, 7.30, 7.16, 7.40, 7.10, 6.85, 6.72, 6.70])
-_MALE = np.array([7.95, 7.98, 7.95, 7.78, 7.62, 7.22, 7.00, 7.40, 7.10, 6.85, 6.74, 6.72])
+_FEMALE = np.array([7.86, 7.86, 7.81, 7.68, 7.55, 7.30, 7.16, 7.40, 7.10, 6.85, 6.72, 6.70])
+_MALE = np.array([7.88, 7.91, 7.89, 7.74, 7.58, 7.22, 7.00, 7.40, 7.10, 6.85, 6.74, 6.72])
 
 
 def rooted(points: Floats, person: Person) -> Floats:
@@ -27,7 +27,9 @@ def rooted(points: Floats, person: Person) -> Floats:
     line = line + person.recession * (0.24 * temples + 0.20 * front * person.recession)
     line = line + 0.012 * np.sin(7.0 * azimuth(points) + person.skin_seed % 7)
     depth = points[..., 1] - line
-    crown = np.linalg.norm(points - np.array([0.0, 8.45, 0.25]), axis=-1)
     bald = 1.25 * max(person.recession - 0.42, 0.0) / 0.58
-    return np.minimum(depth, crown - bald + (0.0 if bald > 0 else 9.0)).astype(np.float32)
+    if bald > 0:
+        from_crown = points - np.array([0.0, 8.45, 0.25], np.float32)
+        depth = np.minimum(depth, np.sqrt(np.einsum("...c,...c->...", from_crown, from_crown)) - bald)
+    return depth.astype(np.float32)
 

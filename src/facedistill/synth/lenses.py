@@ -21,14 +21,14 @@ class Lenses:
     glass: Surface
     clear: float
 
-    def lay_over(self, covered: Floats, depth: Floats, camera: Camera, light: Light) -> None:
-        """Changes a shaded picture [H, W, 4] where a lens is nearer than `depth` [2H, 2W]."""
+    def lay_over(self, covered: Floats, nearness: Floats, camera: Camera, light: Light) -> None:
+        """Changes a shaded picture [H, W, 4] where a lens is in front of `nearness` [2H, 2W]."""
         screen = camera.project(self.glass.points)
-        _, owner, weights = blank_buffers(*depth.shape)
+        _, owner, weights = blank_buffers(*nearness.shape)
         levels = np.full(len(self.glass.triangles), -1, np.float32)
         blank = np.zeros((1, 1), np.float32)
         rasterise(
-            screen, self.glass.triangles, 0, False, screen[:, :2].copy(), blank, levels, depth.copy(), owner, weights
+            screen, self.glass.triangles, 0, False, screen[:, :2].copy(), blank, levels, nearness.copy(), owner, weights
         )
         seen = (owner != NOTHING).astype(np.float32)
         rows, columns = covered.shape[:2]

@@ -72,6 +72,7 @@ def cast_shadows(
         triangles, texture, heights, levels: As in `raster.rasterise`.
     """
     screen = (points @ plane[:, :3].T + plane[:, 3]).astype(np.float32)
-    depth, owner, weights = blank_buffers(SHADOW_SIDE, SHADOW_SIDE)
-    rasterise(screen, triangles, 0, False, texture, heights, levels, depth, owner, weights)
-    return depth
+    nearness, owner, weights = blank_buffers(SHADOW_SIDE, SHADOW_SIDE)
+    rasterise(screen, triangles, 0, False, texture, heights, levels, nearness, owner, weights)
+    distance: Floats = 1 / np.maximum(nearness, np.float32(1e-6))
+    return distance

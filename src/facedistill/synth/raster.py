@@ -21,7 +21,7 @@ def rasterise(
     texture: Floats,
     heights: Floats,
     levels: Floats,
-    depth: Floats,
+    nearness: Floats,
     owner: Ints,
     weights: Floats,
 ) -> None:
@@ -37,11 +37,11 @@ def rasterise(
         texture: [V, 2] row and column in `heights`; looked at only where the triangle has a level.
         heights: [R, C] the strand map of hair; a fragment is drawn where it exceeds the triangle's level.
         levels: [T] level of each triangle; below 0 means opaque.
-        depth: [H, W], infinity where nothing was drawn yet.
+        nearness: [H, W], one over the distance of what was drawn; 0 where nothing was drawn yet.
         owner: [H, W] number of the triangle seen, `NOTHING` where none.
         weights: [H, W, 2] perspective-correct weights of its first two vertices.
     """
-    rows, columns = depth.shape
+    rows, columns = nearness.shape
     map_rows, map_columns = heights.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -53,38 +53,43 @@ def rasterise(
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if abs(area) < 1e-9 or (cull and area > 0):
             continue
-        left = max(0, math.ceil(min(ax, bx, cx) - 0.5))
-        right = min(columns - 1, math.floor(max(ax, bx, cx) - 0.5))
         top = max(0, math.ceil(min(ay, by, cy) - 0.5))
         bottom = min(rows - 1, math.floor(max(ay, by, cy) - 0.5))
+        first_column = max(0, math.ceil(min(ax, bx, cx) - 0.5))
+        last_column = min(columns - 1, math.floor(max(ax, bx, cx) - 0.5))
+        if top > bottom or first_column > last_column:
+            continue
         inverse = 1.0 / area
         level = levels[t]
         ia, ib, ic = 1.0 / az, 1.0 / bz, 1.0 / cz
+        # Weights of the first two vertices change by these along a row.
+        step_a, step_b = (by - cy) * inverse, (cy - ay) * inverse
         for row in range(top, bottom + 1):
             y = row + 0.5
-            for column in range(left, right + 1):
-                x = column + 0.5
-                wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * inverse
-                wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * inverse
+            x = first_column + 0.5
+            wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * inverse - step_a
+            wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * inverse - step_b
+            for column in range(first_column, last_column + 1):
+                wa += step_a
+                wb += step_b
                 wc = 1.0 - wa - wb
                 if wa < 0.0 or wb < 0.0 or wc < 0.0:
                     continue
-                wa, wb, wc = wa * ia, wb * ib, wc * ic
-                distance = 1.0 / (wa + wb + wc)
-                if distance >= depth[row, column]:
+                near = wa * ia + wb * ib + wc * ic
+                if near <= nearness[row, column]:
                     continue
-                wa *= distance
-                wb *= distance
+                distance = 1.0 / near
+                pa, pb = wa * ia * distance, wb * ib * distance
                 if level >= 0.0:
-                    wc = 1.0 - wa - wb
-                    r = int(wa * texture[a, 0] + wb * texture[b, 0] + wc * texture[c, 0])
-                    s = int(wa * texture[a, 1] + wb * texture[b, 1] + wc * texture[c, 1]) % map_columns
+                    pc = 1.0 - pa - pb
+                    r = int(pa * texture[a, 0] + pb * texture[b, 0] + pc * texture[c, 0])
+                    s = int(pa * texture[a, 1] + pb * texture[b, 1] + pc * texture[c, 1]) % map_columns
                     if heights[min(max(r, 0), map_rows - 1), s] <= level:
                         continue
-                depth[row, column] = distance
+                nearness[row, column] = near
                 owner[row, column] = first + t
-                weights[row, column, 0] = wa
-                weights[row, column, 1] = wb
+                weights[row, column, 0] = pa
+                weights[row, column, 1] = pb
 
 
 @njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]

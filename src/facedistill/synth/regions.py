@@ -65,29 +65,31 @@ class Regions:
         )
         self.eye_bags = _near_curve(x, y, [(0.15, 7.20), (0.24, 7.10), (0.36, 7.08), (0.47, 7.14)], 0.022) * front
         self.laugh_lines = _near_curve(x, y, [(0.20, 6.93), (0.30, 6.80), (0.36, 6.66), (0.37, 6.52)], 0.022) * front
+        brows = (y > 7.30) & (y < 7.72) & (x < 0.70) & (self.z > 0.6)
+        rows, columns = np.flatnonzero(brows.any(axis=1)), np.flatnonzero(brows.any(axis=0))
+        self._brow_window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         rng = np.random.default_rng(21)
         self._strands = streaks(rng, *self.x.shape, length=9, width=1.25)
 
-    def brow_hairs(self, person: Person, rng: np.random.Generator) -> Floats:
-        """Where eyebrow hair covers the skin, 0..1."""
+    def brow_hairs(self, person: Person, rng: np.random.Generator) -> tuple[tuple[slice, slice], Floats]:
+        """A window of the sheet, and how much eyebrow hair covers the skin there, 0..1."""
+        window = self._brow_window
+        x, y = self.x[window], self.y[window]
         inner = 0.09 + 0.085 * person.brow_gap
         outer = 0.47 + 0.09 * person.brow_length
-        base = 7.415 + 0.075 * person.brow_height
-        along = (self.x - inner) / (outer - inner)
-        arch = 0.015 + 0.055 * person.brow_arch
-        tilt = 0.028 * person.brow_tilt
-        rise = np.interp(along, [-0.2, 0.0, 0.35, 0.65, 1.0, 1.2], [0.25, 0.35, 0.75, 1.0, 0.35, -0.1])
+        base = 7.425 + 0.075 * person.brow_height
+        along = ((x - inner) / (outer - inner)).astype(np.float32)
+        arch = 0.01 + 0.05 * person.brow_arch
+        tilt = 0.022 * person.brow_tilt
+        rise = np.interp(along, [-0.2, 0.0, 0.35, 0.65, 1.0, 1.2], [0.45, 0.55, 0.8, 1.0, 0.25, -0.3])
         middle = base + arch * rise + tilt * (along - 0.5)
-        half = (0.020 + 0.042 * person.brow_thickness) * np.interp(along, [0, 0.15, 0.6, 1.0], [0.8, 1.0, 0.85, 0.3])
-        shift = (int(rng.integers(200)), int(rng.integers(600)))
-        strands = np.roll(self._strands, shift, axis=(0, 1))
-        # Hairs lean outwards: shear the strands along the brow.
-        away = np.abs(self.y - middle) / half
-        body = smooth_step(1.35, 0.35, away.astype(np.float32) + 0.75 * (strands - 0.5))
-        ends = smooth_step(-0.06, 0.10, along.astype(np.float32) + 0.12 * (strands - 0.5))
-        ends = ends * smooth_step(1.08, 0.9, along.astype(np.float32))
-        between = 0.0 if person.brow_gap > 0.25 else 0.25 - person.brow_gap
-        bridge = between * _blob(self.x, self.y, (0.0, base), (0.06, 0.03))
-        density = person.brow_density * (0.62 + 0.5 * strands)
-        covered = np.clip(body * ends * density + bridge * strands, 0, 0.97)
-        return np.where(self.z > 0.6, covered, 0).astype(np.float32)
+        half = (0.018 + 0.036 * person.brow_thickness) * np.interp(along, [0, 0.15, 0.6, 1.0], [0.8, 1.0, 0.85, 0.3])
+        strands = np.roll(self._strands, (int(rng.integers(200)), int(rng.integers(600))), axis=(0, 1))[window]
+        away = (np.abs(y - middle) / half).astype(np.float32)
+        body = smooth_step(1.45, 0.25, away + 0.75 * (strands - 0.5))
+        ends = smooth_step(-0.08, 0.14, along + 0.14 * (strands - 0.5)) * smooth_step(1.08, 0.86, along)
+        between = max(0.25 - person.brow_gap, 0.0)
+        bridge = between * _blob(x, y, (0.0, base), (0.06, 0.03))
+        density = person.brow_density * (0.58 + 0.45 * strands)
+        covered = np.clip(body * ends * density + bridge * strands, 0, 0.95)
+        return window, np.where(self.z[window] > 0.6, covered, 0).astype(np.float32)

@@ -67,7 +67,7 @@ class Scene:
     lenses: Lenses | None
 
     def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints, Floats]:
-        """Depth, owner and weight buffers of a picture with `side` rows and columns."""
+        """Nearness, owner and weight buffers of a picture with `side` rows and columns."""
         buffers = blank_buffers(side, side)
         for start, stop, cull in ((0, self.culled, True), (self.culled, len(self.triangles), False)):
             part = slice(start, stop)
@@ -93,6 +93,7 @@ class Dresser:
         self._lashes = np.ascontiguousarray(assets.triangles[lash])
         self._solid_kinds = _KIND_OF_PART[part[~lash]]
         self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
+        self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**0.8).astype(np.float32)
         lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
         x = assets.points[:, 0]
         self._corners = np.array([lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]])
@@ -134,7 +135,7 @@ class Dresser:
         base[:, NORMAL : NORMAL + 3] = normals
         base[:, SOFT : SOFT + 3] = soft
         base[:, PLACE : PLACE + 2] = assets.places
-        base[:, OCCLUSION] = assets.occlusion
+        base[:, OCCLUSION] = self._occlusion
         base[:, EXTRA] = np.where(assets.parts == PART_NUMBERS["skin"], assets.inner_mouth, 1.0)
         pieces: list[tuple[Floats, Ints, int, Floats]] = []  # attributes, triangles, kind, level of each triangle
         clothing = self._wardrobe.piece(wear.clothing, posed, normals, 0.045)
@@ -177,7 +178,7 @@ class Dresser:
             look=np.array([0.55 + 0.6 * (conditions.hair.seed % 101) / 101, 0.5 + wear.lipstick], np.float32),
             tints=_tints(person, conditions, style.stubble),
             strands=strands,
-            hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.46, 0.45, 0.44], np.float32),
+            hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.36, 0.355, 0.345], np.float32),
             plain=_plain_colours(conditions),
             lenses=lenses,
         )

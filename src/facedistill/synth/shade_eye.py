@@ -35,7 +35,7 @@ def shade_eye(
     # The lids' own shade: the upper lid and its lashes darken the ball below them.
     above = (e[9] - py) / radius
     below = (py - e[10]) / radius
-    shade = (0.30 + 0.70 * step_between(-0.05, 0.55, above)) * (0.72 + 0.28 * step_between(-0.05, 0.25, below))
+    shade = (0.38 + 0.62 * step_between(-0.05, 0.45, above)) * (0.72 + 0.28 * step_between(-0.05, 0.25, below))
     shade *= 1.0 - 0.45 * step_between(0.55, 1.0, corner)
     lit = lit_share(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, plane, shadow, 0.03)
     diffuse = clamp((nx * light[0] + ny * light[1] + nz * light[2] + 0.25) / 1.25, 0.0, 1.0) * (0.25 + 0.75 * lit)
@@ -57,7 +57,7 @@ def shade_eye(
     window = step_between(0.30, 0.42, ry) * step_between(0.80, 0.68, ry) * step_between(0.40, 0.30, abs(rx - e[15])) * iris
     wet = 0.5 * step_between(0.10, 0.02, below) * step_between(-0.06, 0.0, below)
     for ch in range(3):
-        white = (0.54 if ch == 0 else (0.49 if ch == 1 else 0.46)) * e[16]
+        white = (0.60 if ch == 0 else (0.55 if ch == 1 else 0.52)) * e[16]
         if ch > 0:
             white *= 1.0 - 0.38 * red
         colour = e[17 + ch] * (0.55 + 0.9 * fibre) * limbus * (1.0 + 0.5 * step_between(0.9, 0.3, off) * 0.5)

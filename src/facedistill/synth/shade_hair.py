@@ -36,9 +36,10 @@ def shade_hair(
     second = max(1.0 - (ht - 0.14 + jitter) ** 2, 0.0) ** 14
     sheen = clamp(facing + 0.3, 0.0, 1.0) * lit * hair[4]
     depth = a[11] * (0.55 + 0.75 * strand)
-    grey = hair[3] > strands[(r * 7 + 31) % 8, (int(a[10]) * 5 + 13) % columns]
+    other = strands[(r * 3 + 17) % rows, (int(a[10]) * 3 + 13) % columns]
+    grey = clamp(1.6 * hair[3] - 0.3 + 0.9 * (other - 0.5) * (1.0 - abs(2.0 * hair[3] - 1.0)), 0.0, 1.0)
     for ch in range(3):
-        colour = hair[5 + ch] if grey else hair[ch]
+        colour = hair[ch] + grey * (hair[5 + ch] - hair[ch])
         colour *= 0.55 + 0.9 * strand
         sky = max(ambient[0, ch] + 0.7 * (ambient[1, ch] * nx + ambient[2, ch] * ny + ambient[3, ch] * nz), 0.0)
         out[ch] = colour * (key[ch] * diffuse * lit + sky) * depth

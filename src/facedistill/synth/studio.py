@@ -114,14 +114,14 @@ def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
 
 def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, side: int) -> Floats:
     screen = camera.project(scene.points)
-    depth, owner, weights = scene.draw(screen, side)
+    nearness, owner, weights = scene.draw(screen, side)
     covered: Floats = shade(
         owner, weights, scene.triangles, scene.kinds, scene.attributes,
         camera.position(), light.ambient, light.direction, light.key, light.plane, light.shadow,
         scene.sheet, scene.cover, scene.look, scene.tints, eye_table, scene.strands, scene.hair, scene.plain,
     )  # fmt: skip
     if scene.lenses is not None:
-        scene.lenses.lay_over(covered, depth, camera, light)
+        scene.lenses.lay_over(covered, nearness, camera, light)
     return covered
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.synth.assets import Assets
-from facedistill.synth.layout import COLUMNS, ROWS, azimuth, sheet_place
+from facedistill.synth.layout import COLUMNS, ROWS, sheet_place
 from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
 from facedistill.synth.regions import Regions
@@ -24,8 +24,8 @@ _RAMP = np.array(
         [151, 103, 75],
         [128, 84, 60],
         [104, 67, 48],
-        [82, 52, 39],
-        [63, 41, 32],
+        [86, 56, 42],
+        [69, 46, 36],
     ],
     np.float64,
 )
@@ -134,11 +134,11 @@ class Painter:
             layer += lips * (target[channel] - layer + 0.03 * fine)
 
     def _paint_brows(self, person: Person, rng: np.random.Generator, sheet: Floats) -> None:
-        hairs = self.regions.brow_hairs(person, rng)[..., None]
+        window, hairs = self.regions.brow_hairs(person, rng)
+        skin = sheet[window][..., :3]
         melanin = min(person.hair_melanin * 0.85 + 0.15, 1.0)
-        colour = hair_colour(melanin, person.hair_red * 0.6, 0.45 * person.grey) * 0.8
-        colour = np.minimum(colour, sheet[..., :3] * 0.62)
-        sheet[..., :3] += hairs * (colour - sheet[..., :3])
+        colour = np.minimum(hair_colour(melanin, person.hair_red * 0.6, 0.45 * person.grey) * 0.8, skin * 0.62)
+        skin += hairs[..., None] * (colour - skin)
 
 
 def hair_colour(melanin: float, red: float, grey: float) -> Floats:
@@ -151,8 +151,3 @@ def hair_colour(melanin: float, red: float, grey: float) -> Floats:
     colour *= np.exp(np.array([0.35, -0.22, -0.62]) * red)
     white = np.array([0.50, 0.49, 0.47])
     return (colour + grey * (white - colour)).astype(np.float32)
-
-
-def side_angle(points: Floats) -> Floats:
-    """Angle away from the middle of the face, radians, 0..pi."""
-    return np.abs(azimuth(points))

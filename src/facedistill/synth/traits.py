@@ -18,7 +18,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ),
     (
         "head",
-        0.30,
+        0.22,
         False,
         {
             "- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square head-triangular"
@@ -27,7 +27,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ("head", 0.55, False, {"decr incr": "head-fat"}),
     (
         "forehead",
-        0.34,
+        0.28,
         False,
         {
             "decr incr": "forehead-nubian forehead-scale-vert forehead-temple",

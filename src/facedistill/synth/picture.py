@@ -1,0 +1,140 @@
+"""One labelled picture of a synthetic person: rendered, taken by a sensor, found and aligned as real photos are."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.faces import CropConvention, Detector, align, crop_convention, find_face, similarity_transform
+from facedistill.synth.conditions import Conditions, draw_conditions
+from facedistill.synth.person import Person
+from facedistill.synth.sensor import apply_sensor
+from facedistill.synth.studio import Photo, Studio
+
+PHOTO_SIZE = 160  # rows and columns of a photo; an aligned 112x96 crop covers about two thirds of it
+_SMALLEST_FACE = 70  # every face is larger, so the detector need not look for less
+_NOISE_STREAM = 0x5E50
+_FARTHEST = 0.35  # interocular distances; a detection whose landmarks lie farther off is of something else
+
+# Where MTCNN sees eyes, nose tip and mouth corners, relative to the labels: x and y in the face's own upright frame,
+# in units of the distance between the eyes. Means over frontal pictures; benchmarks/synth_landmarks.py prints them.
+DETECTOR_OFFSETS = np.zeros((5, 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A crop and what is known of it.
+
+    Attributes:
+        crop: uint8 [H, W, 3], aligned.
+        photo: uint8 [PHOTO_SIZE, PHOTO_SIZE, 3], before alignment.
+        labels: A row of `labels.parquet`.
+    """
+
+    crop: NDArray[np.uint8]
+    photo: NDArray[np.uint8]
+    labels: dict[str, Any]
+
+
+class Photographer:
+    """Takes pictures of people; holds the studio and the detector, so make one per process."""
+
+    def __init__(self) -> None:
+        self._studio = Studio()
+        self._detector = Detector(min_face=_SMALLEST_FACE, threads=1)
+
+    def take(
+        self, person: Person, seed: int, number: int, size: tuple[int, int] = (112, 96), same_day: bool = False
+    ) -> Picture:
+        """Picture `number` of a person; the same arguments give the same pixels in any process.
+
+        The crop is aligned by the five points that MTCNN finds, as real photos are. Where it finds none (some
+        profiles, masks and hands), the labels' own points are used, moved to where MTCNN would see them.
+
+        Args:
+            person: Who.
+            seed: Seed of the set.
+            number: The picture's number, from 0.
+            size: (height, width) of a crop convention.
+            same_day: See `draw_conditions`.
+        """
+        conditions = draw_conditions(person, seed, number, same_day)
+        shot = self._studio.render(person, conditions, PHOTO_SIZE)
+        rng = np.random.default_rng((seed, person.number, number, _NOISE_STREAM))
+        photo = apply_sensor(shot.image, conditions.sensor, rng)
+        expected = as_detected(shot.landmarks)
+        found = find_face(self._detector, photo)
+        detected = found is not None and _same_face(found.landmarks, expected)
+        points = found.landmarks if found is not None and detected else expected
+        crop = align(photo, points, size)
+        labels = describe(person, conditions) | {
+            "detected": detected,
+            "detector_score": found.score if found is not None and detected else 0.0,
+            "landmarks": shot.landmarks.ravel().tolist(),
+            "landmarks_used": points.ravel().tolist(),
+            "landmarks_aligned": aligned_points(shot, points, crop_convention(size)).ravel().tolist(),
+        }
+        return Picture(crop, photo, labels)
+
+
+def as_detected(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The labels' points moved to where MTCNN would see them, [5, 2]."""
+    across = landmarks[1] - landmarks[0]
+    # In profile the eyes coincide; the mouth's distance then tells the size of the face.
+    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
+    unit = np.array([down[1], -down[0]]) / 1.1
+    if np.linalg.norm(across) > np.linalg.norm(unit):
+        unit = across
+    frame = np.array([unit, [-unit[1], unit[0]]])
+    return np.asarray(landmarks + DETECTOR_OFFSETS @ frame, dtype=np.float64)
+
+
+def aligned_points(shot: Photo, used: NDArray[np.floating[Any]], convention: CropConvention) -> NDArray[np.float64]:
+    """Where the labels' points lie in the crop, [5, 2]."""
+    matrix = similarity_transform(used, convention.template)
+    return np.asarray(shot.landmarks @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
+
+
+def _same_face(found: NDArray[np.floating[Any]], expected: NDArray[np.float64]) -> bool:
+    unit = max(float(np.linalg.norm(expected[3:].mean(axis=0) - expected[:2].mean(axis=0))) / 1.1, 1e-6)
+    return float(np.linalg.norm(found - expected, axis=1).mean()) < _FARTHEST * unit
+
+
+def describe(person: Person, conditions: Conditions) -> dict[str, Any]:
+    """What the labels say of person and conditions."""
+    pose, light, sensor = conditions.pose, conditions.light, conditions.sensor
+    african, asian, european = person.ancestry
+    return {
+        "identity": person.number,
+        "age": person.age + conditions.age_shift,
+        "gender": person.gender,
+        "ancestry_african": african,
+        "ancestry_asian": asian,
+        "ancestry_european": european,
+        "skin_tone": person.skin_tone,
+        "yaw": pose.yaw,
+        "pitch": pose.pitch,
+        "roll": pose.roll,
+        "distance": pose.distance,
+        "expression": conditions.expression_kind,
+        "light": light.kind,
+        "light_azimuth": light.azimuth,
+        "light_elevation": light.elevation,
+        "light_strength": float(np.mean(light.key)),
+        "background": conditions.background,
+        "hair_style": conditions.hair.style,
+        "hair_melanin": conditions.hair.melanin,
+        "hair_red": conditions.hair.red,
+        "hair_grey": conditions.hair.grey,
+        "facial_hair": conditions.wear.facial_hair,
+        "glasses": conditions.wear.glasses or "none",
+        "sunglasses": conditions.wear.sunglasses,
+        "headwear": conditions.wear.headwear or "none",
+        "occlusion": conditions.occlusion,
+        "exposure": sensor.exposure,
+        "blur": sensor.blur,
+        "motion": sensor.motion,
+        "noise": sensor.noise,
+        "jpeg": sensor.jpeg,
+    }
