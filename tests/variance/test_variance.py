@@ -343,6 +343,7 @@ def test_the_smallest_crop_is_a_crop(name: str) -> None:
     crop = np.array([[[10, 200, 30]]], np.uint8)
     shown = build_variance(name, probability=1, **options)(crop, np.random.default_rng(0))
     assert (shown.shape, shown.dtype) == ((1, 1, 3), np.uint8)
+    assert not np.shares_memory(shown, crop)
 
 
 @pytest.mark.parametrize("name", VARIANCES)

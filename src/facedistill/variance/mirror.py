@@ -25,4 +25,4 @@ class Mirror:
         check_crop(crop)
         if rng.random() >= self.probability:
             return crop
-        return np.ascontiguousarray(crop[:, ::-1])
+        return crop[:, ::-1].copy()  # of a crop one pixel wide, the mirrored view is the crop
