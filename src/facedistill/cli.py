@@ -21,7 +21,7 @@ from facedistill.recipe_file import one_line, recipe_of, recipe_parser
 def prepare(
     photos: str,
     out: str,
-    size: tuple[int, int] = (112, 96),
+    size: str = "112x96",
     min_face: int = 40,
     min_sharpness: float = 0.004,
     workers: int | None = None,
@@ -31,17 +31,50 @@ def prepare(
     Args:
         photos: A folder tree, person/photo.jpg at any depth; the folder of a photo names the person.
         out: Where the face set (RecordIO) and `rejects.csv` are written. Run again to go on where it stopped.
-        size: Crop (height, width): [112,96] or [112,112].
+        size: Crop, height x width: 112x96 or 112x112.
         min_face: Least shorter side of a face, in pixels of the photo.
-        min_sharpness: Least detail of a crop; 0.004 asks for about that of 40 rows, 0 takes all.
+        min_sharpness: Least detail of a crop; 0.004 asks for about that of 25 rows, 0 takes all.
         workers: Processes; by default one per core.
     """
     from facedistill.faces.prepare import prepare as prepare_photos
 
-    done = prepare_photos(Path(photos), Path(out), size, min_face, min_sharpness, workers)
+    done = prepare_photos(Path(photos), Path(out), _crop_size(size), min_face, min_sharpness, workers)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(done.rejected.items())) or "none"
     before = " (done before)" if done.already_done else ""
     print(f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{before}")
+
+
+def synth(
+    out: str,
+    identities: int = 300,
+    images: int = 12,
+    seed: int = 0,
+    size: str = "112x96",
+    workers: int | None = None,
+    same_day: bool = False,
+    preview: bool = False,
+) -> None:
+    """Renders a labelled face set of people who do not exist.
+
+    Args:
+        out: Where the face set (RecordIO) and `labels.parquet` are written. Run again to go on where it stopped.
+        identities: Number of people.
+        images: Pictures of each.
+        seed: Another seed, other people.
+        size: Crop, height x width: 112x96 or 112x112.
+        workers: Processes; by default one per core. The pictures do not depend on it.
+        same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
+        preview: Also write a contact sheet, OUT/preview.png.
+    """
+    from facedistill.datasets import open_face_set
+    from facedistill.synth.dataset import write_synthetic
+    from facedistill.synth.preview import write_preview
+
+    done = write_synthetic(Path(out), identities, images, seed, _crop_size(size), workers, same_day)
+    speed = f", {done.images_per_second:.0f} images/s" if done.images_per_second else " (done before)"
+    print(f"{out}: {done.faces} pictures of {done.people} people; the detector found {done.detected:.1%}{speed}")
+    if preview:
+        write_preview(Path(out) / "preview.png", open_face_set(out))
 
 
 def train(recipe: Recipe) -> None:
@@ -123,6 +156,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "export": export,
     "verify": verify,
     "prepare": prepare,
+    "synth": synth,
 }
 
 
@@ -131,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         parser = _parser()
-        parsed = parser.parse_args(_recipe_file_first(words))
+        parsed = parser.parse_args(_with_flags(_recipe_file_first(words)))
         name = parsed.subcommand
         if name in _RECIPE_COMMANDS:
             _RECIPE_COMMANDS[name](recipe_of(recipe_parser(), parsed[name]))
@@ -177,6 +211,24 @@ def _recipe_file_first(words: list[str]) -> list[str]:
         run, *rest = rest
         return [command, "--config", str(Path(run) / "recipe.yaml"), "--out", run, *rest]
     return words if first.startswith("-") else [command, "--config", first, *rest]
+
+
+def _crop_size(text: str) -> tuple[int, int]:
+    """Reads 112x96 as (112, 96)."""
+    height, cross, width = text.partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal()):
+        raise UsageError(f"size is {text!r}; give height x width, such as 112x96")
+    return int(height), int(width)
+
+
+def _with_flags(words: list[str]) -> list[str]:
+    """`--preview` in the words of the parser: `--preview=true`."""
+    command = _COMMANDS.get(words[0]) if words else None
+    if command is None:
+        return words
+    flags = {f"--{name}" for name, entry in inspect.signature(command).parameters.items() if entry.default is False}
+    followed = zip(words, [*words[1:], ""], strict=True)
+    return [f"{word}=true" if word in flags and after not in ("true", "false") else word for word, after in followed]
 
 
 def _show(summary: dict[str, Any], folder: Path) -> None:
