@@ -13,6 +13,9 @@ from facedistill.faces.choice import find_faces, prominence
 from facedistill.faces.detector import Detection, Detector
 from facedistill.pictures import UnreadablePicture, decode_picture
 
+# Rounding errors have the variance 1/12, and the Laplacian adds up 4^2 + 4 * 1^2 of them. In a dim, blurred crop that
+# is more than all true detail.
+_ROUNDING = 20 / 12
 _RIVAL = 0.7  # a second face this prominent, relative to the first, leaves open whom the photo shows
 
 
@@ -33,8 +36,9 @@ class Standard:
     Attributes:
         size: (height, width) of the crop.
         min_face: Shorter side of the face's box, in pixels of the photo.
-        min_sharpness: See `sharpness`. At the default of 0.004 nearly every crop with the detail of 40 rows passes
-            and every one with the detail of 20 rows fails (measured on ORL): a teacher should see sharp originals.
+        min_sharpness: See `sharpness`. Of 200 ORL crops that were shrunk and enlarged again (bicubic), the default
+            of 0.004 passes all with 40 rows, 98 % with 30, 61 % with 24, 2 % with 20 and none with 16: a teacher
+            should see sharp originals.
     """
 
     size: tuple[int, int] = (112, 96)
@@ -73,13 +77,14 @@ def crop_photo(detector: Detector, data: bytes, standard: Standard) -> NDArray[n
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian of the grey crop over the variance of the crop itself.
+    """Variance of the Laplacian of the grey crop, less what rounding to 8 bits adds, over the crop's own variance.
 
-    The quotient does not depend on contrast. 0 for a crop of one colour.
+    So it does not depend on contrast. 0 for a crop of one colour.
     """
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float64)
     spread = float(grey.var())
-    return float(cv2.Laplacian(grey, cv2.CV_64F).var()) / spread if spread else 0.0
+    detail = float(cv2.Laplacian(grey, cv2.CV_64F).var()) - _ROUNDING
+    return max(detail, 0.0) / spread if spread else 0.0
 
 
 def _shorter_side(face: Detection) -> float:

@@ -1,6 +1,7 @@
 """A folder of photos becomes a face set; in parallel, and able to go on after a stop."""
 
 import csv
+import hashlib
 import io
 import json
 import multiprocessing
@@ -8,7 +9,7 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -22,14 +23,13 @@ from facedistill.faces.crops import crop_convention
 from facedistill.faces.detector import Detector
 from facedistill.faces.photo import Reject, Standard, crop_photo
 from facedistill.files import write_bytes, write_text
-from facedistill.pictures import encode_picture
+from facedistill.pictures import MAX_BYTES, encode_picture
 from facedistill.progress import track
-from facedistill.recordio import PROPERTY, write_records
+from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 
 REJECTS, PEOPLE, SETTINGS = "rejects.csv", "people.csv", "prepare.json"
 _WORK = ".prepare"
 _DONE = "done.jsonl"
-_LARGEST_FILE = 200 << 20  # bytes; no photo is larger, and it is read whole
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,16 @@ def prepare(
         workers: Processes; None takes one per core.
 
     Raises:
-        UsageError: `photos` is missing or empty, or `out` holds something else.
+        UsageError: `photos` is missing, empty, or not of the form above; `out` lies in it or holds something else; or
+            an argument is out of its range.
         FacedistillError: No photo was accepted, or nothing can be written.
     """
     crop_convention(size)
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers must be at least 1, got {workers}")
     files = _photo_files(photos)
+    if out.resolve().is_relative_to(photos.resolve()):
+        raise UsageError(f"{out} lies among the photos; give a folder outside of {photos}")
     standard = Standard(size, min_face, min_sharpness)
     settings = json.dumps({"photos": str(photos.resolve()), **asdict(standard)}, sort_keys=True)
     if _finished(out, settings):
@@ -85,21 +90,35 @@ def prepare(
     work = out / _WORK
     if not (work / SETTINGS).exists():
         write_text(work / SETTINGS, settings)
+    try:
+        done = _look_at(photos, files, work, standard, workers)
+        result = _pack(out, {file: done[file] for file in files}, standard.size)
+        write_text(out / SETTINGS, settings)
+        shutil.rmtree(work)
+    except OSError as error:
+        raise FacedistillError(
+            f"cannot write {work}: {error.strerror or error}; mend that and run again, it goes on"
+        ) from error
+    return result
+
+
+def _look_at(
+    photos: Path, files: list[str], work: Path, standard: Standard, workers: int | None
+) -> dict[str, str | None]:
+    """Looks at all files that an earlier call has not finished; the crops go to `work`. File -> reason or None."""
     with (work / _DONE).open("a+", encoding="utf-8") as log:
         log.seek(0)
         done = _read_done(log)
         left = [file for file in files if file not in done]
-        crops = track(_crops(photos, left, standard, workers), "aligning faces", len(left))
-        for file, (crop, reason) in zip(left, crops, strict=True):
-            if crop is not None:
-                write_bytes(_crop_path(work, file), crop)
-            done[file] = reason
-            log.write(json.dumps([file, reason]) + "\n")
-            log.flush()
-    result = _pack(out, {file: done[file] for file in files}, standard.size)
-    write_text(out / SETTINGS, settings)
-    shutil.rmtree(work)
-    return result
+        # Closed at once on a stop: worker processes would finish all that waits.
+        with closing(_crops(photos, left, standard, workers)) as crops:
+            for file, (crop, reason) in zip(left, track(crops, "aligning faces", len(left)), strict=True):
+                if crop is not None:
+                    write_bytes(_crop_path(work, file), crop)
+                done[file] = reason
+                log.write(json.dumps([file, reason]) + "\n")
+                log.flush()
+    return done
 
 
 def _photo_files(photos: Path) -> list[str]:
@@ -107,8 +126,11 @@ def _photo_files(photos: Path) -> list[str]:
     if not photos.is_dir():
         raise UsageError(f"{photos} is no folder; give the folder that holds person/photo.jpg")
     files = []
-    for folder, folders, names in os.walk(photos):
+    for folder, folders, names in os.walk(photos, onerror=_refuse_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(folder, name) for name in folders):
+            if path.is_symlink():
+                raise UsageError(f"{path} is a link to a folder, which is not followed; put the folder in its place")
         files += [Path(folder, name).relative_to(photos).as_posix() for name in names if not name.startswith(".")]
     homeless = [file for file in files if "/" not in file]
     if homeless:
@@ -120,8 +142,14 @@ def _photo_files(photos: Path) -> list[str]:
     return sorted(files)
 
 
+def _refuse_folder(error: OSError) -> None:
+    raise FacedistillError(f"cannot read {error.filename}: {error.strerror}; check the folder's rights") from error
+
+
 def _finished(out: Path, settings: str) -> bool:
     """Whether `out` holds this very work, finished; refuses a folder that holds other work."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is no folder; give another name")
     for recorded in (out / SETTINGS, out / _WORK / SETTINGS):
         if recorded.exists() and recorded.read_text(encoding="utf-8") != settings:
             raise UsageError(f"{out} was prepared from other photos or settings; give another folder, or delete it")
@@ -146,12 +174,12 @@ def _read_done(lines: Iterable[str]) -> dict[str, str | None]:
 
 def _crops(
     photos: Path, files: list[str], standard: Standard, workers: int | None
-) -> Iterator[tuple[bytes | None, str | None]]:
+) -> Generator[tuple[bytes | None, str | None]]:
     """For each file its encoded crop, or None and the reason."""
     workers = workers or os.cpu_count() or 1
     jobs = [(photos / file, standard) for file in files]
+    _start_worker()  # here even when others work: what is wrong with the detector is told once and clearly
     if workers == 1 or len(files) < 2:
-        _start_worker()
         yield from map(_crop_file, jobs)
         return
     # Spawned, not forked: onnxruntime's threads do not survive a fork.
@@ -185,7 +213,7 @@ def _crop_file(job: tuple[Path, Standard]) -> tuple[bytes | None, str | None]:
     path, standard = job
     assert _detector is not None, "the worker was started"
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:  # reading a pipe would never end
             return None, Reject.UNREADABLE.value
         data = path.read_bytes()
     except OSError:
@@ -195,7 +223,8 @@ def _crop_file(job: tuple[Path, Standard]) -> tuple[bytes | None, str | None]:
 
 
 def _crop_path(work: Path, file: str) -> Path:
-    return work / "crops" / f"{file}.jpg"
+    digest = hashlib.sha256(os.fsencode(file)).hexdigest()  # a name of its own, however long the photo's is
+    return work / "crops" / digest[:2] / f"{digest[2:]}.jpg"
 
 
 def _pack(out: Path, done: dict[str, str | None], size: tuple[int, int]) -> PrepareResult:
@@ -223,13 +252,14 @@ def _csv(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([header, *rows])
-    return text.getvalue()
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()  # a file's name need not be UTF-8
 
 
 def _recorded(out: Path) -> PrepareResult:
     """What an earlier, finished call had found."""
-    if not (out / PROPERTY).exists():
-        raise FacedistillError(f"{out} has lost its {PROPERTY}; delete the folder and prepare it again")
+    for name in (RECORDS, INDEX, PROPERTY, PEOPLE, REJECTS):
+        if not (out / name).exists():
+            raise FacedistillError(f"{out} has lost its {name}; delete the folder and prepare it again")
     with (out / PEOPLE).open(newline="", encoding="utf-8") as file:
         people = [int(row["photos"]) for row in csv.DictReader(file)]
     with (out / REJECTS).open(newline="", encoding="utf-8") as file:
