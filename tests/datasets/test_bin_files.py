@@ -1,9 +1,11 @@
 """The `.bin` reader: every way the field writes such a file, and every way to abuse a pickle."""
 
+import codecs
 import os
 import pickle
 import struct
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -150,12 +152,54 @@ def test_refuses_a_hostile_pickle(protocol: int, call: Calls, named: str, tmp_pa
         pytest.param(pickle.dumps(Calls(bytearray, 1 << 40)), id="a terabyte of writable zeros"),
         pytest.param(pickle.dumps(Calls(np.ndarray, (1 << 40,))), id="an array made by its class"),
         pytest.param(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 62) + b"x.", id="bytes that are longer than the file"),
+        pytest.param(b"\x80\x05\x96" + struct.pack("<Q", 1 << 30) + b"x.", id="writable bytes that are longer"),
+        pytest.param(b"\x80\x04\x95" + struct.pack("<Q", 1 << 30) + b"N.", id="a frame that is longer"),
+        pytest.param(b"\x80\x02T" + struct.pack("<i", (1 << 31) - 1) + b"x.", id="Python 2's bytes that are longer"),
+        pytest.param(b"\x80\x02\x8b" + struct.pack("<i", (1 << 31) - 1) + b"x.", id="a number of 2 GiB"),
+        pytest.param(b"\x80\x04]r" + struct.pack("<I", 1 << 28) + b".", id="a value kept at a far place"),
+        pytest.param(pickle.dumps(([Calls(codecs.encode, "x" * 1000, "latin-1")], [])), id="another encoder"),
+        pytest.param(
+            # The text is kept once, and becomes bytes a thousand times.
+            b"\x80\x02]c_codecs\nencode\nq\x00X\x00\x40\x00\x00"
+            + b"x" * 0x4000
+            + b"q\x01\x85R0"
+            + b"h\x00h\x01\x85R0" * 1000
+            + b"].",
+            id="copies of a text",
+        ),
         pytest.param(b"\x80\x02\x8a\xff" + b"\x7f" * 9 + b".", id="a number that is longer than the file"),
         pytest.param(b"\x80\x02P0\n.", id="a reference out of the file"),
     ],
 )
 def test_refuses_to_grow_beyond_the_file(data: bytes, tmp_path: Path) -> None:
-    error_of(tmp_path / "lfw.bin", data)
+    tracemalloc.start()
+    try:
+        error_of(tmp_path / "lfw.bin", data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_array_without_its_state_is_one_clear_error(tmp_path: Path) -> None:
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(tR"
+    assert "0 pictures for 0 pairs" in error_of(tmp_path / "lfw.bin", b"\x80\x02]" + array + b"\x86.")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, lambda data: np.frombuffer(data, np.uint8)])
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_a_picture_that_is_listed_often_is_held_once(kind: object, protocol: int, tmp_path: Path) -> None:
+    picture = kind(bytes(100_000))
+    pictures = [picture] * 2000
+    path = tmp_path / "lfw.bin"
+    path.write_bytes(pickle.dumps((pictures, [True] * 1000), protocol=protocol))
+    del picture, pictures
+    tracemalloc.start()
+    try:
+        pairs = read_bin(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert pairs.pictures == (bytes(100_000),) * 2000
 
 
 @pytest.mark.parametrize(
@@ -180,7 +224,7 @@ def test_says_what_does_not_match(content: object, said: str, tmp_path: Path) ->
     assert said in error_of(tmp_path / "lfw.bin", pickle.dumps(content))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80", b"\xff\xd8\xff\xe0 a picture", b"hello\n"], ids=repr)
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\x04h\x07.", b"\xff\xd8\xff\xe0 a picture", b"hello\n"], ids=repr)
 def test_a_foreign_file_is_one_clear_error(data: bytes, tmp_path: Path) -> None:
     error_of(tmp_path / "lfw.bin", data)
 

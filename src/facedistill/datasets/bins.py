@@ -1,12 +1,15 @@
 """The field's `.bin` verification files (LFW, CFP-FP, AgeDB-30, CALFW, CPLFW): a pickle of pictures and their pairs.
 
-A pickle can run any code when it is loaded. The reader here admits what such a file is made of, builds that itself,
-and refuses all else: not even numpy's own unpickling is called.
+A pickle can run any code when it is loaded, and make much of little. The reader here admits what such a file is made
+of, builds that itself, and refuses all else, as well as what claims to be more than the file can hold: not even numpy's
+own unpickling is called.
 """
 
+import mmap
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +30,8 @@ def read_bin(path: Path | str) -> PairSet:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            content = _RestrictedUnpickler(file, encoding="bytes").load()
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            content = _RestrictedUnpickler(data).load()
     except FacedistillError as error:
         raise FacedistillError(f"{path} is refused: {error}; take it from a source you trust") from error
     except FileNotFoundError:
@@ -37,7 +40,7 @@ def read_bin(path: Path | str) -> PairSet:
         raise FacedistillError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:  # damaged pickles fail in many ways; each means the same here
         raise FacedistillError(
-            f"{path} is no verification file that can be read ({_one_line(error)}); copy it again from its origin"
+            f"{path} is no verification file that can be read ({_reason(error)}); copy it again from its origin"
         ) from error
     try:
         pictures, same = _checked(content)
@@ -89,13 +92,17 @@ def _checked(content: object) -> tuple[tuple[bytes, ...], NDArray[np.bool_]]:
 
 def _picture(picture: object, index: int) -> bytes:
     if isinstance(picture, _Array):
-        picture = picture.values.tobytes()
+        return picture.data  # no copy: a small file may list one picture, or its bytes, any number of times
     if not isinstance(picture, bytes | bytearray):
         raise ValueError(f"picture {index} is {type(picture).__name__}, not encoded bytes")
     return bytes(picture)
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    if isinstance(error, KeyError):  # of the table of instructions, or of values kept for later
+        return "it makes no sense"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -116,19 +123,20 @@ class _ElementType:
 class _Array:
     """Stands in for numpy.ndarray: one axis, and no larger than the bytes that the file holds."""
 
-    values: NDArray[np.generic]
+    data = b""  # until the state is set, which a hostile file may leave out
+    values: NDArray[np.generic] = np.zeros(0, np.uint8)
 
     def __setstate__(self, state: tuple[object, ...]) -> None:
         _version, shape, element, _fortran, data = state
-        self.values = _values(data, element)
+        self.data, self.values = _values(data, element)
         if shape != self.values.shape:
             raise ValueError(f"an array of {len(self.values)} values claims the shape {shape}")
 
 
-def _values(data: object, element: object) -> NDArray[np.generic]:
-    if not isinstance(element, _ElementType) or not isinstance(data, bytes | bytearray):
+def _values(data: object, element: object) -> tuple[bytes, NDArray[np.generic]]:
+    if not isinstance(element, _ElementType) or not isinstance(data, bytes):
         raise ValueError("an array without its bytes")
-    return np.frombuffer(data, dtype=element.dtype)
+    return data, np.frombuffer(data, dtype=element.dtype)
 
 
 def _array(*_: object) -> _Array:
@@ -142,26 +150,17 @@ def _array_from_buffer(data: object, element: object, shape: object, _order: obj
 
 
 def _scalar(element: object, data: object) -> object:
-    return _values(data, element)[0]
+    return _values(data, element)[1][0]
 
 
-def _bytes(content: bytes | str = b"", _encoding: str = "latin-1") -> bytes:
-    """Stands in for bytes, bytearray and _codecs.encode; never makes bytes from a mere length."""
-    if isinstance(content, bytes | bytearray):
-        return bytes(content)
-    if isinstance(content, str):
-        return content.encode("latin-1")
-    raise ValueError(f"bytes made from {type(content).__name__}")
-
-
-# What pickles of every protocol need for lists of bytes and of truths. Truths of Python's own and
-# lists and tuples have their own opcodes and ask for nothing.
+# What pickles of every protocol need for lists of bytes and of truths; `bytes` stands for the unpickler's own method.
+# Truths of Python's own and lists and tuples have their own opcodes and ask for nothing.
 _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
-    ("builtins", "bytes"): _bytes,
-    ("builtins", "bytearray"): _bytes,
-    ("__builtin__", "bytes"): _bytes,
-    ("__builtin__", "bytearray"): _bytes,
-    ("_codecs", "encode"): _bytes,
+    ("builtins", "bytes"): bytes,
+    ("builtins", "bytearray"): bytes,
+    ("__builtin__", "bytes"): bytes,
+    ("__builtin__", "bytearray"): bytes,
+    ("_codecs", "encode"): bytes,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _ElementType,
 }
@@ -171,11 +170,35 @@ for _core in ("numpy.core", "numpy._core"):
     _ADMITTED[_core + ".numeric", "_frombuffer"] = _array_from_buffer
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
+class _RestrictedUnpickler(pickle._Unpickler):
+    """Python's own slow unpickler: the fast one makes room for whatever a few bytes claim before it looks for more."""
+
+    # A bytearray would be made at its claimed length; bytes are no longer than what is left of the file.
+    dispatch: ClassVar = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]],
+    }
+
+    def __init__(self, data: mmap.mmap) -> None:
+        super().__init__(data, encoding="bytes")
+        self._left = len(data)  # bytes that its texts may become
+
     def find_class(self, module: str, name: str) -> Callable[..., object]:
         try:
-            return _ADMITTED[module, name]
+            admitted = _ADMITTED[module, name]
         except KeyError:
             raise FacedistillError(
                 f"it asks for {module + '.' + name!r}, which pictures and pairs never need"
             ) from None
+        return self._bytes if admitted is bytes else admitted
+
+    def _bytes(self, content: bytes | str = b"", _encoding: str = "latin-1") -> bytes:
+        """Stands in for bytes, bytearray and _codecs.encode; makes none from a mere length, nor copies without end."""
+        if isinstance(content, bytes):
+            return content
+        if not isinstance(content, str):  # a bytearray cannot be: even its own instruction makes bytes here
+            raise ValueError(f"bytes made from {type(content).__name__}")
+        self._left -= len(content)
+        if self._left < 0:
+            raise ValueError("it makes more bytes than it holds")
+        return content.encode("latin-1")
