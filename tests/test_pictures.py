@@ -75,6 +75,10 @@ PNG = saved(Image.fromarray(PICTURE), "PNG")
         pytest.param(b"Dear diary,\ntoday no picture was taken.\n", "no picture", id="text renamed to .jpg"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture", id="SVG"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture", id="EPS would run a program"),
+        pytest.param(b"%PDF-1.7\n%%EOF", "no picture", id="another kind of file"),
+        pytest.param(saved(Image.fromarray(PICTURE), "ICO"), "no picture", id="a kind that is not admitted"),
+        pytest.param(b"P5 0 0 255\n", "no picture|damaged", id="no pixels"),
+        pytest.param(png_header(50, 9_000), "damaged", id="a PNG of fewer rows than it promises"),
         pytest.param(JPEG[: len(JPEG) // 2], "damaged", id="half a JPEG"),
         pytest.param(PNG[: len(PNG) // 2], "damaged", id="half a PNG"),
         pytest.param(JPEG[:20], "no picture|damaged", id="the head of a JPEG"),
@@ -201,6 +205,27 @@ def test_cmyk_jpeg_has_the_colours_of_its_inks():
     read = decode_picture(saved(Image.fromarray(inks, "CMYK"), "JPEG", quality=100), "cmyk")
     assert np.abs(read[:, :12].astype(int) - [0, 255, 255]).max() <= 4
     assert read[:, 20:].max() <= 4
+
+
+def test_nothing_is_printed_even_when_warnings_are_errors(tmp_path):
+    """Pillow warns about large and damaged files, and libtiff writes to stderr on its own."""
+    picture = Image.fromarray(smooth_picture(200, 200))
+    (tmp_path / "large.png").write_bytes(png_header(30_000, 30_000))
+    (tmp_path / "half.tif").write_bytes(saved(picture, "TIFF", compression="tiff_lzw")[:3000])
+    (tmp_path / "palette.png").write_bytes(saved(picture.quantize(4), "PNG", transparency=b"\x80\x80"))
+    (tmp_path / "exif.jpg").write_bytes(saved(picture, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0garbage"))
+    script = """
+import sys
+from pathlib import Path
+from facedistill.pictures import UnreadablePicture, read_picture
+for path in Path(sys.argv[1]).iterdir():
+    try:
+        read_picture(path)
+    except UnreadablePicture:
+        pass
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script, tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_grey_and_black_and_white_become_rgb():

@@ -141,6 +141,42 @@ def test_fine_stripes_do_not_alias():
     assert crop.mean() == pytest.approx(127.5, abs=2)
 
 
+def textured(height, width):
+    """Slow colours under stripes of a few pixels and noise."""
+    rng = np.random.default_rng(1)
+    slow = cv2.resize(rng.uniform(60, 190, (6, 5, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
+    stripes = 25 * np.sin(np.arange(width) / 0.9)[None, :, None] + 15 * np.sin(np.arange(height) / 0.7)[:, None, None]
+    return (slow + stripes + rng.normal(0, 10, slow.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("times", [2, 3, 7])
+def test_a_face_some_whole_times_as_large_gives_means_of_blocks(times):
+    """Each pixel of the crop is the mean of a block of pixels, to the rounding."""
+    image = textured(112 * times, 96 * times)
+    crop = align(image, (TEMPLATE + 0.5) * times - 0.5)
+    blocks = image.astype(float).reshape(112, times, 96, times, 3).mean(axis=(1, 3))
+    assert np.abs(crop - blocks).max() <= 1
+
+
+@pytest.mark.parametrize(("scale", "angle"), [(1.6, 0.0), (2.5, 0.3), (4.3, -0.5)])
+def test_a_large_face_is_averaged_over_areas(scale, angle):
+    """Against the exact mean over each pixel's square, summed up from 20 x 20 points of it."""
+    image = textured(700, 700)
+    matrix = similarity(angle, scale, 0, 0)
+    matrix[:, 2] = (350, 350) - apply(matrix, np.array([[47.5, 55.5]]))[0]
+    crop = align(image, apply(matrix, TEMPLATE))
+    total, steps = np.zeros((112, 96, 3)), (np.arange(20) + 0.5) / 20 - 0.5
+    rows, columns = np.mgrid[:112, :96]
+    for dx in steps:
+        for dy in steps:
+            at = apply(matrix, np.stack([columns + dx, rows + dy], axis=2))
+            x, y = np.rint(at).clip(0, 699).astype(int).transpose(2, 0, 1)
+            total += image[y, x]
+    difference = np.abs(crop - total / 400)
+    assert difference.mean() < 1.5
+    assert np.quantile(difference, 0.99) < 6
+
+
 def test_the_border_goes_on():
     image = np.full((60, 60, 3), (200, 30, 90), np.uint8)
     crop = align(image, TEMPLATE * 0.5 + 30)  # half of the crop lies beyond the picture
