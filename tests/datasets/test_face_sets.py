@@ -152,6 +152,16 @@ def test_damaged_pictures_of_a_folder_are_named(faces: FaceList, tmp_path: Path)
         assert str(tmp_path / name) in one.reason
 
 
+def test_a_link_that_leads_nowhere_is_a_damaged_picture(faces: FaceList, tmp_path: Path) -> None:
+    write_tree(tmp_path, faces)
+    whole = open_face_set(tmp_path).digest
+    (tmp_path / "p1/gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "p1/album.jpg").mkdir()  # a folder, whatever its name
+    opened = open_face_set(tmp_path)
+    assert [str(tmp_path / "p1/gone.png") in one.reason for one in find_damage(opened)] == [True]
+    assert opened.digest != whole
+
+
 def test_damaged_pictures_of_a_record_file_are_named(faces: FaceList, tmp_path: Path) -> None:
     sound = encode_picture(faces[0].image, ".png")
     odd = encode_picture(picture(0, (9, 8)), ".png")

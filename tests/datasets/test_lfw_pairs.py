@@ -57,6 +57,8 @@ def test_reads_other_ways_to_write_it(text: str, lfw: Path) -> None:
         pytest.param(PAIRS.replace("2\t1\n", "", 1), "the first line of", id="no first line"),
         pytest.param("-1\t-1\nAda\t1\t2\nAda\t1\tBob\t1\n", "the first line of", id="negative counts"),
         pytest.param(PAIRS.replace("\t3\nAlan", "\tx\nAlan"), "pair 3 is no pair", id="a number that is none"),
+        pytest.param("9" * 5000 + "\n" + PAIRS, "the first line of", id="a count of 5000 digits"),
+        pytest.param(PAIRS.replace("\t10\n", "\t" + "9" * 5000 + "\n"), "pair 2 is no pair", id="so long a number"),
         pytest.param(PAIRS.replace("José\t1\t3", "José\t1"), "pair 3 is no pair", id="half a pair"),
         pytest.param(PAIRS.replace("José\t1", "../secret\t1"), "pair 3 is no pair", id="a way out of the folder"),
         pytest.param("1\t0\n", "the first line of", id="a file that promises nothing"),
@@ -74,6 +76,12 @@ def test_every_missing_picture_is_named(lfw: Path) -> None:
     for name in (NAMES[1], NAMES[4]):
         (lfw / name[:-5] / f"{name}.jpg").unlink()
     with pytest.raises(FacedistillError, match=r"lacks 2 of 5 pictures: Ada_Lovelace_0002\.jpg, José_0003\.jpg;"):
+        read_lfw_pairs(lfw, lfw.parent / "pairs.txt")
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_picture(lfw: Path) -> None:
+    (lfw.parent / "pairs.txt").write_text(PAIRS.replace("Alan_Turing", "A" * 300), encoding="utf-8")
+    with pytest.raises(FacedistillError, match=r"lacks 1 of 5 pictures: A{300}_0010\.jpg;"):
         read_lfw_pairs(lfw, lfw.parent / "pairs.txt")
 
 

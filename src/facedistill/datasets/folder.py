@@ -52,7 +52,8 @@ class FolderFaces:
         self.folder = Path(folder)
         found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
         visible = (path for path in found if not any(part.startswith(".") for part in path.parts))
-        self._files = sorted(visible, key=lambda path: (path.parent.parts, path.name))
+        files = (path for path in visible if not (self.folder / path).is_dir())
+        self._files = sorted(files, key=lambda path: (path.parent.parts, path.name))
         if not self._files:
             raise UsageError(
                 f"{self.folder} is no face set: it holds neither {RECORDS} nor person/picture files; "
@@ -97,7 +98,11 @@ class FolderFaces:
         """SHA-256 over the pictures' paths and content."""
         digest = hashlib.sha256()
         for path in self._files:
-            digest.update(f"{path.as_posix()}\0{file_digest(self.folder / path)}\n".encode())
+            try:
+                content = file_digest(self.folder / path)
+            except OSError:  # a link that leads nowhere, say: damaged when it is read
+                content = "unreadable"
+            digest.update(f"{path.as_posix()}\0{content}\n".encode())
         return digest.hexdigest()
 
     def _first_size(self) -> tuple[int, int]:

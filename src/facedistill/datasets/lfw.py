@@ -45,7 +45,7 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         left, right = (folder / name for name in _pair_files(row, f"{pairs_txt}, pair {line - 1}"))
         first.append(numbers.setdefault(left, len(numbers)))
         second.append(numbers.setdefault(right, len(numbers)))
-    missing = [path.name for path in numbers if not path.is_file()]
+    missing = [path.name for path in numbers if not _is_there(path)]
     if len(missing) == len(numbers):
         raise UsageError(f"{folder} holds none of the pictures in {pairs_txt}; name the folder of people, such as lfw/")
     if missing:
@@ -57,7 +57,7 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
 
 def _pair_count(head: list[str]) -> int:
     """Pairs in the whole file; 0 where the first line cannot tell."""
-    if not 1 <= len(head) <= 2 or not all(word.isdecimal() for word in head):
+    if not 1 <= len(head) <= 2 or not all(_is_number(word) for word in head):
         return 0
     folds = int(head[0]) if len(head) == 2 else 1
     return folds * 2 * int(head[-1])
@@ -66,7 +66,22 @@ def _pair_count(head: list[str]) -> int:
 def _pair_files(row: list[str], where: str) -> tuple[Path, Path]:
     if len(row) == 3:
         row = [row[0], row[1], row[0], row[2]]
-    if len(row) != 4 or not (row[1] + row[3]).isdecimal() or any("/" in name or "\\" in name for name in row):
+    if (
+        len(row) != 4
+        or not (_is_number(row[1]) and _is_number(row[3]))
+        or any("/" in name or "\\" in name for name in row)
+    ):
         raise UsageError(f"{where} is no pair; it must read `name i j` or `name1 i name2 j`")
     left, right = (Path(name) / f"{name}_{int(number):04d}.jpg" for name, number in (row[:2], row[2:]))
     return left, right
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() and len(word) < 10
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no folder allows such a name
+        return False
