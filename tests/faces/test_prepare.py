@@ -172,6 +172,17 @@ def test_a_finished_run_is_not_done_again(album, prepared, monkeypatch):
     assert counted.seen == 0
 
 
+def test_photos_that_came_later_are_not_passed_over_in_silence(album, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "set")
+    newcomer = album / "zoe" / "newcomer.jpg"
+    newcomer.write_bytes(b"")
+    try:
+        with pytest.raises(UsageError, match="photos now"):
+            prepare(album, tmp_path / "set", workers=1)
+    finally:
+        newcomer.unlink()
+
+
 def test_two_workers_write_the_same_bytes(album, prepared, tmp_path):
     assert prepare(album, tmp_path / "set", workers=2) == RESULT
     assert content(tmp_path / "set") == content(prepared)

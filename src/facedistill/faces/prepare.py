@@ -73,8 +73,8 @@ def prepare(
         workers: Processes; None takes one per core.
 
     Raises:
-        UsageError: `photos` is missing, empty, or not of the form above; `out` lies in it or holds something else; or
-            an argument is out of its range.
+        UsageError: `photos` is missing, empty, or not of the form above; `out` lies in it or holds something else (a
+            set of another number of photos, too); or an argument is out of its range.
         FacedistillError: No photo was accepted, or nothing can be written.
     """
     crop_convention(size)
@@ -86,7 +86,7 @@ def prepare(
     standard = Standard(size, min_face, min_sharpness)
     settings = json.dumps({"photos": str(photos.resolve()), **asdict(standard)}, sort_keys=True)
     if _finished(out, settings):
-        return _recorded(out)
+        return _recorded(out, len(files))
     work = out / _WORK
     if not (work / SETTINGS).exists():
         write_text(work / SETTINGS, settings)
@@ -255,8 +255,8 @@ def _csv(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # a file's name need not be UTF-8
 
 
-def _recorded(out: Path) -> PrepareResult:
-    """What an earlier, finished call had found."""
+def _recorded(out: Path, photos: int) -> PrepareResult:
+    """What an earlier, finished call had found; refused when the number of photos is another one now."""
     for name in (RECORDS, INDEX, PROPERTY, PEOPLE, REJECTS):
         if not (out / name).exists():
             raise FacedistillError(f"{out} has lost its {name}; delete the folder and prepare it again")
@@ -264,4 +264,9 @@ def _recorded(out: Path) -> PrepareResult:
         people = [int(row["photos"]) for row in csv.DictReader(file)]
     with (out / REJECTS).open(newline="", encoding="utf-8") as file:
         reasons = [row["reason"] for row in csv.DictReader(file)]
+    if sum(people) + len(reasons) != photos:
+        raise UsageError(
+            f"{out} was prepared from {sum(people) + len(reasons)} photos, but there are {photos} photos now; "
+            "give another folder, or delete it"
+        )
     return PrepareResult(sum(people), len(people), dict(Counter(reasons)), already_done=True)
