@@ -15,11 +15,13 @@ from facedistill.synth.studio import Photo, Studio
 PHOTO_SIZE = 160  # rows and columns of a photo; an aligned 112x96 crop covers about two thirds of it
 _SMALLEST_FACE = 70  # every face is larger, so the detector need not look for less
 _NOISE_STREAM = 0x5E50
+_EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance between the eyes
 _FARTHEST = 0.35  # interocular distances; a detection whose landmarks lie farther off is of something else
 
-# Where MTCNN sees eyes, nose tip and mouth corners, relative to the labels: x and y in the face's own upright frame,
-# in units of the distance between the eyes. Means over frontal pictures; benchmarks/synth_landmarks.py prints them.
-DETECTOR_OFFSETS = np.zeros((5, 2))
+# Where MTCNN sees eyes, nose tip and mouth corners, relative to the labels: right and down in the face's own frame, in
+# units of the distance between the eyes. Means over near-frontal pictures, both sides alike, as
+# benchmarks/synth_alignment.py prints them.
+DETECTOR_OFFSETS = np.array([[-0.003, 0.008], [0.003, 0.008], [0.0, -0.109], [-0.005, 0.029], [0.005, 0.029]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +82,20 @@ class Photographer:
 
 def as_detected(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
     """The labels' points moved to where MTCNN would see them, [5, 2]."""
+    return np.asarray(landmarks + DETECTOR_OFFSETS @ face_frame(landmarks), dtype=np.float64)
+
+
+def face_frame(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The face's own right and down in the picture, each as long as a frontal face's eyes are apart; rows of [2, 2].
+
+    In profile the eyes coincide, so the length is taken from eyes to mouth where that says more.
+    """
     across = landmarks[1] - landmarks[0]
-    # In profile the eyes coincide; the mouth's distance then tells the size of the face.
     down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
-    unit = np.array([down[1], -down[0]]) / 1.1
-    if np.linalg.norm(across) > np.linalg.norm(unit):
-        unit = across
-    frame = np.array([unit, [-unit[1], unit[0]]])
-    return np.asarray(landmarks + DETECTOR_OFFSETS @ frame, dtype=np.float64)
+    right = np.array([down[1], -down[0]]) / _EYES_TO_MOUTH
+    if np.linalg.norm(across) > np.linalg.norm(right):
+        right = across
+    return np.array([right, [-right[1], right[0]]])
 
 
 def aligned_points(shot: Photo, used: NDArray[np.floating[Any]], convention: CropConvention) -> NDArray[np.float64]:
@@ -97,7 +105,7 @@ def aligned_points(shot: Photo, used: NDArray[np.floating[Any]], convention: Cro
 
 
 def _same_face(found: NDArray[np.floating[Any]], expected: NDArray[np.float64]) -> bool:
-    unit = max(float(np.linalg.norm(expected[3:].mean(axis=0) - expected[:2].mean(axis=0))) / 1.1, 1e-6)
+    unit = float(np.linalg.norm(face_frame(expected)[0]))
     return float(np.linalg.norm(found - expected, axis=1).mean()) < _FARTHEST * unit
 
 
