@@ -5,6 +5,10 @@ import errno
 import os
 import resource
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -199,6 +203,29 @@ def test_after_a_stop_finished_photos_are_not_looked_at_again(album, prepared, t
     assert prepare(album, out, workers=1) == RESULT
     assert rest.seen == len(ACCEPTED) + len(REJECTED) - 5
     assert content(out) == content(prepared)
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_the_command_with_two_workers(tmp_path, orl):
+    """A terminal sends it to all processes at once: one line, and the same command goes on."""
+    photos, out = tmp_path / "photos", tmp_path / "set"
+    for number in range(80):
+        save(photos / "ann" / f"{number}.jpg", photo_of(orl[number % 40], 2.0, 480, 640))
+    words = [sys.executable, "-m", "facedistill.cli", "prepare", photos, out, "--workers", "2"]
+    command = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    log = out / ".prepare" / "done.jsonl"
+    while command.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.01)
+    os.killpg(command.pid, signal.SIGINT)
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("facedistill: stopped")
+    finished = len(log.read_text().splitlines())
+    assert 0 < finished < 80
+    again = subprocess.run(words, capture_output=True, text=True)
+    assert (again.returncode, again.stdout) == (0, f"{out}: 80 faces of 1 people; rejected: none\n")
+    assert sorted(content(out)) == PRODUCTS
 
 
 def test_a_line_cut_off_by_a_crash_costs_one_photo(album, prepared, tmp_path, monkeypatch):
