@@ -17,6 +17,7 @@ WAY = [
     "faces",
     "datasets",
     "variance",
+    "synth",
     "backbones",
     "heads",
     "losses",
