@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 
 from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.person import Person
+from facedistill.synth.regions import LID_SPLIT
 
 Floats = NDArray[np.float32]
 
 _IRIS_SINE = 0.44  # sine of the angle that the iris subtends at the eyeball's centre
-_LASH_SPLIT = 7.277  # upper lashes grow above this height of the resting head, lower ones below
 
 
 class Eyes:
@@ -21,8 +21,8 @@ class Eyes:
         ball = assets.parts == PART_NUMBERS["eye"]
         sides = (x < 0, x > 0)  # the subject's right eye first: it is on the picture's left
         self._balls = [np.flatnonzero(ball & side) for side in sides]
-        self._upper = [np.flatnonzero(roots & side & (y > _LASH_SPLIT)) for side in sides]
-        self._lower = [np.flatnonzero(roots & side & (y < _LASH_SPLIT)) for side in sides]
+        self._upper = [np.flatnonzero(roots & side & (y > LID_SPLIT)) for side in sides]
+        self._lower = [np.flatnonzero(roots & side & (y < LID_SPLIT)) for side in sides]
 
     def table(
         self, person: Person, posed: Floats, gaze: tuple[float, float], pupil: float, redness: float, window: float

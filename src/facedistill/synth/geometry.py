@@ -118,7 +118,7 @@ def _resting(person: Person) -> dict[str, float]:
     """The face a person makes when he makes none."""
     up, wide = person.resting_mouth, person.resting_lids
     smile, frown = 0.10 + max(up, 0) * 0.22, max(-up, 0) * 0.10
-    squint, open_ = max(-wide, 0) * 0.18, 0.06 + max(wide, 0) * 0.25
-    brows = 0.16 + 0.12 * person.brow_height
-    paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 0.5 * brows}
+    squint, open_ = max(-wide, 0) * 0.18, 0.12 + max(wide, 0) * 0.25
+    brows = 0.06 + 0.10 * person.brow_height
+    paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 2 * brows}
     return {"browInnerUp": brows} | {name + side: amount for name, amount in paired.items() for side in ("Left", "Right")}

@@ -148,6 +148,14 @@ class HairDresser:
         use = rows if style.length > 0 else _SKULL_ROWS
         return self._assemble(outer[:use], inner[:use], heights, strands, use)
 
+    def hat(self, posed: Floats, thickness: float) -> tuple[Floats, Ints, Floats]:
+        """A cap over the skull: points [N, 3], triangles [T, 3], and how far above its rim each point lies (dm)."""
+        grid = (self._skull(posed) + thickness * self._outward).reshape(-1, 3).astype(np.float32)
+        angle = np.abs(azimuth(self._resting))
+        rim = 7.74 - 0.28 * smooth_step(0.7, 1.6, angle) - 0.12 * smooth_step(1.6, 2.8, angle)
+        triangles = self._triangles[: (_SKULL_ROWS - 1) * _AROUND * 2]
+        return grid, triangles, (self._resting[..., 1] - rim).reshape(-1).astype(np.float32)
+
     def _inside(self, person: Person) -> Floats:
         if self._last is None or self._last[0] is not person:
             self._last = person, rooted(self._map_points, person)
@@ -171,7 +179,7 @@ class HairDresser:
         # How far strands reach past the hairline, decimetres: a fringe in front, over the ears at the sides.
         reach = style.fringe * front + style.over_ears * (1 - front)
         ragged = (0.05 + 0.35 * reach) * (strands - 0.5) + 0.03 * lumps
-        covered = smooth_step(-0.05, 0.09, inside + reach + ragged)
+        covered = smooth_step(-0.04, 0.15, inside + reach + ragged)
         heights = covered * (0.30 + 0.70 * strands)
         row = np.arange(MAP_ROWS)[:, None] / MAP_ROWS
         free = _SKULL_ROWS / (_SKULL_ROWS + _HANGING_ROWS)

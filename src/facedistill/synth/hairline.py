@@ -24,7 +24,7 @@ def rooted(points: Floats, person: Person) -> Floats:
     line = line + 0.07 * person.hairline * front
     # Receding starts at the temples, then moves the whole front back.
     temples = np.exp(-0.5 * ((angle - 0.55) / 0.2) ** 2)
-    line = line + person.recession * (0.24 * temples + 0.20 * front * person.recession)
+    line = line + 0.22 * person.recession * temples + 0.75 * max(person.recession - 0.25, 0.0) * front
     line = line + 0.012 * np.sin(7.0 * azimuth(points) + person.skin_seed % 7)
     depth = points[..., 1] - line
     bald = 1.25 * max(person.recession - 0.42, 0.0) / 0.58

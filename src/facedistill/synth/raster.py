@@ -12,6 +12,21 @@ Ints = NDArray[np.int32]
 NOTHING = -1
 
 
+@njit(cache=True, nogil=True, fastmath=True, inline="always")  # type: ignore[misc]
+def map_value(values: Floats, row: float, column: float) -> float:
+    """A map [R, C] between its pixels: linear, columns go round, rows end."""
+    rows, columns = values.shape
+    row = min(max(row, 0.0), rows - 1.001)
+    r, c = int(row), int(math.floor(column))
+    fr, fc = row - r, column - c
+    c = c % columns
+    d = c + 1 if c + 1 < columns else 0
+    below = r + 1 if r + 1 < rows else r
+    upper = values[r, c] + fc * (values[r, d] - values[r, c])
+    lower = values[below, c] + fc * (values[below, d] - values[below, c])
+    return upper + fr * (lower - upper)
+
+
 @njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
 def rasterise(
     screen: Floats,
@@ -42,7 +57,6 @@ def rasterise(
         weights: [H, W, 2] perspective-correct weights of its first two vertices.
     """
     rows, columns = nearness.shape
-    map_rows, map_columns = heights.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ax, ay, az = screen[a, 0], screen[a, 1], screen[a, 2]
@@ -82,9 +96,9 @@ def rasterise(
                 pa, pb = wa * ia * distance, wb * ib * distance
                 if level >= 0.0:
                     pc = 1.0 - pa - pb
-                    r = int(pa * texture[a, 0] + pb * texture[b, 0] + pc * texture[c, 0])
-                    s = int(pa * texture[a, 1] + pb * texture[b, 1] + pc * texture[c, 1]) % map_columns
-                    if heights[min(max(r, 0), map_rows - 1), s] <= level:
+                    r = pa * texture[a, 0] + pb * texture[b, 0] + pc * texture[c, 0]
+                    s = pa * texture[a, 1] + pb * texture[b, 1] + pc * texture[c, 1]
+                    if map_value(heights, r, s) <= level:
                         continue
                 nearness[row, column] = near
                 owner[row, column] = first + t

@@ -3,13 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.synth.assets import Assets
+from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.curves import smooth_step
 from facedistill.synth.layout import azimuth
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
 
 Floats = NDArray[np.float32]
+
+LID_SPLIT = 7.277  # upper lashes grow above this height of the resting head, lower ones below
 
 
 def _blob(x: Floats, y: Floats, centre: tuple[float, float], size: tuple[float, float]) -> Floats:
@@ -55,6 +57,7 @@ class Regions:
         self.lids = (
             _blob(x, y, (0.31, 7.365), (0.15, 0.05)) * smooth_step(7.28, 7.33, y) * smooth_step(0.10, 0.16, x) * front
         )
+        self.lid_line = self._lid_lines(assets) * front
         self.frown_lines = _near_curve(x, y, [(0.06, 7.42), (0.075, 7.60)], 0.016) * front
         self.crows_feet = (
             sum(
@@ -71,6 +74,19 @@ class Regions:
         rng = np.random.default_rng(21)
         self._strands = streaks(rng, *self.x.shape, length=9, width=1.25)
 
+    def _lid_lines(self, assets: Assets) -> Floats:
+        """The rims of the lids, where lashes grow: dark above, faint below."""
+        total = np.zeros_like(self.x)
+        roots = assets.points[(assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.3) & (assets.points[:, 0] > 0)]
+        for rim, strength in ((roots[roots[:, 1] > LID_SPLIT], 1.0), (roots[roots[:, 1] < LID_SPLIT], 0.35)):
+            rim = rim[np.argsort(rim[:, 0])]
+            height = np.interp(self.x, rim[:, 0], rim[:, 1])
+            along = smooth_step(rim[0, 0] - 0.03, rim[0, 0] + 0.04, self.x) * smooth_step(
+                rim[-1, 0] + 0.05, rim[-1, 0] - 0.02, self.x
+            )
+            total = np.maximum(total, strength * along * np.exp(-0.5 * ((self.y - height) / 0.016) ** 2))
+        return total.astype(np.float32)
+
     def brow_hairs(self, person: Person, rng: np.random.Generator) -> tuple[tuple[slice, slice], Floats]:
         """A window of the sheet, and how much eyebrow hair covers the skin there, 0..1."""
         window = self._brow_window
@@ -83,13 +99,13 @@ class Regions:
         tilt = 0.022 * person.brow_tilt
         rise = np.interp(along, [-0.2, 0.0, 0.35, 0.65, 1.0, 1.2], [0.45, 0.55, 0.8, 1.0, 0.25, -0.3])
         middle = base + arch * rise + tilt * (along - 0.5)
-        half = (0.018 + 0.036 * person.brow_thickness) * np.interp(along, [0, 0.15, 0.6, 1.0], [0.8, 1.0, 0.85, 0.3])
+        half = (0.022 + 0.038 * person.brow_thickness) * np.interp(along, [0, 0.15, 0.6, 1.0], [0.8, 1.0, 0.85, 0.3])
         strands = np.roll(self._strands, (int(rng.integers(200)), int(rng.integers(600))), axis=(0, 1))[window]
         away = (np.abs(y - middle) / half).astype(np.float32)
         body = smooth_step(1.45, 0.25, away + 0.75 * (strands - 0.5))
         ends = smooth_step(-0.08, 0.14, along + 0.14 * (strands - 0.5)) * smooth_step(1.08, 0.86, along)
         between = max(0.25 - person.brow_gap, 0.0)
         bridge = between * _blob(x, y, (0.0, base), (0.06, 0.03))
-        density = person.brow_density * (0.58 + 0.45 * strands)
+        density = (0.25 + 0.75 * person.brow_density) * (0.66 + 0.42 * strands)
         covered = np.clip(body * ends * density + bridge * strands, 0, 0.95)
         return window, np.where(self.z[window] > 0.6, covered, 0).astype(np.float32)

@@ -1,7 +1,7 @@
 """Everything that one picture shows, as one list of triangles."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,15 @@ from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.baking import blank_buffers
 from facedistill.synth.conditions import Conditions
 from facedistill.synth.covers import FACIAL_HAIR, Covers
-from facedistill.synth.hair import HairDresser, HairMesh
+from facedistill.synth.extras import fingers, peak
+from facedistill.synth.hair import MAP_COLUMNS, MAP_ROWS, HairDresser, HairMesh
 from facedistill.synth.hairstyles import HAIR_STYLES
+from facedistill.synth.layout import sheet_place
 from facedistill.synth.lenses import Lenses
+from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
 from facedistill.synth.raster import rasterise, smooth_over_mesh, vertex_normals
+from facedistill.synth.regions import LID_SPLIT
 from facedistill.synth.shade import (
     ATTRIBUTES,
     CLOTH,
@@ -23,6 +27,7 @@ from facedistill.synth.shade import (
     EYE,
     FRAME,
     HAIR,
+    HAT,
     LASH,
     NORMAL,
     OCCLUSION,
@@ -43,6 +48,7 @@ Ints = NDArray[np.int32]
 
 _KIND_OF_PART = np.array([SKIN, EYE, TEETH, TONGUE, LASH], np.int32)
 _LASH_LEVEL = 0.5
+_RAMP_ROWS, _LASH_ROWS = 48, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +95,18 @@ class Dresser:
         self._painted: tuple[Person, Floats] | None = None
         part = assets.parts[assets.triangles[:, 0]]
         lash = part == PART_NUMBERS["lash"]
+        upper = lash & (assets.points[assets.triangles, 1].mean(axis=1) > LID_SPLIT)
         self._solid = np.ascontiguousarray(assets.triangles[~lash])
-        self._lashes = np.ascontiguousarray(assets.triangles[lash])
+        self._lash_vertices, renumbered = np.unique(assets.triangles[upper], return_inverse=True)
+        self._lash_triangles = renumbered.reshape(-1, 3).astype(np.int32)
+        ramp = np.repeat(np.linspace(0, 1, _RAMP_ROWS)[:, None], MAP_COLUMNS, axis=1)
+        comb = streaks(np.random.default_rng(24), _LASH_ROWS, MAP_COLUMNS, length=_LASH_ROWS, width=1.5)
+        comb = 0.25 + 0.75 * comb - np.linspace(-0.2, 0.75, _LASH_ROWS)[:, None]
+        self._patterns = np.concatenate([ramp, comb]).astype(np.float32)  # for cloth and lashes, below the hair's map
+        self._no_hair = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
         self._solid_kinds = _KIND_OF_PART[part[~lash]]
         self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
-        self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**0.8).astype(np.float32)
+        self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**1.2).astype(np.float32)
         lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
         x = assets.points[:, 0]
         self._corners = np.array([lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]])
@@ -138,22 +151,32 @@ class Dresser:
         base[:, OCCLUSION] = self._occlusion
         base[:, EXTRA] = np.where(assets.parts == PART_NUMBERS["skin"], assets.inner_mouth, 1.0)
         pieces: list[tuple[Floats, Ints, int, Floats]] = []  # attributes, triangles, kind, level of each triangle
-        clothing = self._wardrobe.piece(wear.clothing, posed, normals, 0.045)
-        pieces.append(_plain_piece(clothing, CLOTH))
+        pieces.append(_plain_piece(*self._wardrobe.piece(wear.clothing, posed, normals, 0.045), CLOTH))
+        pieces.append(self._lash_piece(posed, normals, person.lashes))
         if conditions.occlusion in ("mask", "scarf"):
             thick = 0.05 if conditions.occlusion == "mask" else 0.16
-            pieces.append(_plain_piece(self._wardrobe.piece(conditions.occlusion, posed, soft, thick), OTHER_CLOTH))
+            pieces.append(_plain_piece(*self._wardrobe.piece(conditions.occlusion, posed, soft, thick), OTHER_CLOTH))
+        if conditions.occlusion == "hand":
+            for finger in fingers(eyes, float(posed[self._nose_tip, 2]), conditions.occlusion_seed):
+                pieces.append(_finger_piece(finger))
+        style = HAIR_STYLES[conditions.hair.style]
+        if wear.headwear is not None:
+            points, faces, above = self._hair.hat(posed, 0.13 if wear.headwear == "beanie" else 0.09)
+            hat = Surface(points, vertex_normals(points, faces), faces)
+            pieces.append(_plain_piece(hat, above + (0.10 if wear.headwear == "beanie" else 0.0), HAT))
+            if wear.headwear == "cap":
+                pieces.append(_plain_piece(peak(eyes), None, HAT))
+            style = replace(style, volume=min(style.volume, 0.05), quiff=0.0, fringe=min(style.fringe, 0.1))
         lenses = None
         if wear.glasses is not None:
-            ears = self._wardrobe.ears + (eyes.mean(axis=0) - np.array([0, 7.28, 1.39], np.float32))
+            ears = self._wardrobe.ears(posed)
             frame, glass = spectacles(FRAMES[wear.glasses], eyes, float(posed[self._brows, 2].max()) - 0.16, ears)
-            pieces.append(_plain_piece(frame, FRAME))
+            pieces.append(_plain_piece(frame, None, FRAME))
             lenses = Lenses(glass, 1 - wear.lens_tint)
-        style = HAIR_STYLES[conditions.hair.style]
         hair = self._hair.dress(person, style, posed, conditions.hair.seed)
         natural = hair_colour(conditions.hair.melanin, conditions.hair.red, 0.0)
-        blank = np.full((8, 8), 0.5, np.float32)
-        heights, strands = (hair.heights, hair.strands) if hair is not None else (blank, blank)
+        strands = hair.strands if hair is not None else self._no_hair
+        heights = np.concatenate([hair.heights if hair is not None else self._no_hair, self._patterns])
         if hair is not None:
             pieces.append(_hair_piece(hair))
         attributes, triangles = [base], [self._solid]
@@ -178,10 +201,22 @@ class Dresser:
             look=np.array([0.55 + 0.6 * (conditions.hair.seed % 101) / 101, 0.5 + wear.lipstick], np.float32),
             tints=_tints(person, conditions, style.stubble),
             strands=strands,
-            hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.36, 0.355, 0.345], np.float32),
+            hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.29, 0.285, 0.275], np.float32),
             plain=_plain_colours(conditions),
             lenses=lenses,
         )
+
+    def _lash_piece(self, posed: Floats, normals: Floats, length: float) -> tuple[Floats, Ints, int, Floats]:
+        used = self._lash_vertices
+        attributes = np.zeros((len(used), ATTRIBUTES), np.float32)
+        attributes[:, POSITION : POSITION + 3] = posed[used]
+        attributes[:, NORMAL : NORMAL + 3] = normals[used]
+        tips = self._assets.lash_tips[used] * (1.5 - 0.8 * length)
+        attributes[:, PLACE] = MAP_ROWS + _RAMP_ROWS + 1 + (_LASH_ROWS - 2) * np.clip(tips, 0, 1)
+        attributes[:, PLACE + 1] = 640 + 420 * self._assets.points[used, 0]
+        attributes[:, OCCLUSION] = 0.6
+        attributes[:, EXTRA] = 1.0
+        return attributes, self._lash_triangles, LASH, np.full(len(self._lash_triangles), _LASH_LEVEL, np.float32)
 
     def _skin(self, person: Person) -> Floats:
         if self._painted is None or self._painted[0] is not person:
@@ -204,13 +239,27 @@ def _check(conditions: Conditions) -> None:
             raise UsageError(f"there is no {name} {given!r}; choose from {', '.join(map(str, allowed))}")
 
 
-def _plain_piece(surface: Surface, kind: int) -> tuple[Floats, Ints, int, Floats]:
+def _plain_piece(surface: Surface, inside: Floats | None, kind: int) -> tuple[Floats, Ints, int, Floats]:
+    """A mesh of one colour; where `inside` is given it ends at a smooth line, whatever its triangles."""
     attributes = np.zeros((len(surface.points), ATTRIBUTES), np.float32)
     attributes[:, POSITION : POSITION + 3] = surface.points
     attributes[:, NORMAL : NORMAL + 3] = surface.normals
     attributes[:, OCCLUSION] = 0.85
     attributes[:, EXTRA] = 1.0
-    return attributes, surface.triangles, kind, np.full(len(surface.triangles), -1, np.float32)
+    level = -1.0
+    if inside is not None:
+        level = 0.5
+        attributes[:, PLACE] = MAP_ROWS + (_RAMP_ROWS - 1) * np.clip(0.5 + inside / 0.5, 0, 1)
+    return attributes, surface.triangles, kind, np.full(len(surface.triangles), level, np.float32)
+
+
+def _finger_piece(surface: Surface) -> tuple[Floats, Ints, int, Floats]:
+    """A finger has the skin of the forehead, where nothing is painted on."""
+    attributes, triangles, _, levels = _plain_piece(surface, None, SKIN)
+    attributes[:, SOFT : SOFT + 3] = surface.normals
+    attributes[:, PLACE : PLACE + 2] = sheet_place(np.array([0.1, 7.65, 1.3], np.float32))
+    attributes[:, EXTRA] = 0.0
+    return attributes, triangles, SKIN, levels
 
 
 def _hair_piece(hair: HairMesh) -> tuple[Floats, Ints, int, Floats]:
@@ -241,6 +290,7 @@ def _plain_colours(conditions: Conditions) -> Floats:
     plain[LASH] = 0.015, 0.011, 0.01, 0.0
     plain[CLOTH] = *conditions.wear.clothing_colour, 0.0
     plain[OTHER_CLOTH] = *conditions.occlusion_colour, 0.0
+    plain[HAT] = *conditions.wear.headwear_colour, 0.0
     plain[FRAME] = *conditions.wear.glasses_colour, 0.5
     return plain
 

@@ -2,6 +2,7 @@
 
 import math
 
+from facedistill.synth.raster import map_value
 from facedistill.synth.surface import Floats, clamp, kernel, lit_share
 
 
@@ -12,7 +13,7 @@ def shade_hair(
 ) -> None:  # fmt: skip
     rows, columns = strands.shape
     r = min(max(int(a[9]), 0), rows - 1)
-    strand = strands[r, int(a[10]) % columns]
+    strand = map_value(strands, a[9], a[10])
     length = math.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8]) + 1e-9
     tx, ty, tz = a[6] / length, a[7] / length, a[8] / length
     vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]

@@ -68,8 +68,8 @@ def shade_skin(
     rim = (0.02 + 0.25 * (1.0 - facing) ** 5) * occlusion * (1.0 - hairy) * min(gloss, 1.0)
     for ch in range(3):
         # Light wanders under the skin, red furthest: it sees smoother normals, wraps round, and softens shadows.
-        depth = 0.85 if ch == 0 else (0.5 if ch == 1 else 0.32)
-        wrap = 0.38 if ch == 0 else (0.18 if ch == 1 else 0.10)
+        depth = 0.62 if ch == 0 else (0.38 if ch == 1 else 0.25)
+        wrap = 0.30 if ch == 0 else (0.15 if ch == 1 else 0.08)
         wrap *= 1.0 - 0.7 * hairy
         cosine = sharp + depth * (soft - sharp)
         direct = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0)

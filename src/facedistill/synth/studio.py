@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
+_MIDDLE, _CONTRAST = 0.26, 1.22
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +127,8 @@ def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, s
 
 
 def _develop(linear: Floats) -> NDArray[np.uint8]:
-    """Linear light -> sRGB with a soft shoulder, as cameras have it."""
-    bright = np.maximum(linear, 0)
+    """Linear light -> sRGB with a camera's contrast curve: steeper round the middle, a soft shoulder."""
+    bright = _MIDDLE * (np.maximum(linear, 0) / _MIDDLE) ** _CONTRAST
     shouldered = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp(-(bright - 0.6) / 0.4)))
     index = np.minimum(shouldered * (len(_GAMMA) - 1), len(_GAMMA) - 1).astype(np.int32)
     return _GAMMA[index]

@@ -77,6 +77,7 @@ class Painter:
             melanin += 0.9 * person.freckles * where * np.clip(pores + 0.4 * fine - 1.15, 0, 0.6)
         melanin += self._moles(rng, person.moles)
 
+        melanin += (0.45 + 0.5 * person.lashes) * regions.lid_line * (1 - 0.4 * darkness)
         creases = self._creases(person, rng)
         melanin += 0.16 * creases
         blood += 0.35 * np.clip(creases, 0, 1)
@@ -128,7 +129,7 @@ class Painter:
     def _paint_lips(self, person: Person, sheet: Floats, colour: Floats, fine: Floats) -> None:
         lips = self.regions.lips
         strength = np.array([0.02, -0.52, -0.42]) * person.lip_red * (1 - 0.45 * person.skin_tone)
-        target = colour + strength - np.array([0.18, 0.30, 0.28]) * (0.3 + person.lip_dark)
+        target = colour + strength - np.array([0.20, 0.34, 0.32]) * (0.4 + person.lip_dark)
         for channel in range(3):
             layer = sheet[..., channel]
             layer += lips * (target[channel] - layer + 0.03 * fine)
@@ -137,7 +138,7 @@ class Painter:
         window, hairs = self.regions.brow_hairs(person, rng)
         skin = sheet[window][..., :3]
         melanin = min(person.hair_melanin * 0.85 + 0.15, 1.0)
-        colour = np.minimum(hair_colour(melanin, person.hair_red * 0.6, 0.45 * person.grey) * 0.8, skin * 0.62)
+        colour = np.minimum(hair_colour(melanin, person.hair_red * 0.6, 0.45 * person.grey) * 0.7, skin * 0.5)
         skin += hairs[..., None] * (colour - skin)
 
 

@@ -127,33 +127,38 @@ class Wardrobe:
     """Cloth cut from the skin itself: whatever follows the skin follows every shape and expression."""
 
     def __init__(self, assets: Assets) -> None:
-        self._assets = assets
+        self._triangles = assets.triangles[assets.parts[assets.triangles[:, 0]] == PART_NUMBERS["skin"]]
         points = assets.points
-        skin = assets.parts == PART_NUMBERS["skin"]
         angle = np.abs(azimuth(points))
-        y, x = points[:, 1], np.abs(points[:, 0])
-        no_ears = ~((x > 0.78) & (y > 6.6))
-        outside = skin & no_ears & (assets.occlusion > 0.18)
-        neckline = 5.62 + 0.22 * np.clip(angle / 1.6, 0, 1.2)
-        self._areas = {
-            "shirt": skin & (y < neckline),
-            "collar": skin & (y < neckline + 0.22),
-            "turtleneck": skin & (y < 6.12),
-            "mask": outside & (y < 7.02 - 0.25 * x) & (y > 6.12) & (angle < 1.25) & (points[:, 2] > 0.35),
-            "scarf": outside & (y < 6.60) & (y > 5.7),
+        x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+        neckline = 5.60 + 0.22 * np.clip(angle / 1.6, 0, 1.2)
+        inside_out = np.where((assets.occlusion < 0.12) | (assets.inner_mouth > 0.5), 9.0, 0.0)
+        ears = np.where((x > 0.76) & (y > 6.6), 9.0, 0.0)
+        self._depths = {  # how far inside the piece each vertex of the resting head lies, decimetres
+            "shirt": neckline - y,
+            "collar": neckline + 0.22 - y,
+            "turtleneck": 6.10 - y,
+            "mask": np.minimum.reduce([6.99 - 0.30 * x - y, y - 6.16 + 0.1 * x, 1.5 * (1.12 - angle), z - 0.2]) - inside_out - ears,
+            "scarf": np.minimum(6.62 - 0.1 * angle - y, y - 5.5) - inside_out - ears,
         }
-        self.ears = np.array([[-0.84, 7.22, 0.22], [0.84, 7.22, 0.22]], np.float32)
+        on_head = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (x < 0.80) & (assets.occlusion > 0.3))
+        rests = [np.linalg.norm(points[on_head] - [side, 7.36, 0.20], axis=1) for side in (-0.78, 0.78)]
+        self._rests = np.array([on_head[np.argmin(away)] for away in rests])
 
-    def piece(self, name: str, posed: Floats, normals: Floats, thickness: float) -> Surface:
-        """A piece of cloth: "shirt", "collar", "turtleneck", "mask" or "scarf".
+    def ears(self, posed: Floats) -> Floats:
+        """Where the temples of spectacles rest, the subject's right ear first, float32 [2, 3]."""
+        return posed[self._rests]
+
+    def piece(self, name: str, posed: Floats, normals: Floats, thickness: float) -> tuple[Surface, Floats]:
+        """A piece of cloth, and how far inside its outline each of its vertices lies (decimetres).
 
         Args:
-            name: Which.
+            name: "shirt", "collar", "turtleneck", "mask" or "scarf".
             posed, normals: [V, 3] the skin that it follows.
             thickness: How far it stands off, decimetres.
         """
-        area = self._areas[name]
-        triangles = self._assets.triangles
-        faces = triangles[area[triangles].all(axis=1)]
+        depth = self._depths[name]
+        faces = self._triangles[(depth[self._triangles] > 0).any(axis=1) & (depth[self._triangles] > -5).all(axis=1)]
         used, renumbered = np.unique(faces, return_inverse=True)
-        return _surface(posed[used] + thickness * normals[used], renumbered.reshape(-1, 3))
+        surface = _surface(posed[used] + thickness * normals[used], renumbered.reshape(-1, 3))
+        return surface, depth[used].astype(np.float32)
