@@ -99,18 +99,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 
 def test_the_command_writes_set_and_preview(tmp_path, capsys):
-    words = [
-        "synth",
-        str(tmp_path / "set"),
-        "--identities",
-        "2",
-        "--images",
-        "2",
-        "--size",
-        "112x112",
-        "--workers",
-        "1",
-    ]
+    numbers = ["--identities", "2", "--images", "2", "--size", "112x112", "--workers", "1"]
     assert main(["synth", str(tmp_path / "set"), *numbers, "--preview"]) == 0
     assert "4 pictures of 2 people" in capsys.readouterr().out
     assert (tmp_path / "set" / "preview.png").read_bytes().startswith(b"\x89PNG")

@@ -71,7 +71,7 @@ def test_dim_scenes_are_noisier():
     assert noise[1] > 2 * noise[0]
 
 
-@pytest.mark.parametrize("shape, kind", [((4, 4), np.uint8), ((4, 4, 3), np.float32)], ids=["grey", "float"])
+@pytest.mark.parametrize(("shape", "kind"), [((4, 4), np.uint8), ((4, 4, 3), np.float32)], ids=["grey", "float"])
 def test_other_pictures_are_refused(shape, kind):
     with pytest.raises(UsageError, match="uint8"):
         apply_sensor(np.zeros(shape, kind), PLAIN, rng())
