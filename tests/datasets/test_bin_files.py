@@ -162,8 +162,8 @@ def test_refuses_a_hostile_pickle(protocol: int, call: Calls, named: str, tmp_pa
             # The text is kept once, and becomes bytes a thousand times.
             b"\x80\x02]c_codecs\nencode\nq\x00X\x00\x40\x00\x00"
             + b"x" * 0x4000
-            + b"q\x01\x85R0"
-            + b"h\x00h\x01\x85R0" * 1000
+            + b"q\x01\x85R"
+            + b"h\x00h\x01\x85R" * 1000
             + b"].",
             id="copies of a text",
         ),

@@ -92,6 +92,23 @@ def test_reads_the_golden_bytes(tmp_path: Path) -> None:
         records[3]
 
 
+def test_a_magic_word_between_the_words_splits_nothing(tmp_path: Path) -> None:
+    write_records(tmp_path, [(0, b"ab" + MAGIC + b"cd")], (4, 3))
+    offset = int((tmp_path / "train.idx").read_text().splitlines()[1].split()[1])
+    assert (tmp_path / "train.rec").read_bytes()[offset:].startswith(image(0, b"")[:4] + bytes([24 + 8, 0, 0, 0]))
+
+
+def test_reads_parts_that_were_padded(tmp_path: Path) -> None:
+    head = struct.pack("<IfQQ", 0, 7, 0, 0) + b"abc"
+    parts = [(1, head), (2, b""), (2, b"d"), (3, b"efghi")]
+    record = b"".join(
+        struct.pack("<II", 0xCED7230A, part << 29 | len(data)) + data + bytes(-len(data) % 4) for part, data in parts
+    )
+    records = RecordFile(lay_out(tmp_path, {1: record, 2: image(1, b"next")}))
+    assert records[0] == (7, MAGIC.join([b"abc", b"", b"d", b"efghi"]))
+    assert records.labels.tolist() == [7, 1]
+
+
 pieces = st.sampled_from([MAGIC, MAGIC, b"", b"a", b"abc", bytes(4), MAGIC[:2], MAGIC[2:]])
 pictures = st.lists(pieces, max_size=8).map(b"".join)
 numbers = st.integers(0, 5)
@@ -323,6 +340,28 @@ def test_a_stopped_write_leaves_the_old_set_whole(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
     write_records(tmp_path, [(1, b"newer")], (4, 3))
     assert all_of(tmp_path) == [(1, b"newer")]
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2])
+def test_a_write_that_is_cut_off_between_its_files_leaves_no_mixed_set(
+    survived: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = [(0, b"old")], [(0, b"n"), (1, b"ew")]
+    write_records(tmp_path, old, (4, 3))
+    renames, rename = iter(range(9)), Path.replace
+
+    def cut_off(path: Path, target: Path) -> Path:
+        if next(renames) == survived:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        write_records(tmp_path, new, (4, 3))
+    with pytest.raises(FacedistillError, match=r"property is missing, so the set is incomplete"):
+        RecordFile(tmp_path)
+    write_records(tmp_path, new, (4, 3))
+    assert all_of(tmp_path) == new
 
 
 def test_a_worker_process_gets_the_file_and_not_its_content(tmp_path: Path) -> None:
