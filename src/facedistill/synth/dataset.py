@@ -28,7 +28,7 @@ from facedistill.synth.picture import Photographer
 
 LABELS, SETTINGS = "labels.parquet", "synth.json"
 _WORK = ".synth"
-_VERSION = 1  # raise it when the same seed gives other pictures: unfinished sets are then not mixed
+PICTURES_VERSION = 1  # raise it when the same seed gives other pictures: old and new ones are then not mixed
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def write_synthetic(
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; it must be at least 1")
     order = _Order(images, seed, size, same_day)
-    settings = json.dumps({"version": _VERSION, "identities": identities, **asdict(order)})
+    settings = json.dumps({"version": PICTURES_VERSION, "identities": identities, **asdict(order)})
     if _finished(out, settings):
         rows = _read_labels(out / LABELS)
         return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)

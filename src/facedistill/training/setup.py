@@ -1,19 +1,21 @@
 """From a recipe to the faces and the task; everything that can be refused without data is refused first."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from facedistill.backbones import build_backbone
 from facedistill.datasets import FaceSet, Subset, align_faces, load_orl, open_face_set, split_identities
 from facedistill.errors import UsageError
+from facedistill.files import cache_folder
 from facedistill.heads import Head, build_head
 from facedistill.losses import build_loss
-from facedistill.recipe import HARD, DataRecipe, Recipe
+from facedistill.recipe import HARD, DataRecipe, Recipe, SynthRecipe
 from facedistill.training.task import Task
 from facedistill.variance import Variance, build_variance
 
-ORL = "orl"
+ORL, SYNTH = "orl", "synth"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ def open_training_faces(recipe: DataRecipe, size: tuple[int, int]) -> TrainingFa
     if recipe.faces == ORL:
         aligned = align_faces(load_orl(), size)
         faces, failed = aligned.faces, len(aligned.failed)
+    elif recipe.faces == SYNTH:
+        faces = open_face_set(_synthetic_people(recipe.synth, size))
     else:
         faces = open_face_set(recipe.faces)
     if faces.size != size:
@@ -62,6 +66,16 @@ def open_training_faces(recipe: DataRecipe, size: tuple[int, int]) -> TrainingFa
         faces, (recipe.held_out_identities, recipe.validation_identities, left), seed=recipe.split_seed
     )
     return TrainingFaces(train, validation if len(validation) else None, held_out if len(held_out) else None, failed)
+
+
+def _synthetic_people(recipe: SynthRecipe, size: tuple[int, int]) -> Path:
+    """The folder of the rendered set; rendered now when it is not there or not finished."""
+    from facedistill.synth.dataset import PICTURES_VERSION, write_synthetic  # compiles kernels: only when needed
+
+    name = f"{recipe.identities}x{recipe.images}-{size[0]}x{size[1]}-{recipe.seed}{'-day' * recipe.same_day}"
+    folder = cache_folder() / f"people-{PICTURES_VERSION}-{name}"
+    write_synthetic(folder, recipe.identities, recipe.images, recipe.seed, size, same_day=recipe.same_day)
+    return folder
 
 
 def check_names(recipe: Recipe) -> None:
