@@ -24,7 +24,7 @@ def redetected(crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Mean landmarks that MTCNN finds in aligned crops, [5, 2] pixels."""
     detector = Detector()
     found = [find_face(detector, crop) for crop in track(crops, "looking at crops")]
-    return np.mean([face.landmarks for face in found if face is not None], axis=0)
+    return np.asarray(np.mean([face.landmarks for face in found if face is not None], axis=0))
 
 
 def main() -> None:
