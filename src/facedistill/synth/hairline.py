@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.synth.curves import smooth_step
 from facedistill.synth.layout import azimuth
 from facedistill.synth.person import Person
-from facedistill.synth.curves import smooth_step
 
 Floats = NDArray[np.float32]
 

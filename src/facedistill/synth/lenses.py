@@ -42,7 +42,7 @@ class Lenses:
         # A slanting sheen, brighter towards the top, stronger where the lens faces what lights it.
         toward = camera.position() - PIVOT
         facing = max(float(toward @ light.direction) / float(np.linalg.norm(toward)), 0.0)
-        sheen = (0.015 + 0.05 * y**2) * (1 + 1.5 * facing) * (1 + 0.5 * np.sin(4 * x + 3 * y))
+        sheen = (0.006 + 0.025 * y**2) * (1 + 1.5 * facing) * (1 + 0.5 * np.sin(4 * x + 3 * y))
         mirrored = np.maximum(light.ambient[0] + light.ambient[2], 0) + 0.3 * light.key
         through = 1 - share[band, :, None] * (1 - 0.94 * self.clear)
         covered[band, :, :3] *= through

@@ -23,7 +23,7 @@ class Person:
         gender: 0 (female) .. 1 (male), nearly always close to an end.
         ancestry: Weights of the model's three ancestries (african, asian, european), summing to 1; a modelling
             parameter, not anybody's race.
-        exaggeration: Factor on the distance from the average of that ancestry and gender, 1..1.4.
+        exaggeration: Factor on the distance of the ancestry from the mean of the three, .9..1.25.
         weight: -1 (lean) .. 1 (heavy).
         muscle: -1 .. 1.
         shape: float32 [len(TRAITS)], coefficients of `facedistill.synth.traits.TRAITS`, -1..1.
@@ -100,16 +100,16 @@ def draw_person(seed: int, number: int) -> Person:
     if seed < 0 or number < 0:
         raise UsageError(f"seed and person number must not be negative, got {seed} and {number}")
     rng = np.random.default_rng(np.random.SeedSequence([seed, number, _PERSON_STREAM]))
-    age = float(np.clip(18 + 62 * rng.beta(1.25, 1.75), 18, 80))
+    age = float(np.clip(18 + 62 * rng.beta(1.1, 2.1), 18, 80))
     male = bool(rng.random() < 0.5)
     gender = float(np.clip(rng.beta(1.0, 9.0), 0, 0.35))
     gender = 1 - gender if male else gender
     african, asian, european = (float(w) for w in rng.dirichlet([0.32, 0.32, 0.38]))
-    tone = african * 0.80 + asian * 0.33 + european * 0.15
+    tone = african * 0.72 + asian * 0.32 + european * 0.15
     tone = float(np.clip(tone + 0.13 * rng.standard_normal(), 0, 1))
     dark = african + asian
     melanin = float(np.clip(0.93 * dark + european * rng.beta(1.3, 1.1) + 0.06 * rng.standard_normal(), 0.02, 1))
-    greying = np.clip((age - 34 + 9 * rng.standard_normal()) / 32, 0, 1) ** 1.3
+    greying = np.clip((age - 38 + 9 * rng.standard_normal()) / 32, 0, 1) ** 1.3
     bald = np.clip((age - 24) / 45, 0, 1) * rng.random() * 1.5 if male else 0.12 * rng.random()
     return Person(
         seed=seed,
@@ -117,7 +117,7 @@ def draw_person(seed: int, number: int) -> Person:
         age=age,
         gender=gender,
         ancestry=(african, asian, european),
-        exaggeration=float(rng.uniform(1.0, 1.4)),
+        exaggeration=float(rng.uniform(0.9, 1.25)),
         weight=float(np.clip(0.42 * rng.standard_normal() - 0.05, -0.9, 1)),
         muscle=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
         shape=_draw_shape(rng),

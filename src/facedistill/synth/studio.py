@@ -16,12 +16,15 @@ from facedistill.synth.light import Light, cast_shadows, light_direction, shadow
 from facedistill.synth.person import Person
 from facedistill.synth.scene import Dresser, Scene
 from facedistill.synth.shade import shade
+from facedistill.synth.texture import skin_colour
 
 Floats = NDArray[np.float32]
 
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
-_MIDDLE, _CONTRAST = 0.26, 1.22
+_MIDDLE, _CONTRAST, _GAIN = 0.20, 1.28, 1.0
+_METERED = 0.26  # the luminance that a face is brought nearer to
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ class Studio:
         )
         covered = _photograph(scene, camera, light, table, _OVERSAMPLED * size)
         behind = draw_background(conditions.background, conditions.background_seed, size)
-        picture = covered[..., :3] + (1 - covered[..., 3:]) * behind
+        picture = covered[..., :3] * np.float32(_exposure(person, light)) + (1 - covered[..., 3:]) * behind
         marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED
         outline = camera.project(self._dresser.face_outline(head.posed))[:, :2] / _OVERSAMPLED
@@ -126,15 +129,22 @@ def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, s
     return covered
 
 
+def _exposure(person: Person, light: Light) -> float:
+    """What a camera that meters the face does: dark faces and dim light are lifted, though not all the way."""
+    falling = light.ambient[0] + 0.5 * light.key
+    bright = float((skin_colour(person.skin_tone) * falling) @ _LUMINANCE)
+    return (_METERED / max(bright, 0.01)) ** 0.42
+
+
 def _develop(linear: Floats) -> NDArray[np.uint8]:
     """Linear light -> sRGB with a camera's contrast curve: steeper round the middle, a soft shoulder."""
-    bright = _MIDDLE * (np.maximum(linear, 0) / _MIDDLE) ** _CONTRAST
-    shouldered = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp(-(bright - 0.6) / 0.4)))
-    index = np.minimum(shouldered * (len(_GAMMA) - 1), len(_GAMMA) - 1).astype(np.int32)
+    luminance = np.maximum(linear @ _LUMINANCE, 1e-4)
+    bright = linear * (_GAIN * (luminance / _MIDDLE) ** (_CONTRAST - 1))[..., None]
+    bright += 0.10 * (bright @ _LUMINANCE)[..., None] - 0.10 * bright
+    shouldered = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp((0.6 - bright) / 0.4)))
+    index = np.clip(shouldered * (len(_GAMMA) - 1), 0, len(_GAMMA) - 1).astype(np.int32)
     return _GAMMA[index]
 
 
 _STEPS = np.linspace(0, 1, 4096)
-_GAMMA = np.round(
-    255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)
-).astype(np.uint8)
+_GAMMA = np.round(255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)).astype(np.uint8)

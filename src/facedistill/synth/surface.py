@@ -1,6 +1,5 @@
 """What every shader asks: how much light reaches a point. Compiled by numba."""
 
-import math
 
 import numpy as np
 from numba import njit  # type: ignore[import-untyped]

@@ -33,7 +33,7 @@ _BLOOD = np.array([0.05, -0.30, -0.26], np.float32)  # what more blood does to t
 
 
 def to_linear(srgb: NDArray[np.floating]) -> Floats:
-    """sRGB 0..1 -> linear RGB 0..1 (IEC 61966-2-1)."""
+    """SRGB 0..1 -> linear RGB 0..1 (IEC 61966-2-1)."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 

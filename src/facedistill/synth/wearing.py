@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.layout import azimuth
-from facedistill.synth.raster import vertex_normals
+from facedistill.synth.raster import smooth_over_mesh, vertex_normals
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -160,5 +160,9 @@ class Wardrobe:
         depth = self._depths[name]
         faces = self._triangles[(depth[self._triangles] > 0).any(axis=1) & (depth[self._triangles] > -5).all(axis=1)]
         used, renumbered = np.unique(faces, return_inverse=True)
-        surface = _surface(posed[used] + thickness * normals[used], renumbered.reshape(-1, 3))
+        faces = np.ascontiguousarray(renumbered.reshape(-1, 3), np.int32)
+        points = (posed[used] + thickness * normals[used]).astype(np.float32)
+        if name in ("mask", "scarf"):  # stretched cloth shows no nostrils
+            points = smooth_over_mesh(points, faces, 10) + np.float32(0.7 * thickness) * normals[used]
+        surface = _surface(points, faces)
         return surface, depth[used].astype(np.float32)
