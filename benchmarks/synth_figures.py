@@ -41,7 +41,9 @@ def near_frontal(seed: int, people: int, images: int) -> tuple[np.ndarray, np.nd
         for picture in range(images):
             conditions = draw_conditions(person, seed, picture)
             pose = dataclasses.replace(
-                conditions.pose, yaw=float(np.clip(conditions.pose.yaw, -25, 25)), pitch=np.clip(conditions.pose.pitch, -15, 15)
+                conditions.pose,
+                yaw=float(np.clip(conditions.pose.yaw, -25, 25)),
+                pitch=np.clip(conditions.pose.pitch, -15, 15),
             )
             conditions = dataclasses.replace(conditions, pose=pose)
             photo = studio.render(person, conditions)
@@ -121,7 +123,9 @@ def main() -> None:
     options = parser.parse_args()
     crops, labels, sure = near_frontal(options.seed, options.people, options.images)
     teacher = load_teacher("dlib")
-    embeddings = np.concatenate([teacher.embed(crops[i : i + 32]) for i in track(range(0, len(crops), 32), "dlib looks")])
+    embeddings = np.concatenate(
+        [teacher.embed(crops[i : i + 32]) for i in track(range(0, len(crops), 32), "dlib looks")]
+    )
     now = {"detected": sure, **identity_figures(embeddings, labels)}
     now["probe"] = probe_accuracy(crops, labels, *real_crops())
     print(f"{options.people} people x {options.images} pictures, yaw within 25 and pitch within 15 degrees")
@@ -130,7 +134,9 @@ def main() -> None:
         real = "" if REAL[name] is None else f"{REAL[name]:.4g}"
         print(f"{word:<46}{PROTOTYPE[name]:>10.3f}{now[name]:>8.3f}{real:>8}")
     if options.json:
-        options.json.write_text(json.dumps({"prototype": PROTOTYPE, "now": now, "orl": REAL}, indent=2), encoding="utf-8")
+        options.json.write_text(
+            json.dumps({"prototype": PROTOTYPE, "now": now, "orl": REAL}, indent=2), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

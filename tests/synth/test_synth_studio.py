@@ -141,7 +141,9 @@ def test_people_differ_and_stay_themselves(sculptor):
     assert np.abs(same.posed - neutral).max() > 0.05
     other = sculptor.shape(second, second.age, {}).neutral
     assert np.sqrt(((other[face] - neutral[face]) ** 2).sum(axis=1)).mean() > 0.02  # over 2 mm
-    np.testing.assert_allclose(sculptor.eye_centres(sculptor.shape(first, 30, {}).neutral).mean(axis=0), EYES_AT, atol=0.02)
+    np.testing.assert_allclose(
+        sculptor.eye_centres(sculptor.shape(first, 30, {}).neutral).mean(axis=0), EYES_AT, atol=0.02
+    )
 
 
 def test_left_and_right_are_alike_but_for_a_little(sculptor):

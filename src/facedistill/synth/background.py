@@ -21,14 +21,15 @@ def draw_background(kind: str, seed: int, size: int) -> Floats:
     fall = 1 + rng.uniform(0.05, 0.4) * (np.cos(light) * x + np.sin(light) * y)
     picture *= fall[..., None]
     blur = float(rng.uniform(0.7, 3.2)) if kind != "studio" else 2.0
-    picture = cv2.GaussianBlur(picture, (0, 0), blur)
-    enlarged = cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR)
+    blurred = cv2.GaussianBlur(picture, (0, 0), blur)
+    enlarged = cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR)
     return np.clip(enlarged, 0.002, 2.5).astype(np.float32)
 
 
 def _colour(rng: np.random.Generator, low: float, high: float, saturation: float) -> Floats:
     tint = 1 + saturation * rng.uniform(-1, 1, 3)
-    return (rng.uniform(low, high) ** 1.6 * tint).astype(np.float32)
+    colour: Floats = (rng.uniform(low, high) ** 1.6 * tint).astype(np.float32)
+    return colour
 
 
 def _plain(colour: Floats) -> Floats:
@@ -48,7 +49,8 @@ def _studio(rng: np.random.Generator) -> Floats:
     spot = np.exp(-((x - rng.uniform(-0.3, 0.3)) ** 2 + (y - rng.uniform(-0.2, 0.4)) ** 2) / rng.uniform(0.8, 3))
     mottled = 1 + rng.uniform(0, 0.12) * cloud(rng, _SIDE, _SIDE, 30, 3)
     shaded = (0.55 + 0.6 * spot) * mottled
-    return (shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25)).astype(np.float32)
+    picture: Floats = (shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25)).astype(np.float32)
+    return picture
 
 
 def _wall(rng: np.random.Generator) -> Floats:
@@ -68,7 +70,12 @@ def _wall(rng: np.random.Generator) -> Floats:
         wide, high = rng.uniform(0.08, 0.4, 2)
         _box(picture, rng, (left, top, left + wide, top + high), _colour(rng, 0.1, 0.9, 0.4))
         edge = 0.012
-        _box(picture, rng, (left + edge, top + edge, left + wide - edge, top + high - edge), _colour(rng, 0.15, 0.95, 0.3))
+        _box(
+            picture,
+            rng,
+            (left + edge, top + edge, left + wide - edge, top + high - edge),
+            _colour(rng, 0.15, 0.95, 0.3),
+        )
     return picture
 
 
@@ -86,7 +93,12 @@ def _room(rng: np.random.Generator) -> Floats:
             _box(picture, rng, (left, top, right, top + 0.02), wood)
     if rng.random() < 0.5:  # a door
         left = rng.uniform(-0.2, 0.9)
-        _box(picture, rng, (left, rng.uniform(-0.1, 0.2), left + rng.uniform(0.2, 0.35), 1.1), _colour(rng, 0.2, 0.9, 0.2))
+        _box(
+            picture,
+            rng,
+            (left, rng.uniform(-0.1, 0.2), left + rng.uniform(0.2, 0.35), 1.1),
+            _colour(rng, 0.2, 0.9, 0.2),
+        )
     for _ in range(int(rng.integers(0, 4))):  # lamps
         centre = (int(rng.uniform(0, _SIDE)), int(rng.uniform(0, 0.5 * _SIDE)))
         warm = np.array([2.2, 1.9, 1.4]) * rng.uniform(0.5, 1.2)
@@ -104,7 +116,12 @@ def _window(rng: np.random.Generator) -> Floats:
         a = left + pane * (wide + 0.03)
         _box(picture, rng, (a, top, a + wide, top + high), sky)
         if rng.random() < 0.6:
-            _box(picture, rng, (a, top + high * rng.uniform(0.5, 0.8), a + wide, top + high), sky * _colour(rng, 0.3, 0.7, 0.3))
+            _box(
+                picture,
+                rng,
+                (a, top + high * rng.uniform(0.5, 0.8), a + wide, top + high),
+                sky * _colour(rng, 0.3, 0.7, 0.3),
+            )
     return picture
 
 
@@ -122,7 +139,8 @@ def _outdoor(rng: np.random.Generator) -> Floats:
     picture += trees * (green * np.exp(0.45 * leaves)[..., None] - picture)
     ground = np.clip((y - rng.uniform(0.75, 1.2)) * 20, 0, 1)
     earth = _colour(rng, 0.3, 0.7, 0.2)
-    return (picture + ground * (earth - picture)).astype(np.float32)
+    picture += ground * (earth - picture)
+    return picture
 
 
 def _street(rng: np.random.Generator) -> Floats:

@@ -105,4 +105,5 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
         facing = np.maximum(normals @ toward, 0)
         seen += facing * (nearness[row, column] * (screen[:, 2] - 0.05) < 1)
         total += facing
-    return (seen / total).astype(np.float32)
+    share: Floats = (seen / total).astype(np.float32)
+    return share

@@ -33,7 +33,8 @@ class Camera:
         depth = self.distance - local[..., 2]
         x = self.centre[0] + self.focal * local[..., 0] / depth
         y = self.centre[1] - self.focal * local[..., 1] / depth
-        return np.stack([x, y, depth], axis=-1).astype(np.float32)
+        result: Floats = np.stack([x, y, depth], axis=-1).astype(np.float32)
+        return result
 
     def position(self) -> Floats:
         """The camera's place in the head frame, float32 [3]."""
@@ -50,7 +51,8 @@ def rotation_matrix(yaw: float, pitch: float, roll: float) -> Floats:
     turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     nod = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
     tilt = np.array([[np.cos(r), np.sin(r), 0], [-np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return (tilt @ nod @ turn).astype(np.float32)
+    result: Floats = (tilt @ nod @ turn).astype(np.float32)
+    return result
 
 
 def frame_face(

@@ -40,14 +40,18 @@ class Covers:
         x, y, z = regions.x, regions.y, regions.z
         bare = 1 - np.clip(1.4 * regions.lips, 0, 1)
         front = smooth_step(0.35, 0.6, z)
-        moustache = smooth_step(0.34, 0.26, x) * smooth_step(6.86, 6.83, y - 0.12 * x) * smooth_step(6.62, 6.70, y + 0.1 * x)
+        moustache = (
+            smooth_step(0.34, 0.26, x) * smooth_step(6.86, 6.83, y - 0.12 * x) * smooth_step(6.62, 6.70, y + 0.1 * x)
+        )
         moustache *= 0.55 + 0.45 * smooth_step(0.01, 0.05, x)
         chin = smooth_step(0.27, 0.19, x) * smooth_step(6.60, 6.54, y) * smooth_step(6.05, 6.2, y)
         chin = np.maximum(chin, smooth_step(0.05, 0.02, x) * smooth_step(6.62, 6.58, y) * smooth_step(6.5, 6.55, y))
         upper = 6.58 + 1.15 * np.clip(x - 0.36, 0, 0.42) ** 1.15  # the cheek line rises to the sideburn
         jaw = smooth_step(0.02, -0.07, y - upper) * smooth_step(5.95, 6.2, y) * smooth_step(0.14, 0.24, x)
         jaw *= smooth_step(0.12, 0.30, z)
-        self._growth = [np.asarray(part * bare * (front if part is not jaw else 1), np.float32) for part in (moustache, chin, jaw)]
+        self._growth = [
+            np.asarray(part * bare * (front if part is not jaw else 1), np.float32) for part in (moustache, chin, jaw)
+        ]
         anywhere = np.maximum.reduce(self._growth) > 0
         rows, columns = np.flatnonzero(anywhere.any(axis=1)), np.flatnonzero(anywhere.any(axis=0))
         self._window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
@@ -62,7 +66,9 @@ class Covers:
         if self._last is not person:
             shift = person.skin_seed % 300
             grain = 0.72 + 0.5 * (np.roll(self._hairs, shift, axis=1) - 0.5)
-            self._sheet[..., ROOTS] = smooth_step(-0.04, 0.10, rooted(self._points, person) + 0.06 * (grain - 0.7)) * grain
+            self._sheet[..., ROOTS] = (
+                smooth_step(-0.04, 0.10, rooted(self._points, person) + 0.06 * (grain - 0.7)) * grain
+            )
             self._last = person
         moustache, chin, jaw, density = FACIAL_HAIR[facial_hair]
         window = self._window
@@ -76,7 +82,7 @@ class Covers:
         grown = density * (0.5 + 0.5 * person.beard_density)
         # Sparse hair is single dark strands over a faint tint; dense hair closes, and frays at its edge.
         strands = smooth_step(1.0 - grown, 1.45 - 0.75 * grown, hairs) * (0.35 + 0.65 * grown)
-        self._sheet[(*window, BEARD)] = smooth_step(0.02, 0.8, area + 0.30 * (hairs - 0.5) * (area > 0.02)) * np.maximum(
-            strands, 0.28 * grown + 0.45 * max(grown - 0.55, 0)
-        )
+        self._sheet[(*window, BEARD)] = smooth_step(
+            0.02, 0.8, area + 0.30 * (hairs - 0.5) * (area > 0.02)
+        ) * np.maximum(strands, 0.28 * grown + 0.45 * max(grown - 0.55, 0))
         return self._sheet

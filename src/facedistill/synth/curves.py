@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
-def smooth_step(low: float, high: float, value: Floats) -> Floats:
+def smooth_step(low: float, high: float, value: NDArray[np.floating]) -> Floats:
     """0 below `low`, 1 above `high`, smooth between; falling where low > high."""
     t = np.clip((value - low) / (high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    result: Floats = (t * t * (3 - 2 * t)).astype(np.float32)
+    return result

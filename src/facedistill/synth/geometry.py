@@ -121,4 +121,6 @@ def _resting(person: Person) -> dict[str, float]:
     squint, open_ = max(-wide, 0) * 0.18, 0.12 + max(wide, 0) * 0.25
     brows = 0.06 + 0.10 * person.brow_height
     paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 2 * brows}
-    return {"browInnerUp": brows} | {name + side: amount for name, amount in paired.items() for side in ("Left", "Right")}
+    return {"browInnerUp": brows} | {
+        name + side: amount for name, amount in paired.items() for side in ("Left", "Right")
+    }

@@ -92,7 +92,9 @@ class HairDresser:
         self._outward = directions.astype(np.float32)
         self._resting = self._skull(assets.points)
         # Every grid point's place on the resting head decides whether hair grows there.
-        self._map_points = self._on_map(np.concatenate([self._resting, np.repeat(self._resting[-1:], _HANGING_ROWS, 0)]))
+        self._map_points = self._on_map(
+            np.concatenate([self._resting, np.repeat(self._resting[-1:], _HANGING_ROWS, 0)])
+        )
         rows = np.linspace(0, MAP_ROWS - 1, _SKULL_ROWS + _HANGING_ROWS, dtype=np.float32)
         columns = np.linspace(0, MAP_COLUMNS, _AROUND + 1, dtype=np.float32)
         self._places = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
@@ -104,7 +106,8 @@ class HairDresser:
         """The grid on a deformed head, [_SKULL_ROWS, _AROUND + 1, 3]."""
         arms = points[self._vertices] - CENTRE
         radius = np.einsum("nk,nk->n", self._shares, np.sqrt(np.einsum("nkc,nkc->nk", arms, arms)))
-        return CENTRE + self._outward * radius.reshape(_SKULL_ROWS, _AROUND + 1, 1)
+        skull: Floats = CENTRE + self._outward * radius.reshape(_SKULL_ROWS, _AROUND + 1, 1)
+        return skull
 
     @staticmethod
     def _on_map(grid: Floats) -> Floats:
@@ -134,11 +137,17 @@ class HairDresser:
         heights = self._heights(style, inside, strands, lumps)
 
         rows, columns = _SKULL_ROWS + _HANGING_ROWS, _AROUND + 1
-        coarse = cv2.resize(np.stack([inside, lumps], -1), (columns, rows), interpolation=cv2.INTER_AREA)
+        coarse = np.asarray(
+            cv2.resize(np.stack([inside, lumps], -1), (columns, rows), interpolation=cv2.INTER_AREA), np.float32
+        )
         rise = smooth_step(-0.02, 0.02 + 0.5 * style.volume, coarse[..., 0] + style.fringe)
         angle = np.abs(azimuth(self._resting))
         top = smooth_step(7.55, 8.25, self._resting[..., 1])
-        thick = style.volume * (style.sides + (1 - style.sides) * top) * (1 + (0.13 + 0.25 * curl) * coarse[:_SKULL_ROWS, :, 1])
+        thick = (
+            style.volume
+            * (style.sides + (1 - style.sides) * top)
+            * (1 + (0.13 + 0.25 * curl) * coarse[:_SKULL_ROWS, :, 1])
+        )
         thick = np.maximum(thick, 0.012) * (0.25 + 0.75 * rise[:_SKULL_ROWS])
         thick += 0.10 * style.quiff * smooth_step(0.9, 0.2, angle) * smooth_step(7.6, 8.0, self._resting[..., 1])
         outer = skull + self._outward * thick[..., None].astype(np.float32)
@@ -187,7 +196,9 @@ class HairDresser:
             ends = 1 + 0.10 * (strands - 0.9) + 0.02 * lumps
             sides = smooth_step(0.62, 0.80, angle + 0.10 * (strands - 0.5) + 0.03 * lumps)
             hanging = sides * smooth_step(1.0, 0.9, row / ends) * (0.45 + 0.55 * strands)
-            heights = np.where(row > free, hanging, np.maximum(heights, hanging * smooth_step(7.7, 7.3, points[..., 1])))
+            heights = np.where(
+                row > free, hanging, np.maximum(heights, hanging * smooth_step(7.7, 7.3, points[..., 1]))
+            )
         return heights.astype(np.float32)
 
     def _hang(self, edge: Floats, style: HairStyle, lumps: Floats, curl: float) -> Floats:
@@ -202,7 +213,8 @@ class HairDresser:
         bow = np.sin(drop * np.pi) * (0.06 + 0.10 * curl) + 0.025 * lumps[..., None]
         down = np.array([0, -1, 0], np.float32) * style.length * drop
         blend = np.minimum(drop * 4, 1)
-        return (edge + blend * (start - edge) + down + out * bow).astype(np.float32)
+        hanging: Floats = (edge + blend * (start - edge) + down + out * bow).astype(np.float32)
+        return hanging
 
     def _assemble(self, outer: Floats, inner: Floats, heights: Floats, strands: Floats, rows: int) -> HairMesh:
         count = rows * (_AROUND + 1)
@@ -224,4 +236,3 @@ class HairDresser:
             heights=heights,
             strands=strands,
         )
-

@@ -17,7 +17,8 @@ _FRONT = 1.6  # columns per radian at the face, relative to an even spread; the 
 
 def azimuth(points: Floats) -> Floats:
     """Angle round the vertical axis, radians: 0 at the nose, positive to the subject's left. points: [..., 3]."""
-    return np.arctan2(points[..., 0], points[..., 2] - AXIS_Z).astype(np.float32)
+    result: Floats = np.arctan2(points[..., 0], points[..., 2] - AXIS_Z).astype(np.float32)
+    return result
 
 
 def sheet_place(points: Floats) -> Floats:

@@ -69,10 +69,13 @@ def cast_shadows(
     Args:
         plane: From `shadow_plane`.
         points: [V, 3] in the head frame.
-        triangles, texture, heights, levels: As in `raster.rasterise`.
+        triangles: As in `raster.rasterise`, and so are the rest.
+        texture: [V, 2].
+        heights: [R, C].
+        levels: [T].
     """
     screen = (points @ plane[:, :3].T + plane[:, 3]).astype(np.float32)
     nearness, owner, weights = blank_buffers(SHADOW_SIDE, SHADOW_SIDE)
     rasterise(screen, triangles, 0, False, texture, heights, levels, nearness, owner, weights)
-    distance: Floats = 1 / np.maximum(nearness, np.float32(1e-6))
+    distance: Floats = np.reciprocal(np.maximum(nearness, np.float32(1e-6)))
     return distance

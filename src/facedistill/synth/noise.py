@@ -12,7 +12,8 @@ def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octa
 
     Args:
         rng: Source of randomness.
-        rows, columns: Size.
+        rows: Height, pixels.
+        columns: Width, pixels.
         coarse: Size of the largest blotches, pixels.
         octaves: Each one is half as large and .6 as strong as the one before.
     """
@@ -25,7 +26,8 @@ def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octa
         total += strength * _enlarge_round(grid, rows, columns)
         strength *= 0.6
     total -= total.mean()
-    return (total / (total.std() + 1e-6)).astype(np.float32)
+    result: Floats = (total / (total.std() + 1e-6)).astype(np.float32)
+    return result
 
 
 def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, width: float = 1.0) -> Floats:
@@ -33,7 +35,8 @@ def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, wi
     grid = rng.random((max(int(rows / length), 2), max(int(columns / width), 2))).astype(np.float32)
     drawn = _enlarge_round(grid, rows, columns)
     low, high = np.percentile(drawn, [2, 98])
-    return np.clip((drawn - low) / (high - low), 0, 1).astype(np.float32)
+    result: Floats = np.clip((drawn - low) / (high - low), 0, 1).astype(np.float32)
+    return result
 
 
 def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:
@@ -41,5 +44,7 @@ def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:
     wide = np.pad(grid, 2, mode="wrap")
     y = (np.arange(rows, dtype=np.float32) + 0.5) * grid.shape[0] / rows + 1.5
     x = (np.arange(columns, dtype=np.float32) + 0.5) * grid.shape[1] / columns + 1.5
-    enlarged = cv2.remap(wide, *np.meshgrid(x, y), interpolation=cv2.INTER_CUBIC)
-    return enlarged.astype(np.float32)
+    across, down = np.meshgrid(x, y)
+    enlarged = cv2.remap(wide, across, down, interpolation=cv2.INTER_CUBIC)
+    result: Floats = enlarged.astype(np.float32)
+    return result

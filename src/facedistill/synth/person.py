@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from facedistill.errors import UsageError
 from facedistill.synth.traits import TRAITS
 
-_SIDE_ASYMMETRY = 0.07  # how far a right eye, ear or cheek strays from the left one
+_SPREAD = 0.8  # of all shape traits: at 1, a third of the faces are caricatures that a detector doubts
+_SIDE_ASYMMETRY = 0.06  # how far a right eye, ear or cheek strays from the left one
 _PERSON_STREAM = 0x9E50  # keeps a person's random numbers apart from those of the pictures of him
 
 
@@ -159,9 +160,9 @@ def _draw_shape(rng: np.random.Generator) -> NDArray[np.float32]:
         if trait.copies is not None:
             shape[index] = shape[trait.copies] + _SIDE_ASYMMETRY * drawn[index]
         elif trait.low:
-            shape[index] = trait.sigma * drawn[index]
+            shape[index] = _SPREAD * trait.sigma * drawn[index]
         else:  # a one-sided trait, such as an oval head: half of all people have none of it
-            shape[index] = max(trait.sigma * drawn[index], 0)
+            shape[index] = max(_SPREAD * trait.sigma * drawn[index], 0)
     return np.clip(shape, -1, 1)
 
 

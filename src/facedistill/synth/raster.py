@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from numba import njit  # type: ignore[import-untyped]
+from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -12,22 +12,23 @@ Ints = NDArray[np.int32]
 NOTHING = -1
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
 def map_value(values: Floats, row: float, column: float) -> float:
     """A map [R, C] between its pixels: linear, columns go round, rows end."""
     rows, columns = values.shape
     row = min(max(row, 0.0), rows - 1.001)
-    r, c = int(row), int(math.floor(column))
+    r, c = int(row), math.floor(column)
     fr, fc = row - r, column - c
     c = c % columns
     d = c + 1 if c + 1 < columns else 0
     below = r + 1 if r + 1 < rows else r
     upper = values[r, c] + fc * (values[r, d] - values[r, c])
     lower = values[below, c] + fc * (values[below, d] - values[below, c])
-    return upper + fr * (lower - upper)
+    value: float = upper + fr * (lower - upper)
+    return value
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def rasterise(
     screen: Floats,
     triangles: Ints,
@@ -106,7 +107,7 @@ def rasterise(
                 weights[row, column, 1] = pb
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def vertex_normals(points: Floats, triangles: Ints) -> Floats:
     """Area-weighted unit normals [V, 3] of a mesh whose triangles run counter-clockwise seen from outside."""
     normals = np.zeros_like(points)
@@ -127,7 +128,7 @@ def vertex_normals(points: Floats, triangles: Ints) -> Floats:
     return normals
 
 
-@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True, fastmath=True)
 def smooth_over_mesh(values: Floats, triangles: Ints, rounds: int) -> Floats:
     """Means over neighbouring vertices, `rounds` times: what light does that travels under the skin. [V, K]."""
     current = values.copy()

@@ -1,11 +1,13 @@
 """Which part of the face each pixel of the sheet belongs to, told by its place on the resting head."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.curves import smooth_step
-from facedistill.synth.layout import azimuth
+from facedistill.synth.layout import COLUMNS, ROWS, azimuth
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
 
@@ -22,7 +24,7 @@ def _near_curve(x: Floats, y: Floats, knots: list[tuple[float, float]], width: f
     """1 on a polyline, falling off over `width` (decimetres) and towards its ends."""
     best = np.zeros_like(x)
     pieces = len(knots) - 1
-    for number, ((x0, y0), (x1, y1)) in enumerate(zip(knots, knots[1:], strict=False)):
+    for number, ((x0, y0), (x1, y1)) in enumerate(pairwise(knots)):
         dx, dy = x1 - x0, y1 - y0
         t = np.clip(((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy), 0, 1)
         away = np.hypot(x - x0 - t * dx, y - y0 - t * dy)
@@ -60,10 +62,7 @@ class Regions:
         self.lid_line = self._lid_lines(assets) * front
         self.frown_lines = _near_curve(x, y, [(0.06, 7.42), (0.075, 7.60)], 0.016) * front
         self.crows_feet = (
-            sum(
-                _near_curve(x, y, [(0.50, 7.27 + 0.02 * k), (0.62, 7.24 + 0.075 * k)], 0.011)
-                for k in (-1.0, 0.2, 1.3)
-            )
+            sum(_near_curve(x, y, [(0.50, 7.27 + 0.02 * k), (0.62, 7.24 + 0.075 * k)], 0.011) for k in (-1.0, 0.2, 1.3))
             * front
         )
         self.eye_bags = _near_curve(x, y, [(0.15, 7.20), (0.24, 7.10), (0.36, 7.08), (0.47, 7.14)], 0.022) * front
@@ -72,12 +71,14 @@ class Regions:
         rows, columns = np.flatnonzero(brows.any(axis=1)), np.flatnonzero(brows.any(axis=0))
         self._brow_window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         rng = np.random.default_rng(21)
-        self._strands = streaks(rng, *self.x.shape, length=9, width=1.25)
+        self._strands = streaks(rng, ROWS, COLUMNS, length=9, width=1.25)
 
     def _lid_lines(self, assets: Assets) -> Floats:
         """The rims of the lids, where lashes grow: dark above, faint below."""
         total = np.zeros_like(self.x)
-        roots = assets.points[(assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.3) & (assets.points[:, 0] > 0)]
+        roots = assets.points[
+            (assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.3) & (assets.points[:, 0] > 0)
+        ]
         for rim, strength in ((roots[roots[:, 1] > LID_SPLIT], 1.0), (roots[roots[:, 1] < LID_SPLIT], 0.35)):
             rim = rim[np.argsort(rim[:, 0])]
             height = np.interp(self.x, rim[:, 0], rim[:, 1])
@@ -106,6 +107,6 @@ class Regions:
         ends = smooth_step(-0.08, 0.14, along + 0.14 * (strands - 0.5)) * smooth_step(1.08, 0.86, along)
         between = max(0.25 - person.brow_gap, 0.0)
         bridge = between * _blob(x, y, (0.0, base), (0.06, 0.03))
-        density = (0.25 + 0.75 * person.brow_density) * (0.66 + 0.42 * strands)
+        density = (0.35 + 0.65 * person.brow_density) * (0.74 + 0.40 * strands)
         covered = np.clip(body * ends * density + bridge * strands, 0, 0.95)
         return window, np.where(self.z[window] > 0.6, covered, 0).astype(np.float32)

@@ -77,9 +77,7 @@ class Scene:
         buffers = blank_buffers(side, side)
         for start, stop, cull in ((0, self.culled, True), (self.culled, len(self.triangles), False)):
             part = slice(start, stop)
-            rasterise(
-                screen, self.triangles[part], start, cull, self.places, self.heights, self.levels[part], *buffers
-            )
+            rasterise(screen, self.triangles[part], start, cull, self.places, self.heights, self.levels[part], *buffers)
         return buffers
 
 
@@ -101,8 +99,10 @@ class Dresser:
         self._lash_triangles = renumbered.reshape(-1, 3).astype(np.int32)
         ramp = np.repeat(np.linspace(0, 1, _RAMP_ROWS)[:, None], MAP_COLUMNS, axis=1)
         comb = streaks(np.random.default_rng(24), _LASH_ROWS, MAP_COLUMNS, length=_LASH_ROWS, width=1.5)
-        comb = 0.25 + 0.75 * comb - np.linspace(-0.2, 0.75, _LASH_ROWS)[:, None]
-        self._patterns = np.concatenate([ramp, comb]).astype(np.float32)  # for cloth and lashes, below the hair's map
+        fading = np.linspace(-0.2, 0.75, _LASH_ROWS)[:, None]
+        self._patterns = np.concatenate([ramp, 0.25 + 0.75 * comb - fading]).astype(
+            np.float32
+        )  # for cloth and lashes, below the hair's map
         self._no_hair = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
         self._solid_kinds = _KIND_OF_PART[part[~lash]]
         self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
@@ -118,12 +118,17 @@ class Dresser:
             (assets.parts == PART_NUMBERS["skin"]) & (y < 7.75) & (y > 6.15) & (assets.points[:, 2] > 0.35)
         )
         self._brows = np.flatnonzero(
-            (assets.parts == PART_NUMBERS["skin"]) & (y > 7.1) & (y < 7.6) & (np.abs(x) < 0.62) & (assets.points[:, 2] > 0.9)
+            (assets.parts == PART_NUMBERS["skin"])
+            & (y > 7.1)
+            & (y < 7.6)
+            & (np.abs(x) < 0.62)
+            & (assets.points[:, 2] > 0.9)
         )
 
     def mouth_corners(self, points: Floats) -> Floats:
         """The subject's right and left corner of the mouth, float32 [2, 3]."""
-        return points[self._corners]
+        corners: Floats = points[self._corners]
+        return corners
 
     def landmarks(self, posed: Floats, eyes: Floats) -> Floats:
         """The five landmarks in the head frame, float32 [5, 3]."""
@@ -157,8 +162,8 @@ class Dresser:
             thick = 0.05 if conditions.occlusion == "mask" else 0.16
             pieces.append(_plain_piece(*self._wardrobe.piece(conditions.occlusion, posed, soft, thick), OTHER_CLOTH))
         if conditions.occlusion == "hand":
-            for finger in fingers(eyes, float(posed[self._nose_tip, 2]), conditions.occlusion_seed):
-                pieces.append(_finger_piece(finger))
+            across = fingers(eyes, float(posed[self._nose_tip, 2]), conditions.occlusion_seed)
+            pieces.extend(_finger_piece(finger) for finger in across)
         style = HAIR_STYLES[conditions.hair.style]
         if wear.headwear is not None:
             points, faces, above = self._hair.hat(posed, 0.13 if wear.headwear == "beanie" else 0.09)
@@ -293,6 +298,3 @@ def _plain_colours(conditions: Conditions) -> Floats:
     plain[HAT] = *conditions.wear.headwear_colour, 0.0
     plain[FRAME] = *conditions.wear.glasses_colour, 0.5
     return plain
-
-
-

@@ -15,7 +15,7 @@ POSITION, NORMAL, SOFT, PLACE, OCCLUSION, EXTRA = 0, 3, 6, 9, 11, 12
 ATTRIBUTES = 13
 
 
-@kernel  # type: ignore[misc]
+@kernel
 def shade(
     owner: Ints, weights: Floats, triangles: Ints, kinds: Ints, attributes: Floats,
     eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
@@ -25,17 +25,25 @@ def shade(
     """Shades the buffers and averages each 2x2 pixels.
 
     Args:
-        owner, weights: From `raster.rasterise`, [2H, 2W] and [2H, 2W, 2].
-        triangles: [T, 3]; kinds: [T], what each triangle is made of (`SKIN` ...).
+        owner: [2H, 2W], from `raster.rasterise`.
+        weights: [2H, 2W, 2], from there too.
+        triangles: [T, 3].
+        kinds: [T], what each triangle is made of (`SKIN` ...).
         attributes: [V, ATTRIBUTES] per vertex: position, normal, smoothed normal (hair: tangent; not unit), place on
             the sheet (hair: on the strand map), occlusion, and the inner mouth (skin) or a brightness (the rest).
         eye: [3] the camera's place.
-        ambient, light, key, plane, shadow: See `light.Light`.
-        sheet: [R, C, 5] skin: linear RGB, relief, gloss. cover: [R, C, COVERS] masks 0..1.
+        ambient: [4, 3], see `light.Light`, as for the next four.
+        light: [3], the key light's direction.
+        key: [3].
+        plane: [3, 4].
+        shadow: [side, side].
+        sheet: [R, C, 5] skin: linear RGB, relief, gloss.
+        cover: [R, C, COVERS] masks 0..1.
         look: [gloss of the skin, gloss of the lips].
         tints: [COVERS, 4] linear RGB and amount of each cover.
-        eyes: [2, 20], see `eyes.eye_table`.
-        strands: [R, C] strand map, 0..1; hair: [8] RGB, share of grey hairs, sheen, RGB of grey.
+        eyes: [2, 20], see `eyes.Eyes.table`.
+        strands: [R, C] strand map, 0..1.
+        hair: [8] RGB, share of grey hairs, sheen, RGB of grey.
         plain: [kinds, 4] RGB and highlight of the plain materials.
 
     Returns:

@@ -5,11 +5,12 @@ import math
 from facedistill.synth.surface import Floats, clamp, kernel, lit_share, step_between
 
 
-@kernel  # type: ignore[misc]
+@kernel
 def shade_eye(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
     eyes: Floats, out: Floats,
 ) -> None:  # fmt: skip
+    """An eye at one sample: writes linear RGB to `out`; the rest as in `shade.shade`."""
     side = 0 if a[0] < 0.0 else 1
     e = eyes[side]
     px, py, pz = a[0] - e[0], a[1] - e[1], a[2] - e[2]
@@ -54,7 +55,9 @@ def shade_eye(
     # A second, dimmer catch-light: the sky or a window above, mirrored.
     facing = cx * vx + cy * vy + cz * vz
     ry, rx = 2.0 * facing * cy - vy, 2.0 * facing * cx - vx
-    window = step_between(0.30, 0.42, ry) * step_between(0.80, 0.68, ry) * step_between(0.40, 0.30, abs(rx - e[15])) * iris
+    window = (
+        step_between(0.30, 0.42, ry) * step_between(0.80, 0.68, ry) * step_between(0.40, 0.30, abs(rx - e[15])) * iris
+    )
     wet = 0.5 * step_between(0.10, 0.02, below) * step_between(-0.06, 0.0, below)
     for ch in range(3):
         white = (0.60 if ch == 0 else (0.55 if ch == 1 else 0.52)) * e[16]

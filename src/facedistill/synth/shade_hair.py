@@ -6,11 +6,12 @@ from facedistill.synth.raster import map_value
 from facedistill.synth.surface import Floats, clamp, kernel, lit_share
 
 
-@kernel  # type: ignore[misc]
+@kernel
 def shade_hair(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
     strands: Floats, hair: Floats, out: Floats,
 ) -> None:  # fmt: skip
+    """Hair at one sample: writes linear RGB to `out`; the rest as in `shade.shade`."""
     rows, columns = strands.shape
     r = min(max(int(a[9]), 0), rows - 1)
     strand = map_value(strands, a[9], a[10])
@@ -47,7 +48,7 @@ def shade_hair(
         out[ch] += key[ch] * sheen * depth * (0.05 * first + 0.9 * colour * second)
 
 
-@kernel  # type: ignore[misc]
+@kernel
 def shade_plain(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
     colour: Floats, out: Floats,

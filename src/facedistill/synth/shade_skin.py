@@ -9,11 +9,12 @@ BEARD, ROOTS, LIPS, LIDS, CHEEKS = range(5)
 COVERS = 5
 
 
-@kernel  # type: ignore[misc]
+@kernel
 def shade_skin(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
     sheet: Floats, cover: Floats, look: Floats, tints: Floats, base: Floats, out: Floats,
 ) -> None:  # fmt: skip
+    """Skin at one sample: writes linear RGB to `out`; `base` is scratch, the rest as in `shade.shade`."""
     rows, columns = sheet.shape[0], sheet.shape[1]
     row, column = clamp(a[9], 0.0, rows - 2.001), clamp(a[10], 0.0, columns - 2.001)
     r, c = int(row), int(column)
@@ -75,7 +76,7 @@ def shade_skin(
         direct = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0)
         direct *= 1.0 - wrap + wrap * direct  # about direct ** (1 + wrap), without the power
         spread = 0.40 if ch == 0 else (0.15 if ch == 1 else 0.0)
-        through = lit * (1.0 + spread * (1.0 - lit))
+        through = 0.10 + 0.90 * lit * (1.0 + spread * (1.0 - lit))  # a tenth comes back from all around
         px = nx + depth * (a[6] - nx)
         py = ny + depth * (a[7] - ny)
         pz = nz + depth * (a[8] - nz)

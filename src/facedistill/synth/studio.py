@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facedistill.errors import UsageError
 from facedistill.synth.assets import load_assets
 from facedistill.synth.background import draw_background
-from facedistill.synth.camera import Camera, frame_face, rotation_matrix
+from facedistill.synth.camera import PIVOT, Camera, frame_face, rotation_matrix
 from facedistill.synth.conditions import Conditions
 from facedistill.synth.eyes import Eyes
 from facedistill.synth.geometry import Sculptor
@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
 _MIDDLE, _CONTRAST, _GAIN = 0.20, 1.28, 1.0
-_METERED = 0.26  # the luminance that a face is brought nearer to
+_METERED_LIGHT, _METERED_SKIN = 0.85, 0.26  # what the camera's meter brings light and skin nearer to
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -96,7 +96,10 @@ class Studio:
         )
         covered = _photograph(scene, camera, light, table, _OVERSAMPLED * size)
         behind = draw_background(conditions.background, conditions.background_seed, size)
-        picture = covered[..., :3] * np.float32(_exposure(person, light)) + (1 - covered[..., 3:]) * behind
+        picture = (
+            covered[..., :3] * _exposure(person, light, _unit(camera.position() - PIVOT))
+            + (1 - covered[..., 3:]) * behind
+        )
         marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED
         outline = camera.project(self._dresser.face_outline(head.posed))[:, :2] / _OVERSAMPLED
@@ -129,11 +132,29 @@ def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, s
     return covered
 
 
-def _exposure(person: Person, light: Light) -> float:
-    """What a camera that meters the face does: dark faces and dim light are lifted, though not all the way."""
-    falling = light.ambient[0] + 0.5 * light.key
-    bright = float((skin_colour(person.skin_tone) * falling) @ _LUMINANCE)
-    return (_METERED / max(bright, 0.01)) ** 0.42
+def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
+    """Gains [3] of a camera that meters the face.
+
+    Light is evened out, most of its colour taken away, and dark skin lifted a little.
+
+    Args:
+        person: In front of the camera.
+        light: On the face.
+        toward: Unit vector from the face to the camera, head frame.
+    """
+    straight = np.array([0.0, 0.0, 1.0], np.float32)  # half of what lights the face is seen from where it looks
+    seen = (toward + straight) / np.linalg.norm(toward + straight)
+    falling = light.ambient[0] + seen @ light.ambient[1:] + light.key * max(float(seen @ light.direction), 0.2)
+    falling = np.maximum(falling, 0.02)
+    bright = float(falling @ _LUMINANCE)
+    skin = float(skin_colour(person.skin_tone) @ _LUMINANCE)
+    balance = (bright / falling) ** 0.7
+    gains: Floats = (balance * (_METERED_LIGHT / bright) ** 0.85 * (_METERED_SKIN / skin) ** 0.35).astype(np.float32)
+    return gains
+
+
+def _unit(vector: Floats) -> Floats:
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def _develop(linear: Floats) -> NDArray[np.uint8]:
@@ -143,8 +164,11 @@ def _develop(linear: Floats) -> NDArray[np.uint8]:
     bright += 0.10 * (bright @ _LUMINANCE)[..., None] - 0.10 * bright
     shouldered = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp((0.6 - bright) / 0.4)))
     index = np.clip(shouldered * (len(_GAMMA) - 1), 0, len(_GAMMA) - 1).astype(np.int32)
-    return _GAMMA[index]
+    picture: NDArray[np.uint8] = _GAMMA[index]
+    return picture
 
 
 _STEPS = np.linspace(0, 1, 4096)
-_GAMMA = np.round(255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)).astype(np.uint8)
+_GAMMA = np.round(255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)).astype(
+    np.uint8
+)

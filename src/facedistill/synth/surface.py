@@ -1,8 +1,7 @@
 """What every shader asks: how much light reaches a point. Compiled by numba."""
 
-
 import numpy as np
-from numba import njit  # type: ignore[import-untyped]
+from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -12,19 +11,20 @@ kernel = njit(cache=True, nogil=True, fastmath=True)
 inline = njit(cache=True, nogil=True, fastmath=True, inline="always")
 
 
-@inline  # type: ignore[misc]
+@inline
 def clamp(value: float, low: float, high: float) -> float:
+    """A value brought within limits."""
     return low if value < low else (high if value > high else value)
 
 
-@inline  # type: ignore[misc]
+@inline
 def step_between(edge0: float, edge1: float, value: float) -> float:
     """0 below edge0, 1 above edge1, smooth between (edge0 may exceed edge1)."""
     t = clamp((value - edge0) / (edge1 - edge0), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-@kernel  # type: ignore[misc]
+@kernel
 def lit_share(x: float, y: float, z: float, plane: Floats, shadow: Floats, bias: float) -> float:
     """Share of the key light that reaches a point: nine looks into the shadow map."""
     u = plane[0, 0] * x + plane[0, 1] * y + plane[0, 2] * z + plane[0, 3]

@@ -138,7 +138,7 @@ class Painter:
         window, hairs = self.regions.brow_hairs(person, rng)
         skin = sheet[window][..., :3]
         melanin = min(person.hair_melanin * 0.85 + 0.15, 1.0)
-        colour = np.minimum(hair_colour(melanin, person.hair_red * 0.6, 0.45 * person.grey) * 0.7, skin * 0.5)
+        colour = np.minimum(hair_colour(melanin, person.hair_red * 0.6, 0.3 * person.grey) * 0.55, skin * 0.36)
         skin += hairs[..., None] * (colour - skin)
 
 
@@ -151,4 +151,5 @@ def hair_colour(melanin: float, red: float, grey: float) -> Floats:
     colour = np.array([np.interp(place, np.arange(len(ramp)), ramp[:, channel]) for channel in range(3)])
     colour *= np.exp(np.array([0.35, -0.22, -0.62]) * red)
     white = np.array([0.50, 0.49, 0.47])
-    return (colour + grey * (white - colour)).astype(np.float32)
+    mixed: Floats = (colour + grey * (white - colour)).astype(np.float32)
+    return mixed

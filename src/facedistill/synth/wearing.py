@@ -116,10 +116,15 @@ def spectacles(frame: Frame, eyes: Floats, brow_z: float, ears: Floats) -> tuple
     thick = max(frame.rim, 0.012)
     arch = np.linspace(0, 1, 6)[:, None]
     bridge = inner_ends[0] * (1 - arch) + inner_ends[1] * arch + np.sin(np.pi * arch) * [0, 0.03, 0.03]
-    meshes.append(_ribbons([bridge - [0, thick / 2, 0], bridge + [0, thick / 2, 0.01], bridge + [0, thick / 2, -0.03]], False))
+    meshes.append(
+        _ribbons(
+            [np.add(bridge, [0, up, back]) for up, back in ((-thick / 2, 0), (thick / 2, 0.01), (thick / 2, -0.03))],
+            False,
+        )
+    )
     for side in range(2):
         arm = outer_ends[side] * (1 - arch) + (ears[side] + [0, 0.06, 0]) * arch
-        meshes.append(_ribbons([arm - [0, thick * 0.8, 0], arm + [0, thick * 0.8, 0]], closed=False))
+        meshes.append(_ribbons([np.add(arm, [0, up, 0]) for up in (-0.8 * thick, 0.8 * thick)], closed=False))
     return _surface(*_join(meshes)), _surface(*_join(lenses))
 
 
@@ -138,7 +143,9 @@ class Wardrobe:
             "shirt": neckline - y,
             "collar": neckline + 0.22 - y,
             "turtleneck": 6.10 - y,
-            "mask": np.minimum.reduce([6.99 - 0.30 * x - y, y - 6.16 + 0.1 * x, 1.5 * (1.12 - angle), z - 0.2]) - inside_out - ears,
+            "mask": np.minimum.reduce([6.99 - 0.30 * x - y, y - 6.16 + 0.1 * x, 1.5 * (1.12 - angle), z - 0.2])
+            - inside_out
+            - ears,
             "scarf": np.minimum(6.62 - 0.1 * angle - y, y - 5.5) - inside_out - ears,
         }
         on_head = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (x < 0.80) & (assets.occlusion > 0.3))
@@ -147,14 +154,16 @@ class Wardrobe:
 
     def ears(self, posed: Floats) -> Floats:
         """Where the temples of spectacles rest, the subject's right ear first, float32 [2, 3]."""
-        return posed[self._rests]
+        rests: Floats = posed[self._rests]
+        return rests
 
     def piece(self, name: str, posed: Floats, normals: Floats, thickness: float) -> tuple[Surface, Floats]:
         """A piece of cloth, and how far inside its outline each of its vertices lies (decimetres).
 
         Args:
             name: "shirt", "collar", "turtleneck", "mask" or "scarf".
-            posed, normals: [V, 3] the skin that it follows.
+            posed: [V, 3] the skin that it follows.
+            normals: [V, 3], of the skin.
             thickness: How far it stands off, decimetres.
         """
         depth = self._depths[name]
