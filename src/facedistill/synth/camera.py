@@ -38,7 +38,8 @@ class Camera:
 
     def position(self) -> Floats:
         """The camera's place in the head frame, float32 [3]."""
-        return (PIVOT + self.rotation.T @ np.array([0, 0, self.distance])).astype(np.float32)
+        place: Floats = (PIVOT + self.rotation.T @ np.array([0, 0, self.distance])).astype(np.float32)
+        return place
 
 
 def rotation_matrix(yaw: float, pitch: float, roll: float) -> Floats:
