@@ -28,7 +28,9 @@ _TILT = np.radians(25)  # the whorl lies this far behind the top
 _SKULL_ROWS, _HANGING_ROWS, _AROUND = 28, 14, 88
 _WIDEST = np.radians(118)  # polar angle where the skull ends and hair hangs free
 MAP_ROWS, MAP_COLUMNS = 128, 640
-_SHELLS = ((0.40, 0.10, 0.45), (0.72, 0.34, 0.78), (1.0, 0.58, 1.0))  # share of the thickness, level, brightness
+# Share of the thickness, level, brightness; the first one throws the shadows, and the sparse outer one goes before the
+# inner one that it hides.
+_SHELLS = ((0.72, 0.34, 0.78), (1.0, 0.58, 1.0), (0.40, 0.10, 0.45))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class HairMesh:
         shade: float32 [N], 0..1, darker near the roots.
         triangles: int32 [T, 3].
         levels: float32 [T], see `raster.rasterise`.
+        shadowing: So many of the first triangles suffice to throw the shadow.
         heights: float32 [MAP_ROWS, MAP_COLUMNS], what the levels are compared with.
         strands: float32 [MAP_ROWS, MAP_COLUMNS], brightness of the strands, 0..1.
     """
@@ -52,6 +55,7 @@ class HairMesh:
     shade: Floats
     triangles: Ints
     levels: Floats
+    shadowing: int
     heights: Floats
     strands: Floats
 
@@ -225,14 +229,28 @@ class HairDresser:
         shells = [inner + share * (outer - inner) for share, _, _ in _SHELLS]
         points = np.concatenate(shells).astype(np.float32)
         copies = len(_SHELLS)
+        highest = np.repeat(_cell_maxima(heights, rows).reshape(-1), 2)  # two triangles a cell
+        kept = [grid[highest > level] + number * count for number, (_, level, _) in enumerate(_SHELLS)]
+        levels = [np.full(len(faces), level, np.float32) for faces, (_, level, _) in zip(kept, _SHELLS, strict=True)]
         return HairMesh(
             points=points,
             normals=np.tile(normals, (copies, 1)).astype(np.float32),
             tangents=np.tile(tangents, (copies, 1)).astype(np.float32),
             places=np.tile(self._places[:rows].reshape(count, 2), (copies, 1)),
             shade=np.repeat(np.array([s for _, _, s in _SHELLS], np.float32), count),
-            triangles=np.concatenate([grid + number * count for number in range(copies)]).astype(np.int32),
-            levels=np.repeat(np.array([level for _, level, _ in _SHELLS], np.float32), len(grid)),
+            triangles=np.concatenate(kept).astype(np.int32),
+            levels=np.concatenate(levels),
+            shadowing=len(kept[0]),
             heights=heights,
             strands=strands,
         )
+
+
+def _cell_maxima(heights: Floats, rows: int) -> Floats:
+    """The highest strand in each cell of the grid: cells with none need not be drawn. [rows - 1, _AROUND]."""
+    down = np.linspace(0, MAP_ROWS - 1, _SKULL_ROWS + _HANGING_ROWS)[:rows]
+    across = np.linspace(0, MAP_COLUMNS, _AROUND + 1)[:-1]
+    spread = cv2.dilate(heights, np.ones((5, 5), np.uint8))  # cells share their rims
+    above = np.maximum.reduceat(spread, down.astype(np.int64), axis=0)[: rows - 1]
+    maxima: Floats = np.maximum.reduceat(above, across.astype(np.int64), axis=1)
+    return maxima

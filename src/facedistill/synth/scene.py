@@ -62,6 +62,7 @@ class Scene:
     places: Floats
     heights: Floats
     attributes: Floats
+    shadowing: int  # so many of the first triangles throw shadows
     culled: int  # so many of the first triangles are closed surfaces, whose backs are never seen
     sheet: Floats
     cover: Floats
@@ -200,6 +201,7 @@ class Dresser:
             places=np.ascontiguousarray(joined[:, PLACE : PLACE + 2]),
             heights=heights,
             attributes=joined,
+            shadowing=sum(map(len, kinds)) - (len(hair.triangles) - hair.shadowing if hair is not None else 0),
             culled=len(self._solid),
             sheet=self._skin(person),
             cover=self._covers.sheet(person, wear.facial_hair),

@@ -17,7 +17,7 @@ ATTRIBUTES = 13
 
 @kernel
 def shade(
-    owner: Ints, weights: Floats, triangles: Ints, kinds: Ints, attributes: Floats,
+    owner: Ints, weights: Floats, nearness: Floats, triangles: Ints, kinds: Ints, attributes: Floats,
     eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
     sheet: Floats, cover: Floats, look: Floats, tints: Floats, eyes: Floats, strands: Floats, hair: Floats,
     plain: Floats,
@@ -27,6 +27,7 @@ def shade(
     Args:
         owner: [2H, 2W], from `raster.rasterise`.
         weights: [2H, 2W, 2], from there too.
+        nearness: [2H, 2W], and this.
         triangles: [T, 3].
         kinds: [T], what each triangle is made of (`SKIN` ...).
         attributes: [V, ATTRIBUTES] per vertex: position, normal, smoothed normal (hair: tangent; not unit), place on
@@ -56,7 +57,8 @@ def shade(
     out = np.empty(3, np.float32)
     for row in range(height):
         for column in range(width):
-            # Where all four samples show one smooth material, its two diagonal ones are enough.
+            # Where all four samples show one smooth material, its two diagonal ones are enough, and where they lie
+            # side by side on it, one.
             y, x = 2 * row, 2 * column
             t, u = owner[y, x], owner[y + 1, x + 1]
             if t < 0 and u < 0 and owner[y, x + 1] < 0 and owner[y + 1, x] < 0:
@@ -65,8 +67,12 @@ def shade(
             if even:
                 t, u = owner[y, x + 1], owner[y + 1, x]
                 even = t >= 0 and u >= 0 and kinds[t] == kinds[u] and kinds[t] == kinds[owner[y, x]]
-            share = 0.5 if even else 0.25
-            for sub in range(0, 4, 3 if even else 1):
+            step = 1
+            if even:
+                first, last = nearness[2 * row, 2 * column], nearness[2 * row + 1, 2 * column + 1]
+                step = 4 if abs(first - last) < 0.003 * first else 3
+            share = 0.25 if step == 1 else (0.5 if step == 3 else 1.0)
+            for sub in range(0, 4, step):
                 y, x = 2 * row + sub // 2, 2 * column + sub % 2
                 t = owner[y, x]
                 if t < 0:

@@ -114,7 +114,14 @@ def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
         ambient=turn_ambient(np.array(conditions.light.ambient, np.float32), rotation),
         direction=direction,
         key=np.array(conditions.light.key, np.float32),
-        shadow=cast_shadows(plane, scene.points, scene.triangles, scene.places, scene.heights, scene.levels),
+        shadow=cast_shadows(
+            plane,
+            scene.points,
+            scene.triangles[: scene.shadowing],
+            scene.places,
+            scene.heights,
+            scene.levels[: scene.shadowing],
+        ),
         plane=plane,
     )
 
@@ -123,7 +130,7 @@ def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, s
     screen = camera.project(scene.points)
     nearness, owner, weights = scene.draw(screen, side)
     covered: Floats = shade(
-        owner, weights, scene.triangles, scene.kinds, scene.attributes,
+        owner, weights, nearness, scene.triangles, scene.kinds, scene.attributes,
         camera.position(), light.ambient, light.direction, light.key, light.plane, light.shadow,
         scene.sheet, scene.cover, scene.look, scene.tints, eye_table, scene.strands, scene.hair, scene.plain,
     )  # fmt: skip
