@@ -9,7 +9,7 @@ from facedistill.synth.noise import cloud
 Floats = NDArray[np.float32]
 
 BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
-_SIDE = 96  # everything is out of focus: it is drawn small
+_SIDE = 72  # everything is out of focus: it is drawn small
 
 
 def draw_background(kind: str, seed: int, size: int) -> Floats:

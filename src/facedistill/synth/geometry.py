@@ -14,8 +14,8 @@ from facedistill.synth.traits import TRAITS
 Floats = NDArray[np.float32]
 
 _CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the model's ages stand for
-_LEFT_EYE, _RIGHT_EYE = 1, -1
 EXPRESSION_LIMIT = 1.0
+_DIMORPHISM = 1.2  # the model's own women and men look more alike than real ones do to a recogniser
 # Where all resting average heads stand afterwards, decimetres: the midpoint of the eyeballs' centres.
 EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
 
@@ -38,7 +38,8 @@ def macro_weights(person: Person, age: float) -> Floats:
     older = float(np.clip((age - _YOUNG) / (_OLD - _YOUNG), 0, 1))
     younger = float(np.clip((_YOUNG - age) / (_YOUNG - _CHILD), 0, 0.6))
     ages = dict(zip(AGES, (younger, 1 - older - younger, older), strict=True))
-    genders = dict(zip(GENDERS, (1 - person.gender, person.gender), strict=True))
+    male = 0.5 + _DIMORPHISM * (person.gender - 0.5)
+    genders = dict(zip(GENDERS, (1 - male, male), strict=True))
     # The exaggeration moves an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
     mixed = np.array(person.ancestry)
     mixed = 1 / 3 + (mixed - 1 / 3) * person.exaggeration

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facedistill.errors import UsageError
 from facedistill.synth.traits import TRAITS
 
-_SPREAD = 0.8  # of all shape traits: at 1, a third of the faces are caricatures that a detector doubts
+_SPREAD = 0.88  # of all shape traits: at 1, a third of the faces are caricatures that a detector doubts
 _SIDE_ASYMMETRY = 0.06  # how far a right eye, ear or cheek strays from the left one
 _PERSON_STREAM = 0x9E50  # keeps a person's random numbers apart from those of the pictures of him
 
@@ -24,7 +24,7 @@ class Person:
         gender: 0 (female) .. 1 (male), nearly always close to an end.
         ancestry: Weights of the model's three ancestries (african, asian, european), summing to 1; a modelling
             parameter, not anybody's race.
-        exaggeration: Factor on the distance of the ancestry from the mean of the three, .9..1.25.
+        exaggeration: Factor on the distance of the ancestry from the mean of the three, 1..1.4.
         weight: -1 (lean) .. 1 (heavy).
         muscle: -1 .. 1.
         shape: float32 [len(TRAITS)], coefficients of `facedistill.synth.traits.TRAITS`, -1..1.
@@ -118,7 +118,7 @@ def draw_person(seed: int, number: int) -> Person:
         age=age,
         gender=gender,
         ancestry=(african, asian, european),
-        exaggeration=float(rng.uniform(0.9, 1.25)),
+        exaggeration=float(rng.uniform(1.0, 1.4)),
         weight=float(np.clip(0.42 * rng.standard_normal() - 0.05, -0.9, 1)),
         muscle=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
         shape=_draw_shape(rng),
