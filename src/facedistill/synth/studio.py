@@ -101,7 +101,8 @@ class Studio:
             + (1 - covered[..., 3:]) * behind
         )
         marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
-        landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED
+        # The raster counts from the edge of the first pixel, landmarks from its centre.
+        landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
         outline = camera.project(self._dresser.face_outline(head.posed))[:, :2] / _OVERSAMPLED
         (x1, y1), (x2, y2) = outline.min(axis=0), outline.max(axis=0)
         return Photo(_develop(picture), landmarks, (float(x1), float(y1), float(x2), float(y2)))
