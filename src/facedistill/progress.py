@@ -6,15 +6,31 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 T = TypeVar("T")
 
 _PATIENCE = 2.0  # seconds without a word
 
 
+class _Rate(ProgressColumn):
+    """Items a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.3g}/s" if task.speed else "")
+
+
 def track(items: Iterable[T], description: str, total: int | None = None, unit: str = "") -> Iterator[T]:
-    """Yields `items`; after two seconds a bar on stderr shows how many are done and the time left.
+    """Yields `items`; after two seconds a bar on stderr shows how many are done, how fast, and the time left.
 
     Args:
         items: Anything iterable.
@@ -29,6 +45,7 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        _Rate(),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(file=sys.stderr))

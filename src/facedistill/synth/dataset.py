@@ -7,9 +7,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from facedistill.faces import crop_convention
 from facedistill.files import atomic_path, write_bytes, write_text
 from facedistill.pictures import encode_picture
 from facedistill.progress import track
-from facedistill.recordio import PROPERTY, write_records
+from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.synth.person import draw_person
 from facedistill.synth.picture import Photographer
 
@@ -102,21 +103,33 @@ def write_synthetic(
     write_text(work / SETTINGS, settings)
     left = [number for number in range(identities) if not _part(work, number).exists()]
     started = time.perf_counter()
-    rendered = _render_all(left, order, workers)
-    for number, part in track(rendered, "rendering people", len(left), unit=f"people, {images} pictures each"):
-        write_bytes(_part(work, number), part)
+    # Closed at once on a stop: worker processes would finish all that waits.
+    with closing(_render_missing(work, left, order, workers)) as pictures:
+        for _ in track(pictures, "rendering people", len(left) * images, unit="pictures"):
+            pass
     seconds = time.perf_counter() - started
-    result = _pack(out, work, identities, images, size, len(left) * images / seconds if left else 0.0)
-    write_text(out / SETTINGS, settings)
-    shutil.rmtree(work)
+    try:
+        result = _pack(out, work, identities, images, size, len(left) * images / seconds if left else 0.0)
+        write_text(out / SETTINGS, settings)
+        shutil.rmtree(work)
+    except OSError as error:
+        raise FacedistillError(
+            f"cannot pack {work}: {error.strerror or error}; mend that and run again, it goes on"
+        ) from error
     return result
 
 
 def _finished(out: Path, settings: str) -> bool:
+    """Whether `out` holds this very set, finished; refuses a folder that holds anything else."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is no folder; give another name")
     for recorded in (out / SETTINGS, out / _WORK / SETTINGS):
         if recorded.exists() and recorded.read_text(encoding="utf-8") != settings:
             raise UsageError(f"{out} was rendered with other settings; give another folder, or delete it")
     if (out / SETTINGS).exists():
+        for name in (RECORDS, INDEX, PROPERTY, LABELS):
+            if not (out / name).exists():
+                raise FacedistillError(f"{out} has lost its {name}; delete the folder and render it again")
         return True
     if out.exists() and any(path.name != _WORK for path in out.iterdir()) and not (out / _WORK).exists():
         raise UsageError(f"{out} is not empty and was not made by this command; give another folder")
@@ -127,7 +140,15 @@ def _part(work: Path, number: int) -> Path:
     return work / f"{number:08d}.npz"
 
 
-def _render_all(numbers: list[int], order: _Order, workers: int | None) -> Iterator[tuple[int, bytes]]:
+def _render_missing(work: Path, numbers: list[int], order: _Order, workers: int | None) -> Generator[int]:
+    """Renders people and keeps each one's part; yields once a picture, for the progress bar."""
+    with closing(_render_all(numbers, order, workers)) as rendered:
+        for number, part in rendered:
+            write_bytes(_part(work, number), part)
+            yield from range(order.images)
+
+
+def _render_all(numbers: list[int], order: _Order, workers: int | None) -> Generator[tuple[int, bytes]]:
     """Number and finished part of each identity."""
     workers = min(workers or os.cpu_count() or 1, max(1, len(numbers)))
     jobs = [(number, order) for number in numbers]

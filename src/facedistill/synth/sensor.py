@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
+from facedistill.pictures import decode_picture, encode_picture
 
 MOTION = 0.12  # share of pictures with motion blur
 SOFT = 0.35  # share of pictures out of focus
@@ -79,9 +80,7 @@ def apply_sensor(image: NDArray[np.uint8], sensor: Sensor, rng: np.random.Genera
         spread = sensor.noise * np.sqrt(0.5 + 2 * np.clip(light, 0, 1))
         light = light + spread * rng.standard_normal(light.shape, dtype=np.float32)
     taken = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
-    options = [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(taken, cv2.COLOR_RGB2BGR), options)
-    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return decode_picture(encode_picture(taken, quality=sensor.jpeg), "a picture just encoded")
 
 
 def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
