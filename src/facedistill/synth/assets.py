@@ -18,7 +18,7 @@ from facedistill.synth.traits import TRAITS
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-VERSION = 1  # of the asset file's content; a file of another version is built anew
+VERSION = 2  # of the asset file's content; a file of another version is built anew
 _PROBE = np.array([0.5, 7.0, 1.0], np.float32)  # where it lands on the sheet tells one layout from another
 PART_NUMBERS = {"skin": 0, "eye": 1, "teeth": 2, "tongue": 3, "lash": 4}
 ANCESTRIES = ("african", "asian", "caucasian")

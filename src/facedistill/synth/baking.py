@@ -16,6 +16,7 @@ Ints = NDArray[np.int32]
 _FAR = 60.0  # so far that perspective vanishes
 _SIDE = 384  # pixels of one look from the sky
 _LOOKS = 160
+_FROM_ABOVE = 0.75  # how much more light comes from straight above than from the side
 
 
 def sample_mask(path: Path, uv: Floats) -> Floats:
@@ -79,7 +80,10 @@ def bake_sheet(points: Floats, places: Floats, triangles: Ints, values: Floats) 
 
 
 def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
-    """Ambient occlusion [V]: the cosine-weighted share of directions from which a vertex is seen, 0..1."""
+    """Ambient occlusion [V]: the cosine-weighted share of directions from which a vertex is seen, 0..1.
+
+    Light comes from above more often than from below, so directions above count for more.
+    """
     normals = vertex_normals(points, triangles)
     golden = np.pi * (3 - np.sqrt(5))
     heights = 1 - 2 * (np.arange(_LOOKS) + 0.5) / _LOOKS
@@ -103,7 +107,7 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
         column = np.clip(screen[:, 0].astype(int), 0, _SIDE - 1)
         row = np.clip(screen[:, 1].astype(int), 0, _SIDE - 1)
         facing = np.maximum(normals @ toward, 0)
-        seen += facing * (nearness[row, column] * (screen[:, 2] - 0.05) < 1)
+        seen += facing * (1 + _FROM_ABOVE * y) * (nearness[row, column] * (screen[:, 2] - 0.05) < 1)
         total += facing
-    share: Floats = (seen / total).astype(np.float32)
+    share: Floats = np.clip(seen / total, 0, 1).astype(np.float32)
     return share

@@ -84,5 +84,5 @@ class Covers:
         strands = smooth_step(1.0 - grown, 1.45 - 0.75 * grown, hairs) * (0.35 + 0.65 * grown)
         self._sheet[(*window, BEARD)] = smooth_step(
             0.02, 0.8, area + 0.30 * (hairs - 0.5) * (area > 0.02)
-        ) * np.maximum(strands, 0.28 * grown + 0.45 * max(grown - 0.55, 0))
+        ) * np.maximum(strands, 0.28 * grown + 1.3 * max(grown - 0.55, 0))
         return self._sheet

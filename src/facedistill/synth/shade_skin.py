@@ -74,7 +74,9 @@ def shade_skin(
         wrap *= 1.0 - 0.7 * hairy
         cosine = sharp + depth * (soft - sharp)
         direct = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0)
-        direct *= 1.0 - wrap + wrap * direct  # about direct ** (1 + wrap), without the power
+        direct *= (1.0 - wrap + wrap * direct) * (
+            0.55 + 0.45 * occlusion
+        )  # about direct ** (1 + wrap), without the power
         spread = 0.40 if ch == 0 else (0.15 if ch == 1 else 0.0)
         through = 0.10 + 0.90 * lit * (1.0 + spread * (1.0 - lit))  # a tenth comes back from all around
         px = nx + depth * (a[6] - nx)

@@ -107,7 +107,7 @@ class Painter:
         for _ in range(count):
             point = np.array([rng.uniform(-0.62, 0.62), rng.uniform(6.25, 7.95), 1.0], np.float32)
             row, column = sheet_place(point)
-            radius = rng.uniform(0.8, 2.4)
+            radius = rng.uniform(0.7, 1.8)
             centre = (round(float(column) * 16), round(float(row) * 16))
             cv2.circle(marks, centre, round(radius * 16), float(rng.uniform(0.4, 1.2)), -1, cv2.LINE_AA, 4)
         blurred: Floats = cv2.GaussianBlur(marks, (0, 0), 0.6).astype(np.float32)
@@ -150,6 +150,6 @@ def hair_colour(melanin: float, red: float, grey: float) -> Floats:
     place = np.clip(melanin, 0, 1) * (len(ramp) - 1)
     colour = np.array([np.interp(place, np.arange(len(ramp)), ramp[:, channel]) for channel in range(3)])
     colour *= np.exp(np.array([0.35, -0.22, -0.62]) * red)
-    white = np.array([0.50, 0.49, 0.47])
+    white = np.array([0.36, 0.355, 0.34])
     mixed: Floats = (colour + grey * (white - colour)).astype(np.float32)
     return mixed
