@@ -150,9 +150,9 @@ class HairDresser:
         thick = (
             style.volume
             * (style.sides + (1 - style.sides) * top)
-            * (1 + (0.13 + 0.25 * curl) * coarse[:_SKULL_ROWS, :, 1])
+            * (1 + (0.10 + 0.07 * curl) * coarse[:_SKULL_ROWS, :, 1])
         )
-        thick = np.maximum(thick, 0.012) * (0.25 + 0.75 * rise[:_SKULL_ROWS])
+        thick = np.maximum(thick, 0.05) * (0.25 + 0.75 * rise[:_SKULL_ROWS])
         thick += 0.10 * style.quiff * smooth_step(0.9, 0.2, angle) * smooth_step(7.6, 8.0, self._resting[..., 1])
         outer = skull + self._outward * thick[..., None].astype(np.float32)
         hanging = self._hang(outer[-1], style, coarse[_SKULL_ROWS:, :, 1], curl)
@@ -191,7 +191,7 @@ class HairDresser:
         angle, front = self._angle, self._front
         # How far strands reach past the hairline, decimetres: a fringe in front, over the ears at the sides.
         reach = style.fringe * front + style.over_ears * (1 - front)
-        ragged = (0.05 + 0.35 * reach) * (strands - 0.5) + 0.03 * lumps
+        ragged = (0.11 + 0.35 * reach) * (strands - 0.5) + 0.03 * lumps
         covered = smooth_step(-0.04, 0.15, inside + reach + ragged)
         heights = covered * (0.30 + 0.70 * strands)
         row = np.arange(MAP_ROWS)[:, None] / MAP_ROWS
