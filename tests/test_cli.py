@@ -55,6 +55,7 @@ def recipe(tmp_path_factory) -> Path:
         "batch_size": 8,
         "validate_every": 4,
         "workers": 0,
+        "test": "held_out",
     }
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(said))
