@@ -1,6 +1,9 @@
-"""Are synthetic crops aligned as real ones are? Prints landmark means, and how MTCNN differs from the labels.
+"""Are synthetic crops aligned as real ones are? Landmarks in the crops, and how MTCNN differs from the labels.
 
-python benchmarks/synth_alignment.py --people 60 --images 6 --json alignment.json
+Both sets are aligned by MTCNN's points, so place, size and tilt agree by construction; what can differ are the faces'
+proportions. They are told apart by `proportion`, the distance between the eyes over that from eyes to mouth.
+
+python benchmarks/synth_alignment.py --people 250 --images 5 --json alignment.json
 """
 
 import argparse
@@ -11,66 +14,88 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets import align_faces, load_orl
-from facedistill.faces import Detector, find_face
+from facedistill.datasets import load_orl
+from facedistill.faces import CROP_112X96, Detector, find_face, similarity_transform
 from facedistill.progress import track
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import Photographer, face_frame
+from facedistill.synth.picture import DETECTOR_YAWS, MIRRORED, Photographer, face_frame
 
+Floats = NDArray[np.float64]
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+FRONTAL = 25  # degrees
 
 
-def redetected(crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Mean landmarks that MTCNN finds in aligned crops, [5, 2] pixels."""
+def in_crop(landmarks: Floats) -> Floats:
+    """Where points [5, 2] of a photo come to lie in the crop that is aligned by them."""
+    matrix = similarity_transform(landmarks, CROP_112X96.template)
+    return np.asarray(landmarks @ matrix[:, :2].T + matrix[:, 2])
+
+
+def real_points() -> Floats:
+    """What MTCNN finds in ORL, in crops; mean [5, 2]."""
     detector = Detector()
-    found = [find_face(detector, crop) for crop in track(crops, "looking at crops")]
-    return np.asarray(np.mean([face.landmarks for face in found if face is not None], axis=0))
+    faces = load_orl()
+    found = [find_face(detector, faces[index].image) for index in track(range(len(faces)), "looking at ORL")]
+    return np.asarray(np.mean([in_crop(face.landmarks) for face in found if face is not None], axis=0))
+
+
+def proportion(points: Floats) -> float:
+    """Eye to eye over eyes to mouth."""
+    return float((points[1, 0] - points[0, 0]) / (points[3:, 1].mean() - points[:2, 1].mean()))
+
+
+def take(people: int, images: int, seed: int) -> list[dict[str, Any]]:
+    """Labels of pictures whose face nothing hides; each with `offset`, MTCNN's points less the labels' own [5, 2]."""
+    photographer = Photographer()
+    rows = []
+    for number, image in track([(person, image) for person in range(people) for image in range(images)], "rendering"):
+        row = photographer.take(draw_person(seed, number), seed, image).labels
+        if row["occlusion"] == "none" and not row["sunglasses"]:
+            labelled, row["points"] = (np.reshape(row[name], (5, 2)) for name in ("landmarks", "landmarks_used"))
+            row["offset"] = (row["points"] - labelled) @ np.linalg.inv(face_frame(labelled))
+            rows.append(row)
+    return rows
+
+
+def offsets_by_yaw(rows: list[dict[str, Any]]) -> Floats:
+    """[len(DETECTOR_YAWS), 5, 2]; pictures that look to the left count as the mirror images of such to the right."""
+    yaw = np.array([row["yaw"] for row in rows])
+    offsets = np.array([row["offset"] for row in rows])
+    offsets = np.concatenate([offsets, offsets[:, MIRRORED] * [-1, 1]])
+    yaw = np.concatenate([yaw, -yaw])
+    return np.array([offsets[np.abs(yaw - middle) < 10].mean(axis=0) for middle in DETECTOR_YAWS])
 
 
 def main() -> None:
     """Renders, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=60)
-    parser.add_argument("--images", type=int, default=6)
+    parser.add_argument("--people", type=int, default=250)
+    parser.add_argument("--images", type=int, default=5)
     parser.add_argument("--seed", type=int, default=77, help="other people than those of a training set")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    photographer = Photographer()
-    offsets, crops, detected, frontal = [], [], 0, 0
-    places = [(person, image) for person in range(options.people) for image in range(options.images)]
-    for number, image in track(places, "rendering"):
-        picture = photographer.take(draw_person(options.seed, number), options.seed, image)
-        detected += picture.labels["detected"]
-        if abs(picture.labels["yaw"]) > 25 or picture.labels["occlusion"] != "none":
-            continue
-        frontal += 1
-        if not picture.labels["detected"]:
-            continue
-        crops.append(picture.crop)
-        labels, used = (np.reshape(picture.labels[name], (5, 2)) for name in ("landmarks", "landmarks_used"))
-        offsets.append((used - labels) @ np.linalg.inv(face_frame(labels)))
-    synthetic, real = redetected(crops), redetected([face.image for face in align_faces(load_orl()).faces.faces])
-    mean, spread = np.mean(offsets, axis=0), np.std(offsets, axis=0)
-    print(
-        f"{'point':20}{'synthetic x, y':>18}{'ORL x, y':>18}{'difference, px':>18}{'MTCNN - label':>20}{'spread':>16}"
-    )
-    for k, name in enumerate(POINTS):
-        pair, other, gap = synthetic[k], real[k], synthetic[k] - real[k]
-        print(
-            f"{name:20}{pair[0]:9.2f}{pair[1]:9.2f}{other[0]:9.2f}{other[1]:9.2f}{gap[0]:9.2f}{gap[1]:9.2f}"
-            f"{mean[k, 0]:10.4f}{mean[k, 1]:10.4f}{spread[k, 0]:8.3f}{spread[k, 1]:8.3f}"
-        )
-    found: dict[str, Any] = {
-        "pictures": len(places),
-        "detected": detected / len(places),
-        "near_frontal_detected": len(crops) / frontal,
-        "synthetic": synthetic.tolist(),
-        "orl": real.tolist(),
-        "offsets": mean.tolist(),
+    rows = take(options.people, options.images, options.seed)
+    detected = [row for row in rows if row["detected"]]
+    frontal = [row for row in detected if abs(row["yaw"]) < FRONTAL and row["pitch"] < 15]
+    sets = {
+        "template": CROP_112X96.template,
+        "ORL": real_points(),
+        "synthetic": np.mean([in_crop(row["points"]) for row in frontal], axis=0),
     }
-    print(f"detected: {found['detected']:.1%} of all, {found['near_frontal_detected']:.1%} of near-frontal, unoccluded")
+    print(f"{'point':20}" + "".join(f"{name + ' x, y':>18}" for name in sets))
+    for k, name in enumerate(POINTS):
+        print(f"{name:20}" + "".join(f"{points[k, 0]:10.2f}{points[k, 1]:8.2f}" for points in sets.values()))
+    print(f"{'proportion':20}" + "".join(f"{proportion(points):18.3f}" for points in sets.values()))
+    offsets = offsets_by_yaw(detected)
+    print("MTCNN less labels, right and down in units of the distance between the eyes:")
+    for yaw, offset in zip(DETECTOR_YAWS, offsets, strict=True):
+        print(f"  yaw {yaw:2}: {np.round(offset, 3).tolist()}")
+    share = len(detected) / len(rows)
+    print(f"detected: {share:.1%} of the pictures whose face nothing hides")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        content = {name: points.tolist() for name, points in sets.items()}
+        content |= {"offsets": offsets.tolist(), "yaws": list(DETECTOR_YAWS)}
+        options.json.write_text(json.dumps(content | {"detected": share}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Whole face sets of synthetic people: reproducible, resumable, labelled, and readable by everything else."""
 
+import shutil
+
 import numpy as np
 import pyarrow.parquet
 import pytest
 
 from facedistill.cli import main
 from facedistill.datasets import open_face_set
-from facedistill.errors import UsageError
+from facedistill.errors import FacedistillError, UsageError
 from facedistill.synth import dataset
 from facedistill.synth.dataset import LABELS, write_synthetic
-from facedistill.synth.picture import as_detected, face_frame
 from facedistill.synth.preview import contact_sheet, sorted_sheet
 
 PEOPLE, PICTURES = 3, 2
@@ -92,6 +93,19 @@ def test_what_cannot_be_is_refused(written, changes, reason):
         write_synthetic(written[0], **{"identities": PEOPLE, "images": PICTURES, "seed": 5, **changes})
 
 
+def test_a_file_in_the_folders_place_is_refused(tmp_path):
+    (tmp_path / "set").write_text("")
+    with pytest.raises(UsageError, match="no folder"):
+        write_synthetic(tmp_path / "set", PEOPLE, PICTURES)
+
+
+def test_a_finished_set_that_lost_a_file_says_so(written, tmp_path):
+    shutil.copytree(written[0], tmp_path / "set")
+    (tmp_path / "set" / LABELS).unlink()
+    with pytest.raises(FacedistillError, match=LABELS):
+        write_synthetic(tmp_path / "set", PEOPLE, PICTURES, seed=5)
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(UsageError, match="not empty"):
@@ -104,15 +118,6 @@ def test_the_command_writes_set_and_preview(tmp_path, capsys):
     assert "4 pictures of 2 people" in capsys.readouterr().out
     assert (tmp_path / "set" / "preview.png").read_bytes().startswith(b"\x89PNG")
     assert open_face_set(tmp_path / "set").size == (112, 112)
-
-
-@pytest.mark.parametrize("angle", [0, 20, -35])
-def test_the_face_frame_turns_and_grows_with_the_face(angle):
-    upright = np.array([[30.0, 50], [66, 50], [48, 72], [33, 92], [63, 92]])
-    a = np.radians(angle)
-    turn = 2 * np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
-    np.testing.assert_allclose(face_frame(upright @ turn), face_frame(upright) @ turn, atol=1e-9)
-    np.testing.assert_allclose(as_detected(upright @ turn), as_detected(upright) @ turn, atol=1e-9)
 
 
 def test_contact_sheets_hold_every_picture_once():

@@ -19,9 +19,18 @@ _EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance betwee
 _FARTHEST = 0.35  # interocular distances; a detection whose landmarks lie farther off is of something else
 
 # Where MTCNN sees eyes, nose tip and mouth corners, relative to the labels: right and down in the face's own frame, in
-# units of the distance between the eyes. Means over near-frontal pictures, both sides alike, as
-# benchmarks/synth_alignment.py prints them.
-DETECTOR_OFFSETS = np.array([[-0.003, 0.008], [0.003, 0.008], [0.0, -0.109], [-0.005, 0.029], [0.005, 0.029]])
+# units of the distance between the eyes, for a face that looks to the picture's right. Means as
+# benchmarks/synth_alignment.py prints them; a face that looks to the left is the mirror image of one that looks right.
+DETECTOR_YAWS = (0, 20, 40, 60)
+DETECTOR_OFFSETS = np.array(
+    [
+        [[0.001, -0.005], [-0.001, -0.005], [0.0, -0.082], [-0.008, 0.03], [0.008, 0.03]],
+        [[-0.001, -0.014], [0.014, -0.006], [0.004, -0.098], [-0.037, 0.032], [-0.021, 0.052]],
+        [[-0.031, -0.029], [0.02, 0.008], [-0.035, -0.118], [-0.101, 0.041], [-0.053, 0.091]],
+        [[-0.082, -0.054], [0.052, -0.006], [-0.092, -0.148], [-0.171, 0.042], [-0.059, 0.118]],
+    ]
+)
+MIRRORED = [1, 0, 2, 4, 3]  # the landmark that each one becomes in a mirror
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +74,7 @@ class Photographer:
         shot = self._studio.render(person, conditions, PHOTO_SIZE)
         rng = np.random.default_rng((seed, person.number, number, _NOISE_STREAM))
         photo = apply_sensor(shot.image, conditions.sensor, rng)
-        expected = as_detected(shot.landmarks)
+        expected = as_detected(shot.landmarks, conditions.pose.yaw)
         found = find_face(self._detector, photo)
         detected = found is not None and _same_face(found.landmarks, expected)
         points = found.landmarks if found is not None and detected else expected
@@ -80,9 +89,15 @@ class Photographer:
         return Picture(crop, photo, labels)
 
 
-def as_detected(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The labels' points moved to where MTCNN would see them, [5, 2]."""
-    return np.asarray(landmarks + DETECTOR_OFFSETS @ face_frame(landmarks), dtype=np.float64)
+def as_detected(landmarks: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
+    """The labels' points [5, 2] of a face turned by `yaw` degrees, moved to where MTCNN would see them, [5, 2]."""
+    above = int(np.clip(np.searchsorted(DETECTOR_YAWS, abs(yaw)), 1, len(DETECTOR_YAWS) - 1))
+    low, high = DETECTOR_YAWS[above - 1], DETECTOR_YAWS[above]
+    share = min((abs(yaw) - low) / (high - low), 1.0)
+    offsets = (1 - share) * DETECTOR_OFFSETS[above - 1] + share * DETECTOR_OFFSETS[above]
+    if yaw < 0:
+        offsets = offsets[MIRRORED] * [-1, 1]
+    return np.asarray(landmarks + offsets @ face_frame(landmarks), dtype=np.float64)
 
 
 def face_frame(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
