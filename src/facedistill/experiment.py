@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.backbones import embed_crops, load_backbone
-from facedistill.datasets import FaceSet
+from facedistill.datasets import FaceSet, load_orl, open_face_set
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import calibrate_thresholds, evaluate, sweep
 from facedistill.evaluation.report import write_report
@@ -31,7 +31,14 @@ from facedistill.training.data import ShownFaces
 from facedistill.training.knowledge import Knowledge
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.run_folder import RECIPE, open_run_folder, versions
-from facedistill.training.setup import TrainingFaces, build_task, build_variances, check_names, open_training_faces
+from facedistill.training.setup import (
+    ORL,
+    TrainingFaces,
+    build_task,
+    build_variances,
+    check_names,
+    open_training_faces,
+)
 
 SUMMARY = "summary.json"
 REPORT = "report.html"
@@ -242,4 +249,9 @@ def _tested_on(recipe: Recipe, faces: TrainingFaces) -> dict[str, Any]:
             "pictures": len(faces.held_out),
             "note": "people of the same set as the training people, none of them trained on",
         }
-    return {"set": recipe.test, "identities": None, "pictures": None, "note": "another set than the training set"}
+    people = pictures = None
+    if not recipe.test.endswith(".bin"):  # whose pairs do not say whom they show
+        tested = load_orl() if recipe.test == ORL else open_face_set(recipe.test)
+        people, pictures = tested.classes, len(tested)
+    note = "another set than the training set" if recipe.test != recipe.data.faces else "the training set itself"
+    return {"set": recipe.test, "identities": people, "pictures": pictures, "note": note}
