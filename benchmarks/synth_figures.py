@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facedistill.datasets import load_orl
+from facedistill.datasets import align_faces, load_orl
 from facedistill.faces import Detector, align, find_face
 from facedistill.progress import track
 from facedistill.synth.conditions import draw_conditions
@@ -103,14 +103,8 @@ def probe_accuracy(synthetic: np.ndarray, labels: np.ndarray, real: np.ndarray, 
 
 def real_crops() -> tuple[np.ndarray, np.ndarray]:
     """The 400 ORL pictures, aligned like everything else."""
-    detector = Detector()
-    crops, labels = [], []
-    for face in track(load_orl(), "aligning ORL", unit="pictures"):
-        found = find_face(detector, face.image)
-        if found is not None:
-            crops.append(align(face.image, found.landmarks))
-            labels.append(face.label)
-    return np.array(crops), np.array(labels)
+    faces = align_faces(load_orl()).faces
+    return np.array([face.image for face in faces.faces]), faces.labels
 
 
 def main() -> None:
