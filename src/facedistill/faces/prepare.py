@@ -4,19 +4,13 @@ import csv
 import hashlib
 import io
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Generator, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import cv2
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces.crops import crop_convention
@@ -26,6 +20,7 @@ from facedistill.files import write_bytes, write_text
 from facedistill.pictures import MAX_BYTES, encode_picture
 from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
+from facedistill.workers import in_processes
 
 REJECTS, PEOPLE, SETTINGS = "rejects.csv", "people.csv", "prepare.json"
 _WORK = ".prepare"
@@ -176,23 +171,9 @@ def _crops(
     photos: Path, files: list[str], standard: Standard, workers: int | None
 ) -> Generator[tuple[bytes | None, str | None]]:
     """For each file its encoded crop, or None and the reason."""
-    workers = workers or os.cpu_count() or 1
-    jobs = [(photos / file, standard) for file in files]
     _start_worker()  # here even when others work: what is wrong with the detector is told once and clearly
-    if workers == 1 or len(files) < 2:
-        yield from map(_crop_file, jobs)
-        return
-    # Spawned, not forked: onnxruntime's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_pool_worker)
-    try:
-        yield from pool.map(_crop_file, jobs, chunksize=4)
-    except BrokenProcessPool as error:
-        raise FacedistillError(
-            "a worker process was killed, perhaps for want of memory; run again with fewer --workers, it goes on"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    jobs = [(photos / file, standard) for file in files]
+    yield from in_processes(_crop_file, jobs, _start_worker, workers, chunk=4)
 
 
 _detector: Detector | None = None
@@ -201,12 +182,6 @@ _detector: Detector | None = None
 def _start_worker() -> None:
     global _detector
     _detector = Detector(threads=1)
-
-
-def _start_pool_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    cv2.setNumThreads(0)
-    _start_worker()
 
 
 def _crop_file(job: tuple[Path, Standard]) -> tuple[bytes | None, str | None]:

@@ -2,20 +2,14 @@
 
 import io
 import json
-import multiprocessing
-import os
 import shutil
-import signal
 import time
 from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
@@ -26,6 +20,7 @@ from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.synth.person import draw_person
 from facedistill.synth.picture import Photographer
+from facedistill.workers import in_processes
 
 LABELS, SETTINGS = "labels.parquet", "synth.json"
 _WORK = ".synth"
@@ -142,30 +137,11 @@ def _part(work: Path, number: int) -> Path:
 
 def _render_missing(work: Path, numbers: list[int], order: _Order, workers: int | None) -> Generator[int]:
     """Renders people and keeps each one's part; yields once a picture, for the progress bar."""
-    with closing(_render_all(numbers, order, workers)) as rendered:
+    jobs = [(number, order) for number in numbers]
+    with closing(in_processes(_render_identity, jobs, _start_worker, workers)) as rendered:
         for number, part in rendered:
             write_bytes(_part(work, number), part)
             yield from range(order.images)
-
-
-def _render_all(numbers: list[int], order: _Order, workers: int | None) -> Generator[tuple[int, bytes]]:
-    """Number and finished part of each identity."""
-    workers = min(workers or os.cpu_count() or 1, max(1, len(numbers)))
-    jobs = [(number, order) for number in numbers]
-    if workers == 1:
-        _start_worker()
-        yield from map(_render_identity, jobs)
-        return
-    context = multiprocessing.get_context("spawn")  # onnxruntime's threads do not survive a fork
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_pool_worker)
-    try:
-        yield from pool.map(_render_identity, jobs)
-    except BrokenProcessPool as error:
-        raise FacedistillError(
-            "a worker process was killed, perhaps for want of memory; run again with fewer --workers, it goes on"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 _photographer: Photographer | None = None
@@ -175,12 +151,6 @@ def _start_worker() -> None:
     global _photographer  # one a process: making it takes longer than many pictures
     if _photographer is None:
         _photographer = Photographer()
-
-
-def _start_pool_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    cv2.setNumThreads(0)
-    _start_worker()
 
 
 def _render_identity(job: tuple[int, _Order]) -> tuple[int, bytes]:

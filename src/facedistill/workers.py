@@ -1,0 +1,75 @@
+"""Work spread over processes: results in order, and an end that Ctrl-C or a killed process cannot spoil."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import TypeVar
+
+import cv2
+
+from facedistill.errors import FacedistillError
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+# The processes are the parallelism; threads inside them only fight over the cores.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def in_processes(
+    work: Callable[[J], R], jobs: Sequence[J], start: Callable[[], None], workers: int | None, chunk: int = 1
+) -> Generator[R]:
+    """Yields `work(job)` for each job, in order; close it to stop early.
+
+    Args:
+        work: A module's function; what it keeps between jobs is made by `start`.
+        jobs: What it is called with.
+        start: Called once in each process before its first job.
+        workers: Processes; None takes one per core. One works in this process.
+        chunk: Jobs handed over at once.
+
+    Raises:
+        FacedistillError: A process was killed.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    if workers <= 1:
+        start()
+        yield from map(work, jobs)
+        return
+    # Spawned, not forked: onnxruntime's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with _environment(_ONE_THREAD):
+        pool = ProcessPoolExecutor(workers, context, initializer=_start_process, initargs=(start,))
+        try:
+            yield from pool.map(work, jobs, chunksize=chunk)
+        except BrokenProcessPool as error:
+            raise FacedistillError(
+                "a worker process was killed, perhaps for want of memory; run again with fewer --workers, it goes on"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _start_process(start: Callable[[], None]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    cv2.setNumThreads(0)
+    start()
+
+
+@contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    """Variables for processes that are started inside."""
+    former = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
