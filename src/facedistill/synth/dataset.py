@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.faces import crop_convention
+from facedistill.faces import Detector, crop_convention
 from facedistill.files import atomic_path, write_bytes, write_text
 from facedistill.pictures import encode_picture
 from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
+from facedistill.synth.assets import load_assets
 from facedistill.synth.person import draw_person
 from facedistill.synth.picture import Photographer
 from facedistill.workers import in_processes
@@ -137,6 +138,9 @@ def _part(work: Path, number: int) -> Path:
 
 def _render_missing(work: Path, numbers: list[int], order: _Order, workers: int | None) -> Generator[int]:
     """Renders people and keeps each one's part; yields once a picture, for the progress bar."""
+    if numbers:  # what is missing is made once, and what is wrong is told clearly, before processes need it
+        load_assets()
+        Detector()
     jobs = [(number, order) for number in numbers]
     with closing(in_processes(_render_identity, jobs, _start_worker, workers)) as rendered:
         for number, part in rendered:

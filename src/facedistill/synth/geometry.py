@@ -57,6 +57,14 @@ def macro_weights(person: Person, age: float) -> Floats:
     return np.array(weights, np.float32)
 
 
+def _blend(weights: Floats, shapes: Floats) -> Floats:
+    """The weighted sum of `shapes` [N, V, 3], in their order: BLAS would round by the number of its threads."""
+    total = np.zeros(shapes.shape[1:], np.float32)
+    for index in np.flatnonzero(weights):
+        total += weights[index] * shapes[index]
+    return total
+
+
 class Sculptor:
     """Shapes heads out of the blend shapes; remembers the last person's own part."""
 
@@ -82,7 +90,7 @@ class Sculptor:
             raise UsageError(f"unknown expression {unknown[0]!r}; known are {', '.join(self._number_of)}")
         assets = self._assets
         neutral = assets.points + self._local(person)
-        neutral += np.tensordot(macro_weights(person, age), assets.macros, 1)
+        neutral += _blend(macro_weights(person, age), assets.macros)
         centres = self.eye_centres(neutral)
         neutral += EYES_AT - centres.mean(axis=0)
         resting = _resting(person)
@@ -102,8 +110,8 @@ class Sculptor:
         if self._last is None or self._last[0] is not person:
             low = np.array([-min(c, 0) if trait.low else 0 for c, trait in zip(person.shape, TRAITS, strict=True)])
             high = np.maximum(person.shape, 0)
-            moves = np.tensordot(low.astype(np.float32), self._assets.lows, 1)
-            moves += np.tensordot(high.astype(np.float32), self._assets.highs, 1)
+            moves = _blend(low.astype(np.float32), self._assets.lows)
+            moves += _blend(high.astype(np.float32), self._assets.highs)
             self._last = person, moves
         return self._last[1]
 
