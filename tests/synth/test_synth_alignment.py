@@ -36,7 +36,7 @@ def test_the_face_frame_does_not_vanish_in_profile():
 def near_frontal():
     """Labels of pictures that look like ORL's: nothing hides the face, and it was found."""
     photographer = Photographer()
-    rows = [photographer.take(draw_person(4, number), 4, image).labels for number in range(80) for image in range(4)]
+    rows = [photographer.take(draw_person(4, number), 4, image).labels for number in range(150) for image in range(4)]
     return [
         row | {name: np.reshape(row[name], (5, 2)) for name in ("landmarks", "landmarks_used")}
         for row in rows
