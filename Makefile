@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RUN := runs/quickstart
+EXAMPLES := $(RUN)/examples
 
 .PHONY: quickstart test test-all lint docs
 
@@ -13,6 +15,9 @@ $(READY): pyproject.toml constraints.txt
 
 quickstart: $(READY)
 	$(BIN)/facedistill distill recipes/quickstart.yaml
+	$(BIN)/facedistill verify $(EXAMPLES)/one.png $(EXAMPLES)/one_again.png --model $(RUN)/student.onnx
+	$(BIN)/facedistill verify $(EXAMPLES)/one.png $(EXAMPLES)/another.png --model $(RUN)/student.onnx
+	@echo "Now open $(RUN)/report.html"
 
 # One process a core, each with one thread: small nets gain nothing from more.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile

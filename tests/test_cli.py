@@ -78,6 +78,7 @@ def test_distill_leaves_models_figures_and_a_page(run):
     for model in summary["models"].values():
         assert set(model["sweep"]) == {"native", "30", "20", "16", "12", "8", "both"}
         assert 0 <= model["sweep"]["16"]["eer"] <= 1
+    assert {path.name for path in (run / "examples").iterdir()} == {"one.png", "one_again.png", "another.png"}
     for folder in (run, run / "control"):
         assert (folder / "metrics.jsonl").read_text().count("validation") == 2
     metadata = onnx.load(run / "student.onnx").metadata_props[0].value

@@ -20,9 +20,10 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import calibrate_thresholds, evaluate, sweep
 from facedistill.evaluation.report import write_report
 from facedistill.export import export_model, file_cost, latencies_ms
-from facedistill.files import write_text
+from facedistill.files import write_bytes, write_text
 from facedistill.losses import LOSSES
 from facedistill.model_file import NATIVE, ModelMetadata
+from facedistill.pictures import encode_picture
 from facedistill.recipe import HARD, HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
 from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, open_store
@@ -42,6 +43,7 @@ from facedistill.training.setup import (
 
 SUMMARY = "summary.json"
 REPORT = "report.html"
+EXAMPLES = "examples"
 TEACHER, STUDENT, CONTROL = "teacher", "student", "control"
 
 _VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
@@ -86,6 +88,7 @@ def run(recipe: Recipe) -> dict[str, Any]:
         files[name] = folder / f"{name}.onnx"
         _export(net, faces, files[name])
     summary = _prove(recipe, faces, teacher, files, seconds)
+    _write_examples(recipe, faces, folder)
     write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
     write_report(folder / REPORT, summary)
     return summary
@@ -239,6 +242,22 @@ def _test(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
         return dict(sweep(embed, faces.held_out, failed=faces.failed))
     (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
     return dict(result)
+
+
+def _write_examples(recipe: Recipe, faces: TrainingFaces, folder: Path) -> None:
+    """Three photos of two people who were not trained on, to try `facedistill verify` with."""
+    tested: FaceSet | None = load_orl() if recipe.test == ORL else faces.held_out
+    if tested is None:
+        return
+    # ORL's own photos, where the faces come from there: an aligned crop is not what a camera gives.
+    photos = {face.key: face.image for face in load_orl().faces} if ORL in (recipe.test, recipe.data.faces) else {}
+    person = int(np.argmax(np.bincount(tested.labels) > 1))
+    one, one_again = np.flatnonzero(tested.labels == person)[:2]
+    another = np.flatnonzero(tested.labels != person)[0]
+    for name, index in (("one", one), ("one_again", one_again), ("another", another)):
+        face = tested[int(index)]
+        picture = encode_picture(photos.get(face.key, face.image), ".png")
+        write_bytes(folder / EXAMPLES / f"{name}.png", picture)
 
 
 def _tested_on(recipe: Recipe, faces: TrainingFaces) -> dict[str, Any]:
