@@ -227,6 +227,24 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, monkeypatch,
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"losses: [1,", id="cut off"),
+        pytest.param(b"[1, 2]", id="a list"),
+        pytest.param(bytes(range(256)), id="no text"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_named(tmp_path, capsys, content):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    assert main(["distill", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "broken.yaml" in said
+    assert said.count("\n") == 1
+
+
 def test_another_recipe_in_the_same_folder_is_refused(run, recipe, capsys):
     assert main(["distill", str(recipe), "--seed", "7"]) == 2
     assert "another recipe" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from rich.console import Console
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.recipe import Recipe
-from facedistill.recipe_file import one_line, recipe_of, recipe_parser
+from facedistill.recipe_file import check_recipe_file, one_line, recipe_of, recipe_parser
 
 
 def prepare(
@@ -209,8 +209,11 @@ def _recipe_file_first(words: list[str]) -> list[str]:
     command, first, *rest = words
     if first == "--resume" and rest:
         run, *rest = rest
-        return [command, "--config", str(Path(run) / "recipe.yaml"), "--out", run, *rest]
-    return words if first.startswith("-") else [command, "--config", first, *rest]
+        first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
+    elif first.startswith("-"):
+        return words
+    check_recipe_file(Path(first))
+    return [command, "--config", first, *rest]
 
 
 def _crop_size(text: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from argparse import ArgumentError
 from dataclasses import fields
 from pathlib import Path
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from facedistill.errors import UsageError
@@ -16,11 +17,28 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         UsageError: The file is missing, or a key or a value is wrong; the message names it.
     """
+    check_recipe_file(path)
     parser = recipe_parser()
     try:
         return recipe_of(parser, parser.parse_path(str(path)))
     except (ArgumentError, TypeError) as error:
         raise UsageError(f"{path}: {one_line(error)}") from error
+
+
+def check_recipe_file(path: Path) -> None:
+    """Refuses what is no YAML mapping, naming the file; what the keys mean is checked by the parser.
+
+    Raises:
+        UsageError: The file is missing, no text, or holds no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {path}: {error.strerror or error}; give a YAML file") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"the recipe {path} is no YAML: {one_line(error)[:200]}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"the recipe {path} is empty or no mapping; copy one of recipes/ and edit it")
 
 
 def recipe_parser() -> ArgumentParser:
