@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from facedistill.errors import FacedistillError, UsageError
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+_ROWS_AT_ONCE = 4096
 
 Float = NDArray[np.float64]
 
@@ -38,13 +39,22 @@ class ErrorCurve:
         The line is what deciding among tied pairs by a fair coin would give, as does the 1/2 in `auc`.
         Without a tie between a genuine and an impostor score it is the plain crossing of the two steps.
         """
+        fmr, fnmr = self._around_eer()
+        before, after = fnmr[0] - fmr[0], fmr[1] - fnmr[1]
+        along = before / (before + after)
+        return float(fmr[0] + along * (fmr[1] - fmr[0]))
+
+    def eer_range(self) -> tuple[float, float]:
+        """The least and the greatest `eer` that any order among the pairs of one threshold could give."""
+        fmr, fnmr = self._around_eer()
+        return float(max(fmr[0], fnmr[1])), float(min(fmr[1], fnmr[0]))
+
+    def _around_eer(self) -> tuple[Float, Float]:
+        """FMR [2] and FNMR [2] of the two neighbouring thresholds between which FMR comes to exceed FNMR."""
         fmr = np.concatenate(([0.0], self.fmr))
         fnmr = 1.0 - np.concatenate(([0.0], self.tmr))
         crossed = int(np.argmax(fmr >= fnmr))  # never 0: the curve starts at FMR 0, FNMR 1
-        before = fnmr[crossed - 1] - fmr[crossed - 1]
-        after = fmr[crossed] - fnmr[crossed]
-        along = before / (before + after)
-        return float(fmr[crossed - 1] + along * (fmr[crossed] - fmr[crossed - 1]))
+        return fmr[crossed - 1 : crossed + 1], fnmr[crossed - 1 : crossed + 1]
 
     def auc(self) -> float:
         """The chance that a genuine pair outscores an impostor pair, ties counted 1/2 (Mann-Whitney)."""
@@ -139,11 +149,19 @@ def supported(fars: Iterable[float], same: ArrayLike) -> list[float]:
     Raises:
         UsageError: A rate is not between 0 and 1.
     """
-    rates = list(fars)
+    return supported_by(fars, int(np.count_nonzero(~np.asarray(same, dtype=bool))))
+
+
+def supported_by(rates: Iterable[float], trials: int) -> list[float]:
+    """Those of `rates` that are at least one of `trials`.
+
+    Raises:
+        UsageError: A rate is not between 0 and 1.
+    """
+    rates = list(rates)
     if wrong := [rate for rate in rates if not 0 < rate < 1]:
         raise UsageError(f"a false accept rate lies between 0 and 1, not {wrong[0]}")
-    impostors = int(np.count_nonzero(~np.asarray(same, dtype=bool)))
-    return [rate for rate in rates if rate * impostors >= 1 - 1e-9]  # 1e-3 * 1000 may round below 1
+    return [rate for rate in rates if rate * trials >= 1 - 1e-9]  # 1e-3 * 1000 may round below 1
 
 
 def require_both_classes(same: NDArray[np.bool_]) -> None:
@@ -153,10 +171,15 @@ def require_both_classes(same: NDArray[np.bool_]) -> None:
         FacedistillError: As said.
     """
     genuine = int(np.count_nonzero(same))
-    if genuine == 0 or genuine == len(same):
+    require_pairs(genuine, len(same) - genuine)
+
+
+def require_pairs(genuine: int, impostors: int) -> None:
+    """`require_both_classes` of pairs that were counted."""
+    if genuine == 0 or impostors == 0:
         raise FacedistillError(
             f"verification needs pairs of the same and of different people, but there are {genuine} genuine "
-            f"and {len(same) - genuine} impostor pairs; give it at least two people, one of them twice"
+            f"and {impostors} impostor pairs; give it at least two people, one of them twice"
         )
 
 
@@ -184,11 +207,36 @@ def unit_rows(embeddings: ArrayLike, what: str) -> Float:
         FacedistillError: A row is zero, NaN or infinite: such a row has no direction to compare.
     """
     rows = np.asarray(embeddings, dtype=np.float64)
+    return _unit(rows, _largest(rows, what))
+
+
+def unit_rows32(embeddings: ArrayLike, what: str) -> NDArray[np.float32]:
+    """`unit_rows` in float32, for millions of rows: float64 is held of a few thousand at a time.
+
+    Arguments and errors as for `unit_rows`.
+    """
+    rows = np.asarray(embeddings)
+    if rows.dtype.kind != "f":
+        rows = rows.astype(np.float64)
+    largest = _largest(rows, what)
+    unit = np.empty(rows.shape, dtype=np.float32)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        unit[part] = _unit(rows[part].astype(np.float64), largest[part])
+    return unit
+
+
+def _largest(rows: NDArray[np.floating], what: str) -> Float:
+    """The largest size of a value in each row [N, 1]; refuses rows that have no direction."""
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise UsageError(f"{what} must be embeddings [N, D], not an array of shape {rows.shape}")
-    largest = np.abs(rows).max(axis=1, keepdims=True)
+    largest: Float = np.maximum(rows.max(axis=1, keepdims=True), -rows.min(axis=1, keepdims=True)).astype(np.float64)
     if bad := np.flatnonzero(~np.isfinite(largest[:, 0]) | (largest[:, 0] == 0)).tolist():
         raise FacedistillError(f"{len(bad)} rows of {what} are zero, NaN or infinite (first: row {bad[0]})")
+    return largest
+
+
+def _unit(rows: Float, largest: Float) -> Float:
     rows = rows / largest  # keeps the squares of very small or large rows representable
     unit: Float = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
