@@ -60,11 +60,11 @@ def all_pairs(people: Int, ordered: bool, draws: Int) -> Trial:
     sides = np.stack((people[left], people[right]), axis=1)
     identities = draws.shape[1]
 
+    everybody = np.arange(identities)
+
     def tables() -> Iterator[Float]:
         for counts in draws.astype(np.float64):
-            table = np.outer(counts, counts)
-            np.fill_diagonal(table, counts)
-            yield table.ravel()
+            yield pair_counts(counts, everybody[:, None], everybody).ravel()
 
     return Trial(
         left, right, same, identity_folds(sides, FOLDS), sides[:, 0] * identities + sides[:, 1], tables, balanced=True
@@ -118,7 +118,26 @@ def draw(units: int, replicates: int, seed: int) -> Int:
     """
     if replicates < 0:
         raise UsageError(f"bootstrap must be 0 or more resamples, not {replicates}")
-    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=replicates)
+    return np.array(list(draw_each(units, replicates, seed)), dtype=np.int64).reshape(replicates, units)
+
+
+def draw_each(units: int, replicates: int, seed: int) -> Iterator[Int]:
+    """The rows of `draw` one by one, for more units than memory holds `replicates` times."""
+    random, chances = np.random.default_rng(seed), np.full(units, 1 / units)
+    for _ in range(replicates):
+        yield random.multinomial(units, chances)
+
+
+def pair_counts(counts: Float, left: Int, right: Int) -> Float:
+    """How often pairs count when identity i was drawn `counts[i]` times, see `all_pairs`.
+
+    Args:
+        counts: float64 [I].
+        left: int64, who is on the one side of each pair.
+        right: int64, who is on the other; the shapes are broadcast.
+    """
+    weights: Float = np.where(left == right, counts[left], counts[left] * counts[right])
+    return weights
 
 
 def verification_cell(trial: Trial, scores: Float) -> Cell:
