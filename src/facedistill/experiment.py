@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from facedistill.backbones import embed_crops, load_backbone
 from facedistill.datasets import FaceSet, load_orl, open_face_set
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation import calibrate_thresholds, evaluate, sweep
+from facedistill.evaluation import calibrate, evaluate, sweep
+from facedistill.evaluation.calibration import as_metadata
 from facedistill.evaluation.report import write_report
 from facedistill.export import export_model, file_cost, latencies_ms
 from facedistill.files import write_bytes, write_text
@@ -168,16 +169,17 @@ def _validator(faces: FaceSet) -> Validate:
 def _export(recipe: Recipe, faces: TrainingFaces, out: Path) -> float:
     backbone = load_backbone(recipe.folder / BEST)
     embed = partial(embed_crops, backbone)
-    thresholds, calibration = {}, "not calibrated: the recipe keeps no people for validation"
+    calibrated: dict[str, Any] = {}
+    calibration = "not calibrated: the recipe keeps no people for validation"
     if faces.validation is not None:
-        thresholds = calibrate_thresholds(embed, faces.validation)
+        calibrated = as_metadata(calibrate(embed, faces.validation))
         people, pictures = faces.validation.classes, len(faces.validation)
         calibration = f"on {pictures} pictures of {people} people of {recipe.data.faces} that were not trained on"
     metadata = ModelMetadata(
         name=recipe.name,
         crop_size=recipe.student.input_size,
         embedding_size=backbone.embedding_size,
-        thresholds=thresholds,
+        **calibrated,
         calibration=calibration,
         data_digest=faces.train.digest,
         recipe_digest=recipe.digest,

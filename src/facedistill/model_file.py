@@ -4,14 +4,36 @@ Input `uint8 [B, H, W, 3]` RGB, output a unit-length float32 embedding `[B, D]`.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Self
+from itertools import pairwise
+from typing import Any, Self
 
 from facedistill.errors import FacedistillError
 
 METADATA_KEY = "facedistill"
 NATIVE = "native"
+BOTH_PREFIX = "both "
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """The probability of "same person" as a function of the similarity, when either answer is as likely beforehand.
+
+    1 / (1 + exp(-(slope * similarity + offset))): Platt 1999, "Probabilistic outputs for support vector machines".
+
+    Attributes:
+        slope: 0 or more, so that a higher similarity never makes the same person less likely.
+        offset: Log-odds at similarity 0.
+    """
+
+    slope: float
+    offset: float
+
+    def __call__(self, similarity: float) -> float:
+        """The probability, 0..1, at a cosine similarity."""
+        return 0.5 + 0.5 * math.tanh((self.slope * similarity + self.offset) / 2)  # never overflows
 
 
 @dataclass(frozen=True)
@@ -22,9 +44,14 @@ class ModelMetadata:
         name: A short name for people.
         crop_size: (height, width) of the aligned crop the net expects.
         embedding_size: Length of the embedding.
-        thresholds: Resolution ("native" or rows in pixels, e.g. "16") -> FMR ("1e-1".."1e-4") ->
-            the least cosine similarity called the same person. Only FMRs that the calibration pairs support appear.
-        calibration: One sentence: on whom the thresholds were measured.
+        thresholds: Condition -> FMR ("1e-1".."1e-6") -> the least cosine similarity called the same person. Only FMRs
+            that the calibration pairs support appear. A condition is "native", or the smaller face's rows ("16": the
+            other face is native; "both 16": both are so small).
+        threshold_intervals: As `thresholds`, with 95 % intervals [low, high].
+        probability: Condition -> similarity -> probability of the same person at even odds.
+        reliability: Condition -> how well the probability kept its word on people it was not fitted on: "ece", the
+            expected calibration error, and "bins", the reliability diagram (see `evaluation.probability.Reliability`).
+        calibration: One sentence: on whom all that was measured.
         data_digest: SHA-256 of the training face set.
         recipe_digest: SHA-256 of the resolved recipe.
         licence: What a user may do with the weights, and what they were trained on.
@@ -34,6 +61,9 @@ class ModelMetadata:
     crop_size: tuple[int, int]
     embedding_size: int
     thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    threshold_intervals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    probability: dict[str, Logistic] = field(default_factory=dict)
+    reliability: dict[str, dict[str, Any]] = field(default_factory=dict)
     calibration: str = ""
     data_digest: str = ""
     recipe_digest: str = ""
@@ -45,7 +75,7 @@ class ModelMetadata:
 
     @classmethod
     def from_map(cls, entries: Mapping[str, str], source: str) -> Self:
-        """Reads the metadata back.
+        """Reads the metadata back; those of files from before the intervals and probabilities are read too.
 
         Args:
             entries: The ONNX file's metadata map.
@@ -59,6 +89,28 @@ class ModelMetadata:
         try:
             values = json.loads(entries[METADATA_KEY])
             values["crop_size"] = tuple(int(side) for side in values["crop_size"])
+            _check_thresholds(values.get("thresholds", {}))
+            values["probability"] = {at: _logistic(at, said) for at, said in values.get("probability", {}).items()}
             return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FacedistillError(f"{source}: its metadata is damaged ({error}); export the model again") from error
+
+
+def _check_thresholds(thresholds: Mapping[str, Mapping[str, float]]) -> None:
+    """Raises ValueError where a name is none, or where a stricter rate has a laxer threshold."""
+    for condition, said in thresholds.items():
+        if not condition.removeprefix(BOTH_PREFIX).isdecimal() and condition != NATIVE:
+            raise ValueError(f"thresholds are of {condition!r}, which is no resolution")
+        by_rate = sorted((float(rate), rate) for rate in said)
+        values = [said[rate] for _, rate in by_rate]
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"a threshold at {condition} is not finite")
+        if any(strict < lax for strict, lax in pairwise(values)):
+            raise ValueError(f"the thresholds at {condition} are out of order: a smaller FMR needs a higher one")
+
+
+def _logistic(condition: str, said: Mapping[str, Any]) -> Logistic:
+    slope, offset = float(said["slope"]), float(said["offset"])
+    if not (math.isfinite(offset) and 0 <= slope < math.inf):
+        raise ValueError(f"the probability at {condition} has slope {slope:g} and offset {offset:g}")
+    return Logistic(slope, offset)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation import calibrate_thresholds, identify, sweep, verify_pairs
+from facedistill.evaluation import identify, sweep, verify_pairs
 from facedistill.evaluation.metrics import eer
 from facedistill.evaluation.sweep import sweep_pairs
 from facedistill.evaluation.trials import MOST_PICTURES, all_pairs, draw
@@ -175,18 +175,6 @@ def test_a_listed_pair_sweep_follows_the_list(faces):
     both = verify_pairs(degraded[left], degraded[right], same)
     assert table["both"]["8"]["auc"] == pytest.approx(both.auc, abs=1e-9)
     assert table["both"]["8"]["auc"] != table["8"]["auc"]
-
-
-def test_thresholds_hold_their_promise(faces):
-    thresholds = calibrate_thresholds(embed, faces, (8,))
-    assert set(thresholds) == {"native", "8"}
-    assert list(thresholds["8"]) == ["1e-1", "1e-2", "1e-3"]  # 1440 ordered impostor pairs
-    assert list(thresholds["native"]) == ["1e-1", "1e-2"]  # 720 unordered ones
-    probes, gallery = (rows / np.linalg.norm(rows, axis=1)[:, None] for rows in (embed_all(faces, 8), embed_all(faces)))
-    impostors = (probes @ gallery.T)[faces.labels[:, None] != faces.labels]
-    for fmr, threshold in thresholds["8"].items():
-        assert np.mean(impostors >= threshold + 1e-12) <= float(fmr)
-        assert np.mean(impostors >= threshold - 1e-9) > float(fmr)
 
 
 class Nobody(Pictures):

@@ -1,42 +1,128 @@
-"""Thresholds for the model file: at which similarity a wrong match is how rare, at each resolution."""
+"""What a similarity means at each resolution: thresholds with their uncertainty, and a probability."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from facedistill.datasets import FaceSet
-from facedistill.evaluation.metrics import FARS, Ranking, supported
+from facedistill.evaluation.metrics import Float, Ranking, supported
+from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
-from facedistill.evaluation.trials import picture_pairs
-from facedistill.model_file import NATIVE
+from facedistill.evaluation.trials import Int, draw, interval, picture_pairs
+from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
+from facedistill.progress import track
 
-_NAMES = dict(zip(FARS, ("1e-1", "1e-2", "1e-3", "1e-4"), strict=True))
+FMRS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5, "1e-6": 1e-6}
 
 
-def calibrate_thresholds(
-    embed: Embed, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS
-) -> dict[str, dict[str, float]]:
-    """The least similarity at which at most a share FMR of the set's impostor pairs matches.
+@dataclass(frozen=True)
+class Calibration:
+    """What the similarities of one condition mean.
 
-    The probe is degraded, the gallery native, as in use: a poor camera picture against a good enrolment.
+    Attributes:
+        thresholds: FMR ("1e-1".."1e-6") -> the least similarity at which at most that share of impostor pairs matches.
+            An FMR below one impostor pair's share does not appear.
+        intervals: FMR -> [low, high], 95 % percentile bootstrap over identities. No replicate can show two people more
+            alike than the measured ones, so at an FMR of a few pairs the upper end is too low.
+        probability: Similarity -> probability of the same person at even odds.
+        reliability: Of the probability, on people it was not fitted on.
+        genuine: Pairs of the same person.
+        impostors: Pairs of different people.
+    """
+
+    thresholds: dict[str, float]
+    intervals: dict[str, list[float]]
+    probability: Logistic
+    reliability: Reliability
+    genuine: int
+    impostors: int
+
+
+def calibrate(
+    embed: Embed, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS, bootstrap: int = 200, seed: int = 0
+) -> dict[str, Calibration]:
+    """Calibrates a model on a face set, by resolution.
+
+    Each resolution is calibrated twice: one face degraded and the other native, as when a poor camera meets a good
+    enrolment; and both degraded. Two blurred faces resemble each other: at the threshold of the first case, they
+    may match many times as often as promised.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
-        faces: Aligned crops; the people must not be those the net was trained on.
-        resolutions: Rows of the degraded probe.
+        faces: Aligned crops of at least four people; the people must not be those the net was trained on.
+        resolutions: Rows of the degraded faces.
+        bootstrap: Resamples behind the intervals; 0 leaves them out.
+        seed: Of the resamples.
 
     Returns:
-        {"native": {"1e-1": threshold, ...}, "30": {...}, ...}: what `ModelMetadata.thresholds` holds. An FMR below
-        one impostor pair's share does not appear.
+        {"native": ..., "30": ..., "both 30": ..., ...}.
 
     Raises:
         UsageError, FacedistillError: As for `sweep`.
     """
     images, people = read_faces(faces)
     embeddings = embed_at(embed, images, resolutions)
-    thresholds = {}
-    for name, probes in embeddings.items():
-        left, right, same = picture_pairs(people, ordered=name != NATIVE)
-        curve = Ranking(np.clip(probes @ embeddings[NATIVE].T, -1.0, 1.0)[left, right], same).curve()
-        thresholds[name] = {_NAMES[fmr]: curve.threshold_at(fmr) for fmr in supported(FARS, same)}
-    return thresholds
+    draws = draw(int(people.max()) + 1, bootstrap, seed)
+    native = embeddings.pop(NATIVE)
+    conditions = {NATIVE: (native, native)}
+    for name, rows in embeddings.items():
+        conditions |= {name: (rows, native), BOTH_PREFIX + name: (rows, rows)}
+    return {
+        name: _calibrate_condition(probes, gallery, people, draws)
+        for name, (probes, gallery) in track(conditions.items(), "calibrating", len(conditions), unit="conditions")
+    }
+
+
+def as_metadata(calibrations: dict[str, Calibration]) -> dict[str, dict[str, Any]]:
+    """The calibration as the fields of `ModelMetadata` hold it."""
+    return {
+        "thresholds": {name: found.thresholds for name, found in calibrations.items()},
+        "threshold_intervals": {name: found.intervals for name, found in calibrations.items() if found.intervals},
+        "probability": {name: found.probability for name, found in calibrations.items()},
+        "reliability": {
+            name: asdict(found.reliability) | {"genuine": found.genuine, "impostors": found.impostors}
+            for name, found in calibrations.items()
+        },
+    }
+
+
+def _calibrate_condition(probes: Float, gallery: Float, people: Int, draws: Int) -> Calibration:
+    left, right, same = picture_pairs(people, ordered=probes is not gallery)
+    sides = np.stack((people[left], people[right]), axis=1)
+    scores = np.clip(probes @ gallery.T, -1.0, 1.0)[left, right]
+    curve = Ranking(scores, same).curve()
+    rates = {name: fmr for name, fmr in FMRS.items() if supported([fmr], same)}
+    return Calibration(
+        thresholds={name: curve.threshold_at(fmr) for name, fmr in rates.items()},
+        intervals=_intervals(scores[~same], sides[~same], rates, draws),
+        probability=fit_probability(scores, same),
+        reliability=measure_reliability(scores, same, sides),
+        genuine=int(np.count_nonzero(same)),
+        impostors=int(np.count_nonzero(~same)),
+    )
+
+
+def _intervals(scores: Float, sides: Int, rates: dict[str, float], draws: Int) -> dict[str, list[float]]:
+    """The intervals of the thresholds; a pair of people drawn n and m times counts n * m times."""
+    if not rates:
+        return {}
+    order = np.argsort(-scores, kind="stable")
+    descending = scores[order]
+    units = (sides[:, 0] * draws.shape[1] + sides[:, 1])[order]
+    pairs = np.bincount(units, minlength=draws.shape[1] ** 2)
+    found: dict[str, list[float]] = {name: [] for name in rates}
+    for counts in draws.astype(np.float64):
+        weights = np.outer(counts, counts).ravel()
+        total = float(weights @ pairs)
+        if not total:  # everybody in this replicate is the same person
+            continue
+        for count in (len(units) // 4, len(units)):  # nearly always the highest quarter holds all thresholds
+            shares = np.cumsum(weights[units[:count]]) / total
+            if count and shares[-1] > max(rates.values()):
+                break
+        for name, fmr in rates.items():
+            first_too_many = int(np.searchsorted(shares, fmr, side="right"))
+            found[name].append(float(np.nextafter(descending[first_too_many], np.inf)))
+    return {name: bounds for name, values in found.items() for bounds in interval(name, values).values()}
