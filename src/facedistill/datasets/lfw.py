@@ -52,7 +52,8 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         names = ", ".join(missing)
         raise FacedistillError(f"{folder} lacks {len(missing)} of {len(numbers)} pictures: {names}; unpack it again")
     same = np.array([len(row) == 3 for row in rows[1:]], dtype=np.bool_)
-    return PairSet(str(pairs_txt), tuple(numbers), np.array(first, np.int64), np.array(second, np.int64), same)
+    folds = int(rows[0][0]) if len(rows[0]) == 2 else 1
+    return PairSet(str(pairs_txt), tuple(numbers), np.array(first, np.int64), np.array(second, np.int64), same, folds)
 
 
 def _pair_count(head: list[str]) -> int:

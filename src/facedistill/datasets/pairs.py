@@ -20,6 +20,7 @@ class PairSet:
         first: int64 [P], the pairs' first pictures as indices into `pictures`.
         second: int64 [P], the pairs' second pictures.
         same: bool [P].
+        folds: Of how many consecutive stretches of equal length the list is made, each to be judged by the others.
     """
 
     source: str
@@ -27,6 +28,7 @@ class PairSet:
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     same: NDArray[np.bool_]
+    folds: int = 10
 
     def __post_init__(self) -> None:
         if not len(self.first) == len(self.second) == len(self.same):

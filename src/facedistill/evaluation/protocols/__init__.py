@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.errors import UsageError
-from facedistill.evaluation.protocols import bins, face_set, orl
+from facedistill.evaluation.protocols import bins, face_set, ijb, lfw, megaface, orl, ytf
 from facedistill.evaluation.protocols.protocol import Figures, Protocol
 from facedistill.evaluation.sweep import Embed
 from facedistill.registry import check_options, look_up
@@ -15,7 +15,13 @@ from facedistill.registry import check_options, look_up
 __all__ = ["PROTOCOLS", "Protocol", "evaluate", "result_tables"]
 
 # Called as NAME:PATH.
-PROTOCOLS: dict[str, Protocol] = {}
+PROTOCOLS: dict[str, Protocol] = {
+    "lfw": lfw.PROTOCOL,
+    "ytf": ytf.PROTOCOL,
+    "ijbb": ijb.IJBB,
+    "ijbc": ijb.IJBC,
+    "megaface": megaface.PROTOCOL,
+}
 
 
 def evaluate(

@@ -13,8 +13,8 @@ from facedistill.evaluation.sweep import Embed, sweep
 NAME = "orl"
 
 
-def run(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
-    """What `sweep` gives; pictures in which no face was found are counted in `fte`. `path` plays no part."""
+def run(embed: Embed, _path: Path, size: tuple[int, int]) -> Figures:
+    """What `sweep` gives; pictures in which no face was found are counted in `fte`."""
     aligned = align_faces(load_orl(), size)
     return sweep(embed, aligned.faces, failed=len(aligned.failed))
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.evaluation.protocols.protocol import Figures
+from facedistill.evaluation.report import sweep_table
 from facedistill.evaluation.sweep import Embed
-from facedistill.evaluation.tables import sweep_table
 from facedistill.faces import recrop
 
 

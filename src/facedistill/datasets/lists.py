@@ -1,0 +1,61 @@
+"""What the readers of a protocol's lists share: their text, and the pictures that they promise."""
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from facedistill.errors import FacedistillError, UsageError
+
+_MOST_BYTES = 2 << 30
+_NAMED = 5
+
+
+def read_list(path: Path, what: str) -> str:
+    """The text of a list.
+
+    Args:
+        path: The file.
+        what: What it is, for the message.
+
+    Raises:
+        UsageError: It is missing, no text, or larger than 2 GiB.
+    """
+    try:
+        if path.is_file() and path.stat().st_size > _MOST_BYTES:
+            raise UsageError(f"{what} {path} is larger than {_MOST_BYTES >> 30} GiB; it is no such list")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"cannot read {what} {path}: {reason}; see docs/protocols.md for the layout") from error
+
+
+def is_inside(name: str) -> bool:
+    """Whether a listed path stays within the folder that it is relative to."""
+    path = PurePosixPath(name)
+    return bool(name.strip()) and "\0" not in name and not path.is_absolute() and ".." not in path.parts
+
+
+def first_folder(root: Path, names: Iterable[str]) -> Path:
+    """The first of the folders `names` that lies in `root`; `root` itself where none does."""
+    return next((root / name for name in names if (root / name).is_dir()), root)
+
+
+def require_files(paths: Iterable[Path], source: Path) -> None:
+    """Refuses a list that names pictures which are not there.
+
+    Raises:
+        FacedistillError: Some are missing; the first of them are named.
+    """
+    paths = list(paths)
+    missing = [path for path in paths if not _is_file(path)]
+    if missing:
+        names = ", ".join(str(path) for path in missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        raise FacedistillError(
+            f"{len(missing)} of the {len(paths)} pictures that {source} names are missing: {names}; unpack them again"
+        )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no folder allows such a name
+        return False

@@ -1,0 +1,170 @@
+"""IJB-B and IJB-C: templates of pictures and video frames, 1:1 and 1:N.
+
+On disk: a folder that holds `loose_crop/*.jpg` and, in `meta` or in itself, with NAME = ijbb or ijbc:
+
+- `NAME_face_tid_mid.txt`: lines `picture template media`;
+- `NAME_name_5pts_score.txt`: lines `picture`, x y of five landmarks in that picture, score;
+- `NAME_template_pair_label.txt`: lines `template template 1 or 0`;
+- `NAME_1N_gallery_G1.csv`, `NAME_1N_gallery_G2.csv` (or S1, S2), `NAME_1N_probe_mixed.csv`: columns TEMPLATE_ID and
+  SUBJECT_ID, further ones are passed over. All three may be absent; then there are no 1:N figures.
+
+A template is the sum over its media of the mean over each medium's unit embeddings, normalised. Neither mirror images
+nor detection scores play a part.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from facedistill.datasets.ijb import IjbSet, Roster, read_ijb
+from facedistill.evaluation.metrics import Float, paired_cosines
+from facedistill.evaluation.protocols.crops import CropReader, embed_crops
+from facedistill.evaluation.protocols.pairs import failure_text, with_failures
+from facedistill.evaluation.protocols.protocol import Figures, Protocol, figure_table, percent, rate_rows
+from facedistill.evaluation.protocols.templates import TemplateSums
+from facedistill.evaluation.search import SearchMetric
+from facedistill.evaluation.streaming import FMRS, VerificationMetric
+from facedistill.evaluation.sweep import Embed
+from facedistill.progress import track
+
+RANKS = (1, 5, 10)
+FPIRS = (0.01, 0.1)
+
+_PAIRS_AT_ONCE = 1 << 16
+
+Bool = NDArray[np.bool_]
+
+
+def run(name: str, embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+    """Template verification, and search in two galleries.
+
+    A template without a usable picture failed to enrol: its genuine pairs match at no threshold, its impostor pairs
+    are left out of the FAR; its mated searches find nobody, as do searches for the person of such a gallery template;
+    its unmated searches are left out of the FPIR. So no failure makes a figure better.
+
+    Args:
+        name: "ijbb" or "ijbc", how the meta files' names begin.
+        embed: As in `evaluate`.
+        path: The set's folder.
+        size: As in `evaluate`.
+
+    Returns:
+        "verification" {eer, auc, tar_at_far {"1e-06": ...}, genuine, impostors, failed_pairs}; "identification"
+        {"rank_k", "tpir_at_fpir", each the mean of both galleries, "galleries" {"G1": the same, identities, mated,
+        unmated, failed_searches}} or None; "templates", "failed_templates", "fte" (their share), "failures"
+        {"pictures", "unreadable", "no_face"}. Rates that the pairs or probes cannot show do not appear.
+    """
+    ijb = read_ijb(path, name)
+    reader = CropReader(size)
+    usable, templates = _templates(embed, ijb, reader)
+    return {
+        "verification": _verify(ijb, usable, templates),
+        "identification": _identify(ijb, usable, templates),
+        "templates": len(usable),
+        "failed_templates": int((~usable).sum()),
+        "fte": float(np.mean(~usable)),
+        "failures": reader.failures,
+    }
+
+
+def tables(title: str, figures: Figures) -> list[Table]:
+    """A table of 1:1, and one of 1:N where there is any."""
+    one = figures["verification"]
+    rows = [*rate_rows("TAR at FAR", one["tar_at_far"]), ("EER", percent(one["eer"])), ("AUC", percent(one["auc"]))]
+    note = (
+        f"{one['genuine']} genuine and {one['impostors']} impostor pairs; {figures['failed_templates']} of "
+        f"{figures['templates']} templates failed to enrol and match nobody; {failure_text(figures['failures'])}"
+    )
+    if (many := figures["identification"]) is None:
+        return [figure_table(f"{title}, 1:1", ("", "%"), rows, f"{note}; no 1:N lists were given")]
+    parts = [many, *many["galleries"].values()]
+    lines = [(f"rank {rank}", *(percent(part["rank_k"][rank]) for part in parts)) for rank in many["rank_k"]]
+    lines += [
+        (f"TPIR at FPIR {fpir}", *(percent(part["tpir_at_fpir"].get(fpir)) for part in parts))
+        for fpir in many["galleries"]["G1"]["tpir_at_fpir"]
+    ]
+    galleries = "; ".join(
+        f"{key}: {part['identities']} people, {part['mated']} mated and {part['unmated']} unmated probes"
+        for key, part in many["galleries"].items()
+    )
+    return [
+        figure_table(f"{title}, 1:1", ("", "%"), rows, note),
+        figure_table(f"{title}, 1:N", ("", "mean %", *(f"{key} %" for key in many["galleries"])), lines, galleries),
+    ]
+
+
+def _templates(embed: Embed, ijb: IjbSet, reader: CropReader) -> tuple[Bool, Float]:
+    """Which templates hold a usable picture, and unit rows [T, D]."""
+    media, medium = np.unique(np.stack((ijb.templates, ijb.media)), axis=1, return_inverse=True)
+    medium = medium.reshape(-1)
+    crops = (
+        reader.read_at(picture, ijb.landmarks[index])
+        for index, picture in track(enumerate(ijb.pictures), "embedding faces", total=len(ijb.pictures))
+    )
+    by_medium, by_template = TemplateSums(media.shape[1]), TemplateSums(len(ijb.template_ids))
+    for places, rows in embed_crops(embed, crops, "the faces"):
+        by_medium.add(medium[places], rows)
+    filled, means = by_medium.means()
+    by_template.add(media[0, filled], means)
+    return by_template.unit("the templates")
+
+
+def _verify(ijb: IjbSet, usable: Bool, templates: Float) -> Figures:
+    compared = usable[ijb.first] & usable[ijb.second]
+    metric = VerificationMetric(exact=True)
+    first, second, same = ijb.first[compared], ijb.second[compared], ijb.same[compared]
+    for start in range(0, len(same), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        metric.update(paired_cosines(templates[first[part]], templates[second[part]]), same[part])
+    figures = metric.compute()
+    curve = with_failures(figures.curve, compared, ijb.same)
+    return {
+        "eer": curve.eer(),
+        "auc": curve.auc(),
+        "tar_at_far": {f"{far:g}": curve.tar_at(far) for far in FMRS[::-1] if far in figures.tar_at_far},
+        "genuine": int(ijb.same.sum()),
+        "impostors": int((~ijb.same).sum()),
+        "failed_pairs": int((~compared).sum()),
+    }
+
+
+def _identify(ijb: IjbSet, usable: Bool, templates: Float) -> Figures | None:
+    if ijb.probes is None:
+        return None
+    probes = ijb.probes
+    found = {key: _search(gallery, probes, usable, templates) for key, gallery in ijb.galleries.items()}
+    shared = [fpir for fpir in found["G1"]["tpir_at_fpir"] if fpir in found["G2"]["tpir_at_fpir"]]
+    return {
+        "rank_k": {str(rank): float(np.mean([part["rank_k"][str(rank)] for part in found.values()])) for rank in RANKS},
+        "tpir_at_fpir": {
+            fpir: float(np.mean([part["tpir_at_fpir"][fpir] for part in found.values()])) for fpir in shared
+        },
+        "galleries": found,
+    }
+
+
+def _search(gallery: Roster, probes: Roster, usable: Bool, templates: Float) -> Figures:
+    """Rank-k of the mated probes, and TPIR (first, and at or above the threshold) at FPIRs of the unmated ones."""
+    enrolled, searchable = usable[gallery.templates], usable[probes.templates]
+    mated = np.isin(probes.subjects, gallery.subjects)
+    possible = np.isin(probes.subjects, gallery.subjects[enrolled])
+    searched = searchable & (possible | ~mated)
+    metric = SearchMetric(templates[gallery.templates[enrolled]], gallery.subjects[enrolled], ranks=(1,))
+    metric.update(templates[probes.templates[searched]], probes.subjects[searched])
+    metric.update_failed(mated=int((mated & ~searched).sum()))
+    figures = metric.compute(FPIRS)
+    return {
+        "rank_k": {str(rank): figures.rank_k(rank) for rank in RANKS},
+        "tpir_at_fpir": {f"{fpir:g}": tpir for fpir, tpir in figures.tpir_at_fpir[1].items()},
+        "identities": len(gallery.subjects),
+        "mated": int(mated.sum()),
+        "unmated": int((~mated).sum()),
+        "failed_searches": int((~searched).sum()),
+    }
+
+
+IJBB = Protocol(partial(run, "ijbb"), tables)
+IJBC = Protocol(partial(run, "ijbc"), tables)
