@@ -17,7 +17,7 @@ from facedistill.synth.person import draw_person
 from facedistill.synth.studio import Studio
 from facedistill.synth.texture import skin_colour
 from facedistill.synth.traits import TRAITS
-from facedistill.synth.wearing import FRAMES
+from facedistill.synth.spectacles import FRAMES
 
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_MOUTH, RIGHT_MOUTH = range(5)
 

@@ -1,50 +1,86 @@
-"""Spectacle lenses: they darken what is behind them and mirror a little of the light."""
+"""Spectacles in the picture: thin rims, their shadow, and lenses that tint and mirror a little."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.synth.baking import blank_buffers
 from facedistill.synth.camera import PIVOT, Camera
 from facedistill.synth.light import Light
-from facedistill.synth.raster import NOTHING, rasterise
-from facedistill.synth.wearing import Surface
+from facedistill.synth.spectacles import Spectacles
+from facedistill.synth.strokes import pane, stroke
 
 Floats = NDArray[np.float32]
+
+_STAND_OFF = 0.14  # decimetres from the rims to the skin that their shadow falls on
+_LARGEST_SHIFT = 4.0  # pixels of the shadow
 
 
 @dataclass(frozen=True, eq=False)
 class Lenses:
-    """Two lenses; `clear` is what share of the light they let through."""
+    """Spectacles to lay over a shaded picture.
 
-    glass: Surface
-    clear: float
+    Attributes:
+        spectacles: Where they stand.
+        colour: Linear RGB of the rims.
+        tint: 0 (clear) .. 1 (black) of the lenses.
+    """
+
+    spectacles: Spectacles
+    colour: tuple[float, float, float]
+    tint: float
 
     def lay_over(self, covered: Floats, nearness: Floats, camera: Camera, light: Light) -> None:
-        """Changes a shaded picture [H, W, 4] where a lens is in front of `nearness` [2H, 2W]."""
-        screen = camera.project(self.glass.points)
-        _, owner, weights = blank_buffers(*nearness.shape)
-        levels = np.full(len(self.glass.triangles), -1, np.float32)
-        blank = np.zeros((1, 1), np.float32)
-        rasterise(
-            screen, self.glass.triangles, 0, False, screen[:, :2].copy(), blank, levels, nearness.copy(), owner, weights
-        )
-        seen = (owner != NOTHING).astype(np.float32)
+        """Changes a shaded picture [H, W, 4] where spectacles are in front of `nearness` [2H, 2W]."""
         rows, columns = covered.shape[:2]
-        share = seen.reshape(rows, 2, columns, 2).mean(axis=(1, 3))
-        where = np.flatnonzero(share.any(axis=1))
+        rim, gleam, glass, down = (np.zeros((rows, columns), np.float32) for _ in range(4))
+        for line in self.spectacles.lines:
+            seen = camera.project(line[:, :3])
+            scale = camera.focal / seen[:, 2] / 2
+            path = np.stack([seen[:, 0] / 2, seen[:, 1] / 2, 1 / seen[:, 2], line[:, 3] / 2 * scale, line[:, 4]], 1)
+            stroke(path.astype(np.float32), nearness, rim, gleam)
+        for outline in self.spectacles.panes:
+            seen = camera.project(outline)
+            flat = np.stack([seen[:, 0] / 2, seen[:, 1] / 2, 1 / seen[:, 2]], axis=1)
+            pane(flat.astype(np.float32), nearness, glass, down)
+        where = np.flatnonzero((rim + glass).any(axis=1))
         if not len(where):
             return
-        band = slice(int(where[0]), int(where[-1]) + 1)
-        y = np.linspace(1, 0, band.stop - band.start, dtype=np.float32)[:, None]
-        x = np.linspace(-1, 1, columns, dtype=np.float32)[None]
-        # A slanting sheen, brighter towards the top, stronger where the lens faces what lights it.
+        band = slice(max(int(where[0]) - 5, 0), min(int(where[-1]) + 6, rows))
+        self._shadow(covered[band], rim[band], camera, light)
+        self._glaze(covered[band], glass[band], down[band], camera, light)
+        lit = np.maximum(light.ambient[0] + 0.4 * light.ambient[2], 0) + 0.5 * light.key
+        metal = np.array(self.colour, np.float32) * (0.55 + 0.6 * gleam[band, :, None]) + 0.05 * gleam[band, :, None]
+        share = rim[band, :, None]
+        covered[band, :, :3] += share * (metal * lit - covered[band, :, :3])
+        covered[band, :, 3:] += share * (1 - covered[band, :, 3:])
+
+    def _shadow(self, covered: Floats, rim: Floats, camera: Camera, light: Light) -> None:
+        """What the rims keep from the skin behind them: blurred, and moved away from the light."""
+        right, up, toward = (camera.rotation @ light.direction).tolist()
+        if toward < 0.15:
+            return
+        shift = _STAND_OFF * camera.focal / camera.distance / 2 / toward
+        x, y = np.clip([-shift * right, shift * up], -_LARGEST_SHIFT, _LARGEST_SHIFT)
+        moved = cv2.warpAffine(rim, np.array([[1, 0, x], [0, 1, y]], np.float32), rim.shape[::-1])
+        key, sky = float(light.key.mean()), float(light.ambient[0].mean())
+        strength = 0.55 * key / (key + sky + 1e-6)
+        covered[..., :3] *= 1 - strength * cv2.GaussianBlur(moved, (0, 0), 1.1)[..., None]
+
+    def _glaze(self, covered: Floats, glass: Floats, down: Floats, camera: Camera, light: Light) -> None:
+        """The lenses: tinted more towards their top, mirroring the sky there."""
         toward = camera.position() - PIVOT
         facing = max(float(toward @ light.direction) / float(np.linalg.norm(toward)), 0.0)
-        sheen = (0.006 + 0.025 * y**2) * (1 + 1.5 * facing) * (1 + 0.5 * np.sin(4 * x + 3 * y))
+        hue = np.array(self.colour, np.float32)
+        hue = 0.75 + 0.25 * hue / max(float(hue.max()), 1e-6)
+        dark = self.tint * (1.0 - 0.22 * down * (self.tint > 0.5))[..., None]
+        through = (0.97 * (1 - dark)) * hue if self.tint > 0.5 else 0.97 * (1 - dark)
+        share = glass[..., None]
+        covered[..., :3] *= 1 - share + share * through
+        x = np.linspace(-1, 1, glass.shape[1], dtype=np.float32)[None]
+        slanting = 0.6 + 0.4 * np.sin(5 * x + 2.5 * down)
+        sheen = (0.004 + (0.012 + 0.045 * self.tint) * (1 - down) ** 2) * (1 + facing) * slanting
         mirrored = np.maximum(light.ambient[0] + light.ambient[2], 0) + 0.3 * light.key
-        through = 1 - share[band, :, None] * (1 - 0.94 * self.clear)
-        covered[band, :, :3] *= through
-        covered[band, :, :3] += (share[band] * sheen)[..., None] * mirrored
-        covered[band, :, 3] += share[band] * (1 - self.clear) * (1 - covered[band, :, 3])
+        covered[..., :3] += (glass * sheen)[..., None] * mirrored
+        covered[..., 3] += glass * self.tint * (1 - covered[..., 3])

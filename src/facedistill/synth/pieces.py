@@ -31,8 +31,9 @@ from facedistill.synth.shade import (
     TONGUE,
 )
 from facedistill.synth.shade_skin import BEARD, CHEEKS, COVERS, LIDS, LIPS, ROOTS
+from facedistill.synth.spectacles import FRAMES
 from facedistill.synth.texture import hair_colour
-from facedistill.synth.wearing import FRAMES, Surface
+from facedistill.synth.wearing import Surface
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

@@ -7,19 +7,21 @@ from numpy.typing import NDArray
 
 from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.baking import blank_buffers
+from facedistill.synth.cloth import Cloths
 from facedistill.synth.conditions import Conditions
 from facedistill.synth.covers import Covers
-from facedistill.synth.extras import fingers, peak
+from facedistill.synth.extras import peak
 from facedistill.synth.hair import MAP_COLUMNS, MAP_ROWS, HairDresser
 from facedistill.synth.hairstyles import HAIR_STYLES
+from facedistill.synth.hands import Hands
 from facedistill.synth.lenses import Lenses
+from facedistill.synth.mouth import Mouth
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
 from facedistill.synth.pieces import (
     RAMP_ROWS,
     Piece,
     check,
-    finger_piece,
     hair_piece,
     plain_colours,
     plain_piece,
@@ -32,12 +34,10 @@ from facedistill.synth.shade import (
     CLOTH,
     EXTRA,
     EYE,
-    FRAME,
     HAT,
     LASH,
     NORMAL,
     OCCLUSION,
-    OTHER_CLOTH,
     PLACE,
     POSITION,
     SKIN,
@@ -45,8 +45,9 @@ from facedistill.synth.shade import (
     TEETH,
     TONGUE,
 )
+from facedistill.synth.spectacles import FRAMES, put_on
 from facedistill.synth.texture import Painter, hair_colour
-from facedistill.synth.wearing import FRAMES, Surface, Wardrobe, spectacles
+from facedistill.synth.wearing import Surface, Wardrobe
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -99,11 +100,13 @@ class Dresser:
         self._covers = Covers(self._painter.regions)
         self._hair = HairDresser(assets)
         self._wardrobe = Wardrobe(assets)
+        self._mouth, self._cloths, self._hands = Mouth(assets), Cloths(assets), Hands(assets)
         self._painted: tuple[Person, Floats] | None = None
         part = assets.parts[assets.triangles[:, 0]]
         lash = part == PART_NUMBERS["lash"]
         upper = lash & (assets.points[assets.triangles, 1].mean(axis=1) > LID_SPLIT)
-        self._solid = np.ascontiguousarray(assets.triangles[~lash])
+        solid = (part == PART_NUMBERS["skin"]) | (part == PART_NUMBERS["eye"])
+        self._solid = np.ascontiguousarray(assets.triangles[solid])
         self._lash_vertices, renumbered = np.unique(assets.triangles[upper], return_inverse=True)
         self._lash_triangles = renumbered.reshape(-1, 3).astype(np.int32)
         ramp = np.repeat(np.linspace(0, 1, RAMP_ROWS)[:, None], MAP_COLUMNS, axis=1)
@@ -113,7 +116,7 @@ class Dresser:
             np.float32
         )  # for cloth and lashes, below the hair's map
         self._no_hair = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
-        self._solid_kinds = _KIND_OF_PART[part[~lash]]
+        self._solid_kinds = _KIND_OF_PART[part[solid]]
         self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
         self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**1.2).astype(np.float32)
         lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
@@ -167,12 +170,13 @@ class Dresser:
         pieces: list[Piece] = []
         pieces.append(plain_piece(*self._wardrobe.piece(wear.clothing, posed, normals, 0.045), CLOTH))
         pieces.append(self._lash_piece(posed, normals, person.lashes))
-        if conditions.occlusion in ("mask", "scarf"):
-            thick = 0.05 if conditions.occlusion == "mask" else 0.16
-            pieces.append(plain_piece(*self._wardrobe.piece(conditions.occlusion, posed, soft, thick), OTHER_CLOTH))
-        if conditions.occlusion == "hand":
-            across = fingers(eyes, float(posed[self._nose_tip, 2]), conditions.occlusion_seed)
-            pieces.extend(finger_piece(finger) for finger in across)
+        pieces += self._mouth.pieces(posed)
+        if conditions.occlusion == "mask":
+            pieces += self._cloths.mask(posed, conditions.occlusion_seed)
+        elif conditions.occlusion == "scarf":
+            pieces += self._cloths.scarf(posed, conditions.occlusion_seed)
+        elif conditions.occlusion == "hand":
+            pieces += self._hands.pieces(posed, conditions.occlusion_seed)
         style = HAIR_STYLES[conditions.hair.style]
         if wear.headwear is not None:
             points, faces, above = self._hair.hat(posed, 0.13 if wear.headwear == "beanie" else 0.09)
@@ -184,9 +188,8 @@ class Dresser:
         lenses = None
         if wear.glasses is not None:
             ears = self._wardrobe.ears(posed)
-            frame, glass = spectacles(FRAMES[wear.glasses], eyes, float(posed[self._brows, 2].max()) - 0.16, ears)
-            pieces.append(plain_piece(frame, None, FRAME))
-            lenses = Lenses(glass, 1 - wear.lens_tint)
+            bridge = float(posed[self._brows, 2].max()) - 0.16
+            lenses = Lenses(put_on(FRAMES[wear.glasses], eyes, bridge, ears), wear.glasses_colour, wear.lens_tint)
         hair = self._hair.dress(person, style, posed, conditions.hair.seed)
         natural = hair_colour(conditions.hair.melanin, conditions.hair.red, 0.0)
         strands = hair.strands if hair is not None else self._no_hair

@@ -1,0 +1,143 @@
+"""A mask over nose and chin, and a scarf round neck and chin: cloth drawn taut over whatever face is under it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.assets import PART_NUMBERS, Assets
+from facedistill.synth.curves import smooth_step
+from facedistill.synth.grids import grid_piece
+from facedistill.synth.layout import AXIS_Z, sheet_place
+from facedistill.synth.pieces import Piece
+from facedistill.synth.shade import OTHER_CLOTH
+
+Floats = NDArray[np.float32]
+
+_NEIGHBOURS = 3
+_MASK_ROWS, _MASK_COLUMNS, _MASK_ANGLE = 26, 25, 1.12
+_SCARF_ROWS, _SCARF_COLUMNS = 22, 49
+_SCARF_TOPS = (6.22, 6.50, 6.78)  # under the chin, over it, over the mouth
+
+
+class Follower:
+    """Places of the resting head that move with the nearest skin."""
+
+    def __init__(self, assets: Assets, angles: Floats, heights: Floats) -> None:
+        places = sheet_place(np.stack([np.sin(angles), heights, AXIS_Z + np.cos(angles)], axis=-1))
+        rows, columns = places[..., 0].astype(int), places[..., 1].astype(int)
+        rest = assets.sheet_points[rows, columns].reshape(-1, 3)
+        skin = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (assets.inner_mouth < 0.5))
+        away = np.linalg.norm(rest[:, None] - assets.points[skin][None], axis=2)
+        nearest = np.argsort(away, axis=1)[:, :_NEIGHBOURS]
+        weights = 1 / (np.take_along_axis(away, nearest, axis=1) + 0.01)
+        self._weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)[..., None]
+        self._skin = skin[nearest]
+        self._offset = rest - (self._weights * assets.points[self._skin]).sum(axis=1)
+        self._shape = (*angles.shape, 3)
+
+    def on(self, posed: Floats) -> Floats:
+        """The places on a posed head [V, 3]: float32 [..., 3]."""
+        points: Floats = ((self._weights * posed[self._skin]).sum(axis=1) + self._offset).reshape(self._shape)
+        return points
+
+
+def tauten(points: Floats, rounds: int) -> Floats:
+    """Bridges hollows of a grid [R, C, 3] as taut cloth does: nothing lies nearer the head's axis than its neighbours.
+
+    Moves points away from the axis only.
+    """
+    side, front = points[..., 0], points[..., 2] - AXIS_Z
+    reach = np.hypot(side, front)
+    drawn = reach.copy()
+    for _ in range(rounds):
+        drawn[1:-1] = np.maximum(drawn[1:-1], (drawn[:-2] + drawn[2:]) / 2)
+        drawn[:, 1:-1] = np.maximum(drawn[:, 1:-1], (drawn[:, :-2] + drawn[:, 2:]) / 2)
+    grown = drawn / np.maximum(reach, 1e-6)
+    return np.stack([side * grown, points[..., 1], AXIS_Z + front * grown], axis=-1).astype(np.float32)
+
+
+def push_out(points: Floats, by: Floats) -> Floats:
+    """A grid's points moved away from the head's axis by decimetres [R, C]."""
+    direction = points - np.array([0, 0, AXIS_Z], np.float32)
+    direction[..., 1] = 0
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True) + 1e-6
+    return (points + by[..., None] * direction).astype(np.float32)
+
+
+class Cloths:
+    """Masks and scarves for posed heads."""
+
+    def __init__(self, assets: Assets) -> None:
+        down = np.linspace(0, 1, _MASK_ROWS)[:, None]
+        around = np.linspace(-_MASK_ANGLE, _MASK_ANGLE, _MASK_COLUMNS)[None]
+        top = 7.06 - 0.16 * smooth_step(0.1, 0.7, np.abs(around)) - 0.06 * smooth_step(0.6, 1.1, np.abs(around))
+        bottom = 6.165 + 0.33 * smooth_step(0.35, 1.1, np.abs(around))
+        self._mask = Follower(assets, *_grid(around, top * (1 - down) + bottom * down))
+        loop = np.linspace(0, 1, 7)
+        self._loops = [
+            Follower(assets, (side * (_MASK_ANGLE - 0.02 + 0.42 * loop))[None], (low + (high - low) * loop)[None])
+            for side in (-1.0, 1.0)
+            for low, high in ((6.82, 7.14), (6.50, 6.92))
+        ]
+        down = np.linspace(0, 1, _SCARF_ROWS)[:, None]
+        around = np.linspace(-np.pi, np.pi, _SCARF_COLUMNS)[None]
+        self._scarves = []
+        for top_front in _SCARF_TOPS:
+            back = 6.45
+            top = back + (top_front - back) * smooth_step(2.4, 0.9, np.abs(around))
+            self._scarves.append(Follower(assets, *_grid(around, top * (1 - down) + 5.45 * down)))
+
+    def mask(self, posed: Floats, seed: int) -> list[Piece]:
+        """A pleated mask with ear loops."""
+        rng = np.random.default_rng(seed)
+        down = np.linspace(0, 1, _MASK_ROWS, dtype=np.float32)[:, None]
+        across = np.linspace(-1, 1, _MASK_COLUMNS, dtype=np.float32)[None]
+        pleated = rng.random() < 0.65
+        middle = 1 - across**4
+        points = tauten(self._mask.on(posed), 10)
+        edge = np.minimum(np.minimum(down, 1 - down) * 6, 1) * np.minimum((1 - np.abs(across)) * 5, 1)
+        stand = 0.02 + 0.045 * edge + float(rng.uniform(0, 0.03)) * edge * (1 - across**2)
+        bright = np.ones_like(stand)
+        if pleated:  # each fold hangs over the one below, and shades it
+            fold = (3.6 * down + float(rng.uniform(0, 0.4))) % 1.0
+            inner = smooth_step(0.08, 0.2, down) * smooth_step(0.95, 0.8, down)
+            stand = stand + 0.022 * fold * inner * middle
+            bright = 1 - 0.26 * smooth_step(0.22, 0.0, fold) * inner * (0.4 + 0.6 * middle)
+        else:  # two halves with a seam
+            bright = bright - 0.16 * np.exp(-((across / 0.05) ** 2))
+            stand = stand + 0.02 * np.exp(-((across / 0.5) ** 2)) * edge
+        hem = smooth_step(0.07, 0.03, np.minimum(down, 1 - down)) + 0 * across
+        bright = bright * (1 + 0.06 * hem) * (1 - 0.08 * np.abs(across) ** 3)
+        bright = bright * (1 + 0.05 * np.sin(9 * across + 5 * down + seed % 7) * (1 - middle))
+        pieces = [grid_piece(push_out(points, stand), OTHER_CLOTH, np.asarray(bright, np.float32))]
+        for loop in self._loops:
+            line = loop.on(posed)
+            lifted = push_out(line, np.full(line.shape[:2], 0.035, np.float32))
+            up = np.array([0, 0.016, 0], np.float32)
+            ribbon = np.concatenate([lifted + up, lifted - up])
+            pieces.append(grid_piece(ribbon, OTHER_CLOTH, np.full(ribbon.shape[:2], 0.95, np.float32)))
+        return pieces
+
+    def scarf(self, posed: Floats, seed: int) -> list[Piece]:
+        """A scarf wound round neck and chin in slanting folds."""
+        rng = np.random.default_rng(seed)
+        follower = self._scarves[int(rng.choice(len(self._scarves), p=(0.5, 0.3, 0.2)))]
+        down = np.linspace(0, 1, _SCARF_ROWS, dtype=np.float32)[:, None]
+        around = np.linspace(-np.pi, np.pi, _SCARF_COLUMNS, dtype=np.float32)[None]
+        points = tauten(follower.on(posed), 14)
+        windings, slant, phase = rng.uniform(2.2, 3.4), rng.choice((-1, 1)) * rng.uniform(0.5, 1.1), rng.uniform(0, 6)
+        turn = windings * down + slant * np.sin(around / 2) + 0.22 * np.sin(2 * around + phase) + phase
+        turn = turn + 0.07 * np.sin(7 * around + 3 * phase + 4 * down)
+        wave = np.abs(np.sin(np.pi * turn))  # rounded folds, sharp creases between them
+        stand = (0.05 + 0.11 * wave) * np.minimum(1, 0.35 + 5 * down) + 0.16 * down
+        bright = 0.55 + 0.45 * smooth_step(0.0, 0.55, wave)
+        pattern = rng.random()
+        if pattern < 0.3:
+            bright = bright * (0.62 + 0.38 * smooth_step(-0.3, 0.3, np.sin(5 * np.pi * turn)))
+        elif pattern < 0.7:  # knitted
+            bright = bright * (0.94 + 0.06 * np.cos(np.arange(_SCARF_COLUMNS) * np.pi)[None])
+        return [grid_piece(push_out(points, stand), OTHER_CLOTH, np.asarray(bright, np.float32))]
+
+
+def _grid(angles: NDArray[np.floating], heights: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    first, second = np.broadcast_arrays(angles.astype(np.float32), heights.astype(np.float32))
+    return np.ascontiguousarray(first), np.ascontiguousarray(second)

@@ -1,0 +1,123 @@
+"""A hand at the cheek or before the mouth."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.assets import Assets
+from facedistill.synth.cloth import Follower, push_out, tauten
+from facedistill.synth.grids import grid_surface
+from facedistill.synth.layout import sheet_place
+from facedistill.synth.pieces import Piece, finger_piece
+from facedistill.synth.shade import EXTRA, PLACE
+
+Floats = NDArray[np.float32]
+
+_RINGS, _SIDES = 22, 11
+_LENGTHS = (0.86, 1.0, 0.95, 0.74)  # of index to little finger, relative to the middle one
+_NAIL = np.array([0.05, 6.665, 1.6], np.float32)  # nails have the colour of the lips
+_ROWS, _COLUMNS = 12, 25
+_HEIGHTS = (6.0, 7.15)
+
+
+class Hands:
+    """Hands that lie on a posed face."""
+
+    def __init__(self, assets: Assets) -> None:
+        heights = np.linspace(_HEIGHTS[1], _HEIGHTS[0], _ROWS, dtype=np.float32)[:, None]
+        self._angles = np.linspace(-1.5, 1.5, _COLUMNS, dtype=np.float32)
+        grid = np.broadcast_arrays(self._angles[None], heights)
+        self._face = Follower(assets, *(np.ascontiguousarray(part) for part in grid))
+
+    def pieces(self, posed: Floats, seed: int) -> list[Piece]:
+        """Fingers, thumb, palm and wrist, of a size that suits the face."""
+        rng = np.random.default_rng(seed)
+        side = float(rng.choice((-1.0, 1.0)))
+        face = tauten(self._face.on(posed), 8)
+        across = rng.random() < 0.35  # before the mouth, else up the cheek
+        size = float(rng.uniform(0.9, 1.05))
+        if across:
+            root, way = np.array([0.98, float(rng.uniform(6.62, 6.80))]), np.array([-1.0, 0.10])
+        else:
+            root, way = np.array([0.80, float(rng.uniform(6.22, 6.38))]), np.array([-0.18, 1.0])
+        way = way / np.linalg.norm(way)
+        beside = np.array([way[1], -way[0]]) if not across else np.array([0.0, -1.0])
+        tubes = []
+        for finger, length in enumerate(_LENGTHS):
+            spread = float(rng.normal(0, 0.015)) + 0.05 * (finger - 1.5)
+            start = root + (finger - 1.5) * 0.150 * size * (beside if across else -beside)
+            lean = way + spread * (beside if across else -beside)
+            tubes.append((start, start + 0.66 * size * length * lean, 0.078 * size * (1 - 0.06 * abs(finger - 1.0))))
+        pieces = [self._finger(face, side, start, end, radius, rng) for start, end, radius in tubes]
+        if not across:  # the thumb reaches under the jaw
+            start, end = root + np.array([-0.20, -0.12]), np.array([0.18, 6.17])
+            pieces.append(self._finger(face, side, start, end, 0.088 * size, rng))
+        middle = self._on(face, side, root[None], 0.06)[0]
+        pieces.append(_back(middle, side, across, size))
+        return pieces
+
+    def _on(self, face: Floats, side: float, places: Floats, lift: float) -> Floats:
+        """Points of the face at [N, 2] (angle outwards, height), `lift` decimetres above it: float32 [N, 3]."""
+        row = (_HEIGHTS[1] - places[:, 1]) / (_HEIGHTS[1] - _HEIGHTS[0]) * (_ROWS - 1)
+        column = (side * places[:, 0] + 1.5) / 3.0 * (_COLUMNS - 1)
+        row, column = np.clip(row, 0, _ROWS - 1.001), np.clip(column, 0, _COLUMNS - 1.001)
+        r, c = row.astype(int), column.astype(int)
+        fr, fc = (row - r)[:, None], (column - c)[:, None]
+        points = (1 - fr) * ((1 - fc) * face[r, c] + fc * face[r, c + 1])
+        points = points + fr * ((1 - fc) * face[r + 1, c] + fc * face[r + 1, c + 1])
+        return push_out(points[None].astype(np.float32), np.full((1, len(points)), lift, np.float32))[0]
+
+    def _finger(
+        self, face: Floats, side: float, start: Floats, end: Floats, radius: float, rng: np.random.Generator
+    ) -> Piece:
+        along = np.linspace(0, 1, _RINGS)
+        spine = self._on(face, side, start[None] + along[:, None] * (end - start)[None], 0.85 * radius)
+        knuckles = np.exp(-(((along - 0.38) / 0.06) ** 2)) + np.exp(-(((along - 0.68) / 0.05) ** 2))
+        lift = 0.05 * np.sin(np.pi * along) ** 0.7 * float(rng.uniform(0.2, 1.0))
+        spine = push_out(spine[None], lift[None].astype(np.float32))[0]
+        forward = np.gradient(spine, axis=0)
+        forward /= np.linalg.norm(forward, axis=1, keepdims=True) + 1e-6
+        outward = spine - np.array([0, 0, 0.25], np.float32)
+        outward[:, 1] = 0
+        outward -= (outward * forward).sum(axis=1, keepdims=True) * forward
+        outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6
+        sideways = np.cross(forward, outward)
+        tip = np.sqrt(np.clip((1.0 - along) / 0.10, 0.003, 1))
+        wide = radius * (1.08 - 0.22 * along) * (1 + 0.07 * knuckles) * tip
+        around = np.linspace(0, 2 * np.pi, _SIDES)
+        tube = (
+            spine[:, None]
+            + wide[:, None, None] * np.sin(around)[None, :, None] * outward[:, None]
+            + wide[:, None, None] * np.cos(around)[None, :, None] * sideways[:, None]
+        )
+        attributes, triangles, kind, levels = finger_piece(grid_surface(tube.astype(np.float32)))
+        top = np.clip(np.sin(around), 0, 1)[None] ** 2
+        crease = np.abs(np.sin(40 * along))[:, None] * (knuckles > 0.4)[:, None] * top
+        under = np.clip(-np.sin(around), 0, 1)[None] + 0.3 * (1 - top) + 0 * along[:, None]
+        attributes[:, EXTRA] = np.clip(0.16 * crease + 0.28 * under, 0, 0.5).ravel()
+        nail = ((along[:, None] > 0.86) & (along[:, None] < 0.975) & (np.sin(around)[None] > 0.8)).ravel()
+        attributes[nail, PLACE : PLACE + 2] = sheet_place(_NAIL)
+        return attributes, triangles, kind, levels
+
+
+def _back(middle: Floats, side: float, across: bool, size: float) -> Piece:
+    """The back of the hand and the wrist, one flattened tube from the knuckles downwards."""
+    along = np.linspace(0, 1, 14)
+    if across:
+        bend = np.stack([0.42 * along, -0.25 * along - 1.1 * along**2, -0.15 * along], axis=1)
+    else:
+        bend = np.stack([0.22 * along, -1.35 * along, -0.02 * along + 0.10 * along**2], axis=1)
+    spine = middle + size * bend * [side, 1, 1]
+    wide = size * np.interp(along, [0, 0.12, 0.4, 0.6, 1], [0.24, 0.33, 0.34, 0.25, 0.24])
+    deep = size * np.interp(along, [0, 0.2, 0.6, 1], [0.06, 0.14, 0.17, 0.18])
+    around = np.linspace(0, 2 * np.pi, 17)
+    forward = np.gradient(spine, axis=0)
+    forward /= np.linalg.norm(forward, axis=1, keepdims=True)
+    outward = np.array([side * 0.75, 0.0, 0.66])
+    outward = outward - (forward @ outward)[:, None] * forward
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    sideways = np.cross(forward, outward)
+    tube = spine[:, None] + (deep[:, None] * np.sin(around))[..., None] * outward[:, None]
+    tube = tube + (wide[:, None] * np.cos(around))[..., None] * sideways[:, None]
+    attributes, triangles, kind, levels = finger_piece(grid_surface(tube.astype(np.float32)))
+    attributes[:, EXTRA] = (0.06 + 0.12 * np.clip(-np.sin(around), 0, 1)[None] + 0 * along[:, None]).ravel()
+    return attributes, triangles, kind, levels

@@ -1,0 +1,103 @@
+"""Spectacles: how their lines and lenses stand before a face."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A pair of spectacles; decimetres.
+
+    Attributes:
+        width, height: Half axes of a lens.
+        power: Exponent of its superellipse: 2 round, 4 squarish.
+        droop: How much lower its outer half hangs (negative: cat's eyes).
+        upper, lower: Width of the rim above and below the lens; 0 where there is none.
+        temple: Width of the temples.
+    """
+
+    width: float
+    height: float
+    power: float
+    droop: float
+    upper: float
+    lower: float
+    temple: float
+
+
+FRAMES: dict[str, Frame] = {
+    "round": Frame(0.225, 0.205, 2.0, 0.0, 0.015, 0.013, 0.014),
+    "oval": Frame(0.245, 0.165, 2.3, 0.0, 0.014, 0.012, 0.014),
+    "rectangle": Frame(0.262, 0.165, 3.6, 0.0, 0.020, 0.015, 0.024),
+    "square": Frame(0.262, 0.195, 3.2, 0.0, 0.030, 0.022, 0.032),
+    "cat": Frame(0.262, 0.175, 2.7, -0.05, 0.026, 0.014, 0.022),
+    "aviator": Frame(0.270, 0.215, 2.4, 0.03, 0.012, 0.010, 0.012),
+    "semi": Frame(0.258, 0.160, 3.0, 0.0, 0.020, 0.0, 0.018),
+    "rimless": Frame(0.252, 0.165, 2.8, 0.0, 0.004, 0.004, 0.012),
+}
+_POINTS = 40
+_EYES_APART, _EARS_APART = 0.62, 1.52  # of the average face, for which `FRAMES` are cut
+
+
+@dataclass(frozen=True, eq=False)
+class Spectacles:
+    """Lines and lenses in the head frame.
+
+    Attributes:
+        lines: Each float32 [N, 5]: x, y, z, width, brightness.
+        panes: Two of float32 [N, 3], the lenses' outlines.
+    """
+
+    lines: list[Floats]
+    panes: list[Floats]
+
+
+def put_on(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) -> Spectacles:
+    """Spectacles sized to a face, the eyes behind the middle of the lenses.
+
+    Args:
+        frame: Their shape.
+        eyes: [2, 3] the eyes' middles, the subject's right one first.
+        bridge_z: How far forward brows and nose reach beside the lenses.
+        ears: [2, 3] where the temples rest.
+    """
+    apart = float(np.linalg.norm(eyes[1] - eyes[0])) / _EYES_APART
+    size = float(np.clip(0.5 * apart + 0.5 * np.linalg.norm(ears[1] - ears[0]) / _EARS_APART, 0.85, 1.15))
+    angle = np.linspace(0, 2 * np.pi, _POINTS + 1)
+    across = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / frame.power)
+    up = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / frame.power)
+    stands = max(float(eyes[:, 2].mean()) + 0.14, bridge_z + 0.02)
+    level = float(eyes[:, 1].mean()) - 0.02
+    middle_x = float(eyes[:, 0].mean())
+    width = frame.lower + (frame.upper - frame.lower) * np.clip(0.5 + 1.6 * up, 0, 1)
+    lines, panes, inner, hinges = [], [], [], []
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        x = float(eyes[side, 0]) + sign * (0.01 + size * frame.width * across)
+        lean = across if frame.droop < 0 else -up
+        y = level + size * (frame.height * up - frame.droop * across * lean * np.where(across > 0, 1, 0.3))
+        z = stands - 0.16 * (x - middle_x) ** 2 + 0.04 * up * frame.height
+        rim = np.stack([x, y, z], axis=1)
+        lines.append(_line(rim, width, 0.6 + 0.5 * np.clip(up, 0, 1)))
+        panes.append(rim[:-1].astype(np.float32))
+        inner.append(rim[_at(up, across, -1.0)])
+        hinges.append(rim[_at(up, across, 1.0)])
+    arch = np.linspace(0, 1, 7)[:, None]
+    bridge = inner[0] * (1 - arch) + inner[1] * arch + np.sin(np.pi * arch) * [0, 0.035, 0.03]
+    lines.append(_line(bridge, max(frame.upper, 0.012) * np.ones(7), np.ones(7)))
+    for side in range(2):
+        temple = hinges[side] * (1 - arch) + (ears[side] + [0, 0.04, 0]) * arch
+        lines.append(_line(temple, frame.temple * np.ones(7), 0.8 * np.ones(7)))
+    return Spectacles(lines, panes)
+
+
+def _at(up: NDArray[np.float64], across: NDArray[np.float64], way: float) -> int:
+    """The point of the rim where bridge or temple joins it: at the side, a third of the way up."""
+    return int(np.argmin(np.abs(up[:-1] - 0.4) + np.where(way * across[:-1] > 0, 0, 9)))
+
+
+def _line(points: NDArray[np.float64], width: NDArray[np.float64], gleam: NDArray[np.float64]) -> Floats:
+    return np.concatenate([points, width[:, None], gleam[:, None]], axis=1).astype(np.float32)
