@@ -141,8 +141,11 @@ def test_verify_answers_in_a_sentence(run, tmp_path, capsys):
         (tmp_path / f"{number}.png").write_bytes(encode_picture(faces[number].image, ".png"))
     words = ["--model", str(run / "student.onnx"), "--json", str(tmp_path / "answer.json")]
     assert main(["verify", str(tmp_path / "0.png"), str(tmp_path / "1.png"), *words]) == 0
-    assert "similarity" in capsys.readouterr().out
-    assert set(json.loads((tmp_path / "answer.json").read_text())) == {"same", "similarity", "threshold", "fmr"}
+    said = capsys.readouterr().out
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert set(answer) == {"same", "similarity", "threshold", "fmr", "probability", "resolution"}
+    assert f"resolution {answer['resolution']}" in said
+    assert f"probability {answer['probability']:.3f}" in said
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda words: " ".join(words) or "-")

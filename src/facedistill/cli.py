@@ -145,7 +145,11 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
 
     answer = Recognizer(model).verify(a, b, fmr=fmr)
     word = "the same person" if answer.same else "different people"
-    print(f"{word}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g})")
+    likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
+    print(
+        f"{word}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} "
+        f"(FMR {answer.fmr:g}, resolution {answer.resolution}){likely}"
+    )
     if json:
         _write_json(json, asdict(answer))
 

@@ -1,5 +1,6 @@
 """Who is it? Detection, embedding and verification from one model file; numpy, OpenCV and onnxruntime only."""
 
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +11,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.faces import Detection, Detector, align, find_face
-from facedistill.model_file import NATIVE, ModelMetadata
+from facedistill.faces import Detection, Detector, align, crop_convention, find_face, similarity_transform
+from facedistill.model_file import BOTH_PREFIX, NATIVE, ModelMetadata
 from facedistill.pictures import read_picture
+
+NATIVE_ROWS = 56  # half a crop: from here on the thresholds of nets were measured to be those of whole crops
 
 Picture = NDArray[np.uint8] | str | Path
 
@@ -30,12 +33,18 @@ class Verification:
         similarity: Cosine of the two embeddings, -1..1.
         threshold: Least similarity called the same person.
         fmr: The false match rate that the threshold stands for, on the people it was calibrated on.
+        probability: Of the same person, 0..1, if either answer is as likely beforehand; None where the model file
+            carries none. It does not depend on `fmr`.
+        resolution: Condition whose threshold and probability were used: "native"; "16" where the smaller face has that
+            many rows; "both 16" where the other one is smaller than native too.
     """
 
     same: bool
     similarity: float
     threshold: float
     fmr: float
+    probability: float | None = None
+    resolution: str = NATIVE
 
 
 class Recognizer:
@@ -99,16 +108,15 @@ class Recognizer:
                     f"crops are {picture.dtype} {list(picture.shape)}; the model wants uint8 [B, {height}, {width}, 3]"
                 )
             return self._run(picture)
-        pixels = _pixels(picture)
-        face = find_face(self._detector, pixels)
-        if face is None:
-            where = picture if isinstance(picture, str | Path) else "the picture"
-            raise NoFaceError(f"{where}: no face of at least {self._min_face} px found; give a photo with a clear face")
-        crop = align(pixels, face.landmarks, size=(height, width))
-        return np.asarray(self._run(crop[None])[0], dtype=np.float32)
+        return self._embed_face(picture)[0]
 
     def verify(self, a: Picture, b: Picture, fmr: float = 1e-3) -> Verification:
-        """Whether two photos show the same person.
+        """Whether two photos show the same person, by the threshold for the smaller of the two faces.
+
+        A face's rows are the rows of the photo that its aligned 112-row window covers (`window_rows`); it is judged by
+        the nearest resolution of the model file at or below them, "native" standing for `NATIVE_ROWS` and more. A face
+        smaller than all of them is judged by the smallest. A picture that was enlarged, or is out of focus, has
+        more rows than it shows: the scale alone cannot tell, and such a face is judged too trustingly.
 
         Args:
             a: A photo: uint8 [H, W, 3] RGB, or a file's path.
@@ -120,19 +128,90 @@ class Recognizer:
             NoFaceError: One of the photos shows no face.
             FacedistillError: The model carries no thresholds.
         """
-        thresholds = {float(rate): value for rate, value in self.metadata.thresholds.get(NATIVE, {}).items()}
-        if not thresholds:
+        (one, rows), (other, other_rows) = self._embed_face(a), self._embed_face(b)
+        return self.decide(float(one @ other), self._condition(min(rows, other_rows), max(rows, other_rows)), fmr)
+
+    def decide(self, similarity: float, resolution: str = NATIVE, fmr: float = 1e-3) -> Verification:
+        """What a similarity of two embeddings means, for a caller who has embedded crops and knows their resolution.
+
+        Args:
+            similarity: Cosine, -1..1.
+            resolution: A condition that the model file carries, see `Verification.resolution`.
+            fmr: As for `verify`.
+
+        Raises:
+            UsageError: The model carries no such condition.
+            FacedistillError: It carries no thresholds at all.
+        """
+        known = self._calibrated()
+        if resolution not in known:
+            raise UsageError(
+                f"model {self.metadata.name} was not calibrated at resolution {resolution!r}; give {', '.join(known)}"
+            )
+        thresholds = {float(rate): value for rate, value in self.metadata.thresholds[resolution].items()}
+        allowed = [rate for rate in thresholds if rate >= fmr * (1 - 1e-9)]
+        rate = min(allowed) if allowed else max(thresholds)
+        logistic = self.metadata.probability.get(resolution)
+        return Verification(
+            same=similarity >= thresholds[rate],
+            similarity=similarity,
+            threshold=thresholds[rate],
+            fmr=rate,
+            probability=None if logistic is None else logistic(similarity),
+            resolution=resolution,
+        )
+
+    def _calibrated(self) -> list[str]:
+        """The conditions that have a threshold, one of them at least of one face alone."""
+        known = [condition for condition, said in self.metadata.thresholds.items() if said]
+        if all(condition.startswith(BOTH_PREFIX) for condition in known):
             raise FacedistillError(
                 f"model {self.metadata.name} carries no thresholds; export it with validation people to calibrate on"
             )
-        known = [rate for rate in thresholds if rate >= fmr * (1 - 1e-9)]
-        rate = min(known) if known else max(thresholds)
-        similarity = float(self.embed(a) @ self.embed(b))
-        return Verification(similarity >= thresholds[rate], similarity, thresholds[rate], rate)
+        return known
+
+    def _condition(self, rows: float, other_rows: float) -> str:
+        """By which condition a face of `rows` is compared with one of `other_rows`, which are no fewer."""
+        known = self._calibrated()
+        least = {name: _least_rows(name) for name in known if not name.startswith(BOTH_PREFIX)}
+        reached = [name for name in least if least[name] <= min(rows, NATIVE_ROWS)]
+        condition = max(reached, key=least.__getitem__) if reached else min(least, key=least.__getitem__)
+        both = BOTH_PREFIX + condition
+        return both if other_rows < NATIVE_ROWS and both in known else condition
+
+    def _embed_face(self, picture: Picture) -> tuple[NDArray[np.float32], float]:
+        """The embedding [D] of a photo's main face, and its rows."""
+        pixels = _pixels(picture)
+        face = find_face(self._detector, pixels)
+        if face is None:
+            where = picture if isinstance(picture, str | Path) else "the picture"
+            raise NoFaceError(f"{where}: no face of at least {self._min_face} px found; give a photo with a clear face")
+        crop = align(pixels, face.landmarks, size=self.metadata.crop_size)
+        return np.asarray(self._run(crop[None])[0], dtype=np.float32), window_rows(face.landmarks)
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         (embeddings,) = self._session.run(None, {self._session.get_inputs()[0].name: crops})
         return np.asarray(embeddings, dtype=np.float32)
+
+
+def window_rows(landmarks: NDArray[np.floating]) -> float:
+    """The resolution of a face: how many rows of its photo the aligned 112-row window covers, > 0.
+
+    Args:
+        landmarks: [5, 2], x and y in pixels of the photo, as in `Detection.landmarks`.
+
+    Raises:
+        UsageError: Another shape.
+        FacedistillError: The landmarks coincide.
+    """
+    window = crop_convention((112, 96))
+    scale = math.sqrt(np.linalg.det(similarity_transform(landmarks, window.template)[:, :2]))
+    return window.size[0] / scale
+
+
+def _least_rows(condition: str) -> int:
+    """From how many rows on a face is judged by this condition."""
+    return NATIVE_ROWS if condition == NATIVE else int(condition)
 
 
 def _load(path: Path, threads: int | None) -> tuple[onnxruntime.InferenceSession, ModelMetadata]:

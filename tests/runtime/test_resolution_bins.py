@@ -1,0 +1,151 @@
+"""Thresholds that know the resolution: a small face in a photo is judged by what small faces were calibrated for."""
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facedistill.datasets import load_orl
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.faces import crop_convention
+from facedistill.model_file import Logistic, ModelMetadata
+from facedistill.runtime import Recognizer, window_rows
+
+CONDITIONS = ["native", "30", "20", "16", "12", "8"]
+THRESHOLDS = {name: {"1e-1": 0.1 * number, "1e-3": 0.1 * number + 0.05} for number, name in enumerate(CONDITIONS)}
+BOTH = {f"both {name}": {"1e-3": 0.9 + 0.01 * number} for number, name in enumerate(CONDITIONS[1:])}
+PROBABILITY = {name: Logistic(4.0, -number) for number, name in enumerate([*CONDITIONS, *BOTH])}
+
+
+@pytest.fixture(scope="module")
+def recognizer(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    write_block_means(path, ModelMetadata("tiny", (112, 96), 504, THRESHOLDS | BOTH, probability=PROBABILITY))
+    return Recognizer(path, min_face=12)
+
+
+def write_block_means(path, metadata):
+    """A model file that needs no torch: the unit vector of 14 x 12 block means, the mean grey taken off."""
+    block = np.full((3, 1, 8, 8), 1 / 64, np.float32)
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Cast", ["crops"], ["f"], to=onnx.TensorProto.FLOAT),
+            onnx.helper.make_node("Transpose", ["f"], ["x"], perm=[0, 3, 1, 2]),
+            onnx.helper.make_node("Conv", ["x", "w"], ["y"], strides=[8, 8], group=3),
+            onnx.helper.make_node("Sub", ["y", "m"], ["z"]),
+            onnx.helper.make_node("Flatten", ["z"], ["flat"]),
+            onnx.helper.make_node("LpNormalization", ["flat"], ["embedding"], axis=1, p=2),
+        ],
+        "tiny",
+        [onnx.helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["b", 112, 96, 3])],
+        [onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["b", 504])],
+        [onnx.numpy_helper.from_array(block, "w"), onnx.numpy_helper.from_array(np.float32(127.5), "m")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    onnx.helper.set_model_props(model, metadata.to_map())
+    onnx.save(model, path)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """A face and another, as a camera sees them: in a room, at a hundred rows."""
+    faces = load_orl()
+    return [np.pad(faces[index].image, ((40, 40), (40, 40), (0, 0)), mode="edge") for index in (0, 200)]
+
+
+def shrunk(photo, rows):
+    """The photo with a face that has about so many rows instead of about a hundred."""
+    return cv2.resize(photo, None, fx=rows / 100, fy=rows / 100, interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("rows", [8, 40, 112, 300.5])
+@pytest.mark.parametrize("angle", [0, 0.3])
+def test_rows_are_those_of_the_window_however_it_lies(rows, angle):
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    for size in ((112, 96), (112, 112)):
+        landmarks = crop_convention(size).template @ turn.T * rows / 112 + [31, -7]
+        assert window_rows(landmarks) == pytest.approx(rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "resolution"),
+    [
+        pytest.param(100, "native", id="large"),
+        pytest.param(40, "30", id="40 rows: the nearest at or below"),
+        pytest.param(25, "20", id="25 rows"),
+    ],
+)
+def test_a_small_face_takes_the_small_bin(recognizer, photos, rows, resolution):
+    large, other = photos
+    for pair in ((shrunk(other, rows), large), (large, shrunk(other, rows))):
+        answer = recognizer.verify(*pair)
+        assert answer.resolution == resolution
+        assert answer.threshold == THRESHOLDS[resolution]["1e-3"]
+        assert answer.probability == pytest.approx(PROBABILITY[resolution](answer.similarity))
+
+
+def test_two_small_faces_are_judged_as_two_small_faces(recognizer, photos):
+    answer = recognizer.verify(shrunk(photos[0], 40), shrunk(photos[1], 25))
+    assert (answer.resolution, answer.threshold) == ("both 20", BOTH["both 20"]["1e-3"])
+
+
+def stub(thresholds, rows):
+    """A recognizer that is told embeddings and rows, so that every rule can be tried without a photo."""
+
+    class Stub(Recognizer):
+        def _embed_face(self, picture):
+            return np.array([1.0, 0.0], np.float32), picture
+
+    made = Stub.__new__(Stub)
+    made._metadata = type("Metadata", (), {"name": "stub", "thresholds": thresholds, "probability": {}})()
+    return made.verify(*rows)
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "resolution"),
+    [
+        pytest.param(CONDITIONS, (56, 400), "native", id="half a crop is native"),
+        pytest.param(CONDITIONS, (55.9, 400), "30", id="just below it is not"),
+        pytest.param(CONDITIONS, (30, 400), "30", id="exactly a bin"),
+        pytest.param(CONDITIONS, (29.9, 400), "20", id="just below a bin"),
+        pytest.param(CONDITIONS, (400, 8), "8", id="the smallest bin, the other way round"),
+        pytest.param(CONDITIONS, (3, 400), "8", id="smaller than all: the smallest"),
+        pytest.param(CONDITIONS, (20, 20), "20", id="two small faces, a file without their thresholds"),
+        pytest.param(["native"], (8, 400), "native", id="a file that knows one bin alone"),
+        pytest.param(["native", "8"], (40, 400), "8", id="a file with few bins"),
+        pytest.param(["16"], (400, 400), "16", id="a file without native"),
+        pytest.param([*CONDITIONS, *BOTH], (20, 56), "20", id="the other face is native by a hair"),
+        pytest.param([*CONDITIONS, *BOTH], (20, 55), "both 20", id="the other face is small by a hair"),
+        pytest.param([*CONDITIONS, *BOTH], (3, 3), "both 8", id="two tiny ones"),
+        pytest.param(["native", "80"], (400, 400), "native", id="a bin above native's rows is none of verify's"),
+    ],
+)
+def test_the_rule_of_the_bins(known, rows, resolution):
+    answer = stub({name: {"1e-3": 0.5} for name in known}, rows)
+    assert answer.resolution == resolution
+    assert answer.probability is None
+
+
+def test_a_condition_without_supported_rates_is_passed_over():
+    assert stub({"native": {"1e-1": 0.5}, "16": {}, "8": {"1e-1": 0.5}}, (20, 400)).resolution == "8"
+    with pytest.raises(FacedistillError, match="no thresholds"):
+        stub({"native": {}}, (20, 400))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0, 1e6), st.floats(-1e6, 1e6), st.lists(st.floats(-1, 1), min_size=2, max_size=10))
+def test_probability_rises_with_similarity_and_stays_one(slope, offset, similarities):
+    said = [Logistic(slope, offset)(similarity) for similarity in sorted(similarities)]
+    assert said == sorted(said)
+    assert said[0] >= 0
+    assert said[-1] <= 1
+
+
+def test_a_caller_with_crops_says_the_resolution(recognizer):
+    answer = recognizer.decide(0.47, "12", fmr=1e-3)
+    assert (answer.same, answer.threshold, answer.resolution) == (True, THRESHOLDS["12"]["1e-3"], "12")
+    assert not recognizer.decide(0.47, "8", fmr=1e-3).same
+    with pytest.raises(UsageError, match=r"'24'.*native"):
+        recognizer.decide(0.47, "24")
