@@ -26,6 +26,7 @@ WAY = [
     "evaluation",
     "export",
     "runtime",
+    "runs",
     "experiment",
     "cli",
 ]

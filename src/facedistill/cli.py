@@ -154,11 +154,33 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
         _write_json(json, asdict(answer))
 
 
+def report(runs: list[str], out: str = "report.html", json: str | None = None, markdown: str | None = None) -> None:
+    """Writes one self-contained page about finished runs; runs that differ by their seed alone become means.
+
+    Args:
+        runs: Run folders that were tested on the same pictures.
+        out: The page.
+        json: Also write all its figures here.
+        markdown: Also write the table of its figures here.
+    """
+    from facedistill.evaluation.report import markdown_table, write_report
+    from facedistill.runs import report_runs
+
+    figures = report_runs([Path(run) for run in runs])
+    write_report(Path(out), figures)
+    if json:
+        _write_json(json, figures.to_json())
+    if markdown:
+        write_text(Path(markdown), markdown_table(figures))
+    print(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
+
+
 _DESCRIPTION = "Distil any face-recognition teacher into a small student that still knows people at 16x16 pixels."
 _RECIPE_COMMANDS: dict[str, Callable[[Recipe], None]] = {"train": train, "distill": distill}
 _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "export": export,
+    "report": report,
     "verify": verify,
     "prepare": prepare,
     "synth": synth,
@@ -201,7 +223,12 @@ def _parser() -> ArgumentParser:
             own.usage = f"facedistill {name} RECIPE.yaml [--FIELD VALUE ...] | --resume RUN"
         else:
             own = ArgumentParser(exit_on_error=False)
-            own.add_function_arguments(command, as_positional=True, as_group=False)
+            several = [
+                key for key, entry in inspect.signature(command).parameters.items() if entry.annotation == list[str]
+            ]
+            for key in several:
+                own.add_argument(key, nargs="+", help=f"one or more {key}")
+            own.add_function_arguments(command, as_positional=True, as_group=False, skip=set(several))
         own.description = (inspect.getdoc(command) or name).partition("\n\nArgs:")[0]
         commands.add_subcommand(name, own, help=own.description.partition(".")[0])
     return parser

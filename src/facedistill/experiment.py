@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 
 from facedistill.backbones import embed_crops, load_backbone
 from facedistill.datasets import FaceSet, load_orl, open_face_set
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import UsageError
 from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import as_metadata
 from facedistill.evaluation.report import write_report
+from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER
 from facedistill.export import export_model, file_cost, latencies_ms
-from facedistill.files import write_bytes, write_text
+from facedistill.files import file_digest, write_bytes, write_text
 from facedistill.losses import LOSSES
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.pictures import encode_picture
 from facedistill.recipe import HARD, HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
+from facedistill.runs import SUMMARY, read_summary, report_runs
 from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, open_store
 from facedistill.training import BEST, FitResult, fit
 from facedistill.training.data import ShownFaces
@@ -42,10 +44,8 @@ from facedistill.training.setup import (
     open_training_faces,
 )
 
-SUMMARY = "summary.json"
 REPORT = "report.html"
 EXAMPLES = "examples"
-TEACHER, STUDENT, CONTROL = "teacher", "student", "control"
 
 _VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
 _PARITY_FACES = 64
@@ -60,7 +60,7 @@ def run(recipe: Recipe) -> dict[str, Any]:
             with `hard` alone, a net is trained by labels.
 
     Returns:
-        The summary that stands in `summary.json` (see `evaluation.report.write_report`).
+        The summary that stands in `summary.json` (see `evaluation.report.gather.FinishedRun`).
 
     Raises:
         FacedistillError: See `fit`, `open_store`, `export_model`.
@@ -91,21 +91,8 @@ def run(recipe: Recipe) -> dict[str, Any]:
     summary = _prove(recipe, faces, teacher, files, seconds)
     _write_examples(recipe, faces, folder)
     write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    write_report(folder / REPORT, summary)
+    write_report(folder / REPORT, report_runs([folder]))
     return summary
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """The summary of a finished run.
-
-    Raises:
-        FacedistillError: There is none, or it is damaged.
-    """
-    try:
-        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        return summary
-    except (OSError, ValueError) as error:
-        raise FacedistillError(f"{folder / SUMMARY} cannot be read ({error}); delete it and run again") from error
 
 
 def export_run(folder: Path, out: Path) -> float:
@@ -203,6 +190,7 @@ def _prove(
             "name": teacher.name if teacher and name == TEACHER else recipe.name,
             **asdict(file_cost(costed[name])),
             "latency_ms": times[name],
+            "sha256": file_digest(costed[name]),
             "sweep": _test(recipe, faces, embed),
         }
         seconds[f"testing the {name}"] = time.perf_counter() - started

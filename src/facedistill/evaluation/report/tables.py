@@ -1,4 +1,4 @@
-"""The figures of an experiment as one table: for a terminal, for Markdown, for the report page."""
+"""The figures of models side by side: for a terminal, for Markdown, for the report page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.errors import UsageError
+from facedistill.evaluation.report.figures import STUDENT, TITLES, Report
 from facedistill.evaluation.sweep import BOTH
 from facedistill.model_file import NATIVE
 
-TITLES = {"teacher": "teacher", "student": "student", "control": "student without a teacher"}
 METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 NOT_KNOWN = "n/a"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One line of a table.
 
     Attributes:
         title: What is measured, with its unit.
-        values: One text per model, in the order of `models_in`.
+        values: One text per model.
         section: The heading it stands under.
     """
 
@@ -31,25 +31,20 @@ class Row:
 
 
 def models_in(summary: Mapping[str, Any]) -> list[str]:
-    """Those of teacher, student and control that the summary holds, in this order.
+    """Those of teacher, student and control that a run's summary holds, in this order.
 
     Raises:
         UsageError: It holds no student, or a model of another name.
     """
     models = summary["models"]
-    if "student" not in models or not models.keys() <= TITLES.keys():
+    if STUDENT not in models or not models.keys() <= TITLES.keys():
         raise UsageError(f"a summary's models are teacher, student and control, not {', '.join(models) or 'none'}")
     return [name for name in TITLES if name in models]
 
 
-def resolutions_in(summary: Mapping[str, Any]) -> list[str]:
-    """The resolutions of the student's sweep, native first, then falling.
-
-    Raises:
-        UsageError: As for `models_in`.
-    """
-    models_in(summary)
-    return _resolutions(summary["models"]["student"]["sweep"])
+def resolutions_of(sweep: Mapping[str, Any]) -> list[str]:
+    """The resolutions of a sweep, native first, then falling."""
+    return [NATIVE, *sorted((name for name in sweep if name not in (NATIVE, BOTH)), key=int, reverse=True)]
 
 
 def resolution_title(name: str) -> str:
@@ -57,62 +52,65 @@ def resolution_title(name: str) -> str:
     return name if name == NATIVE else f"{name} px"
 
 
-def rows(summary: Mapping[str, Any], both: bool = False) -> list[Row]:
+def rows(models: Sequence[Mapping[str, Any]], both: bool = False) -> list[Row]:
     """The lines of the table.
 
     Args:
-        summary: As `report.write_report` takes it.
+        models: Each {"size_mb", "parameters", "macs", "latency_ms", "sweep"}, all over the same resolutions.
         both: The accuracies with both pictures degraded instead of the probe alone, without the sizes and speeds.
     """
-    models = [summary["models"][name] for name in models_in(summary)]
 
-    def line(section: str, title: str, value: Callable[[Mapping[str, Any]], str]) -> Row:
-        return Row(title, tuple(value(model) for model in models), section)
+    def line(title: str, value: Callable[[Mapping[str, Any]], str]) -> Row:
+        return Row(title, tuple(value(model) for model in models), "model")
 
     lines = []
     if not both:
         lines += [
-            line("model", "file, MB", lambda m: _number(m["size_mb"], "{:.1f}")),
-            line("model", "parameters, million", lambda m: _number(m["parameters"], "{:.2f}", 1e-6)),
-            line("model", "multiply-adds, million", lambda m: _number(m["macs"], "{:.0f}", 1e-6)),
-            line("model", "CPU ms per face", lambda m: _number(m["latency_ms"], "{:.1f}")),
+            line("file, MB", lambda m: _number(m["size_mb"], "{:.1f}")),
+            line("parameters, million", lambda m: _number(m["parameters"], "{:.2f}", 1e-6)),
+            line("multiply-adds, million", lambda m: _number(m["macs"], "{:.0f}", 1e-6)),
+            line("CPU ms per face", lambda m: _number(m["latency_ms"], "{:.1f}")),
         ]
+    sweeps = [model["sweep"][BOTH] if both else model["sweep"] for model in models]
     for metric in ("accuracy", "eer"):
-        for name in resolutions_in(summary):
-            cells = [(model["sweep"][BOTH] if both else model["sweep"])[name] for model in models]
-            lines.append(Row(resolution_title(name), tuple(cell_text(cell, metric) for cell in cells), METRICS[metric]))
+        for name in resolutions_of(sweeps[0]):
+            values = tuple(cell_text(sweep[name], metric) for sweep in sweeps)
+            lines.append(Row(resolution_title(name), values, METRICS[metric]))
     return lines
 
 
 def cell_text(cell: Mapping[str, Any], metric: str) -> str:
-    """A metric of one cell in per cent, with its interval where there is one."""
+    """A metric of one cell in per cent, with the standard deviation over seeds and the interval where there are any."""
     if cell[metric] is None:
         return NOT_KNOWN
     text = f"{100 * cell[metric]:.1f}"
+    if "std" in cell:
+        text += f" \u00b1 {100 * cell['std'][metric]:.1f}"
     if metric in cell["ci"]:
         low, high = cell["ci"][metric]
         text += f" ({100 * low:.1f}-{100 * high:.1f})"
     return text
 
 
-def markdown_table(summary: Mapping[str, Any]) -> str:
+def markdown_table(report: Report) -> str:
     """The table in Markdown, figures in per cent with 95 % intervals; ends with a newline."""
-    heads = ["", *(TITLES[name] for name in models_in(summary))]
+    heads = ["", *(model.title for model in report.models)]
     lines = [_markdown(heads), _markdown(["---", *("---:" for _ in heads[1:])])]
-    for row in rows(summary):
+    for row in rows([model.measured for model in report.models]):
         title = row.title if row.section == "model" else f"{row.section}, {row.title}"
-        lines += [_markdown([title, *row.values])]
+        lines.append(_markdown([title, *row.values]))
     return "\n".join(lines) + "\n"
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """The same table for `rich.print`."""
+    """The table of one run's summary for `rich.print`."""
     table = Table(title=f"{summary['name']}, tested on {summary['test']['set']}")
     table.add_column("")
-    for name in models_in(summary):
+    names = models_in(summary)
+    for name in names:
         table.add_column(TITLES[name], justify="right", no_wrap=name != "control")
     section = ""
-    for row in rows(summary):
+    for row in rows([summary["models"][name] for name in names]):
         if row.section != section:
             section = row.section
             table.add_section()
@@ -131,17 +129,13 @@ def sweep_table(title: str, sweep: Mapping[str, Any]) -> Table:
     for side, cells in (("probe degraded", sweep), ("both degraded", sweep[BOTH])):
         table.add_section()
         table.add_row(f"[bold]{side}[/bold]")
-        for name in _resolutions(sweep):
+        for name in resolutions_of(sweep):
             table.add_row(resolution_title(name), *(cell_text(cells[name], metric) for metric in METRICS))
     return table
 
 
 def _markdown(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _resolutions(sweep: Mapping[str, Any]) -> list[str]:
-    return [NATIVE, *sorted((name for name in sweep if name not in (NATIVE, BOTH)), key=int, reverse=True)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _number(value: float | None, pattern: str, scale: float = 1.0) -> str:

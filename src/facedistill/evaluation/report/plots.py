@@ -1,0 +1,209 @@
+"""The report's pictures: each is one `<svg>` element; models keep their colour and marker in all of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from facedistill.evaluation.report.drawing import DASHES, INK, MARKERS, SERIES, drawing, svg
+from facedistill.evaluation.report.figures import TEACHER, Model, Training
+from facedistill.evaluation.report.tables import resolution_title, resolutions_of
+
+_WIDE, _SMALL = (5.6, 4.0), (4.4, 2.6)
+_NAMES = {"accuracy": "Accuracy", "eer": "Equal error rate"}
+
+
+def series_of(models: Sequence[Model]) -> list[int]:
+    """Each model's place among colours and markers: 0 for teachers, the others 1, 2, ... and round again."""
+    others = iter(range(len(models)))
+    return [0 if model.role == TEACHER else 1 + next(others) % (len(SERIES) - 1) for model in models]
+
+
+def resolution_plot(models: Sequence[Model], metric: str) -> str:
+    """A line per model over the resolutions of the probe, with 95 % bands over people and bars over seeds.
+
+    Args:
+        models: All over the same resolutions.
+        metric: "accuracy" or "eer", drawn in per cent.
+    """
+    names = resolutions_of(models[0].measured["sweep"])
+    places = range(len(names))
+    with drawing(_WIDE) as (figure, axes):
+        for model, style, dash in reversed(_styled(models)):  # the first named is drawn on top
+            cells = [model.measured["sweep"][name] for name in names]
+            values = [100 * cell[metric] for cell in cells]
+            if all(metric in cell["ci"] for cell in cells):
+                low, high = 100 * np.array([cell["ci"][metric] for cell in cells]).T
+                axes.fill_between(places, low, high, alpha=0.13, linewidth=0, color=style["color"])
+            if all("std" in cell for cell in cells):
+                bars = [100 * cell["std"][metric] for cell in cells]
+                axes.errorbar(places, values, bars, fmt="none", capsize=4, color=style["color"])
+            axes.plot(values, markersize=7, linestyle=dash, **style)
+        axes.set_xticks(places, names)
+        axes.set_xlabel("height of the degraded face, pixels", labelpad=10)
+        axes.yaxis.set_major_formatter("{x:g} %")
+        axes.grid(visible=False, axis="x")
+        axes.set_ylim(**({"top": 101} if metric == "accuracy" else {"bottom": 0}))
+        told = "; ".join(f"{m.title} {100 * m.measured['sweep'][names[-1]][metric]:.1f} %" for m in models)
+        title = f"{_NAMES[metric]} against the height of the degraded face. At {resolution_title(names[-1])}: {told}."
+        return svg(figure, metric, title)
+
+
+def trade_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
+    """ROC or DET of all models at one resolution, FMR on a logarithmic axis, with 95 % bands.
+
+    Args:
+        models: Those without scores are left out.
+        resolution: Of the probe.
+        kind: "roc" (share of genuine pairs accepted) or "det" (share rejected, logarithmic).
+    """
+    det = kind == "det"
+    told = []
+    with drawing(_WIDE) as (figure, axes):
+        for model, style, dash in reversed(_styled(models)):
+            if resolution not in model.scores:
+                continue
+            scores = model.scores[resolution]
+            floor = 0.5 / scores.genuine  # half a pair: what a logarithmic axis can show of "none"
+            fmr, tmr, low, high = (
+                np.array(rates) for rates in (scores.trade.fmr, scores.trade.tmr, scores.trade.low, scores.trade.high)
+            )
+            if det:
+                tmr, low, high = (np.maximum(1 - rates, floor) for rates in (tmr, high, low))
+            if len(low):
+                axes.fill_between(fmr, low, high, step="post", alpha=0.13, linewidth=0, color=style["color"])
+            axes.plot(
+                fmr, tmr, drawstyle="steps-post", linestyle=dash, linewidth=style["linewidth"], color=style["color"]
+            )
+            told.append(f"{model.title} {_at(fmr, tmr, 1e-2):.1f} %")
+        axes.set_xscale("log")
+        axes.set_xlabel("false match rate", labelpad=8)
+        axes.xaxis.set_major_formatter(_percent)
+        if det:
+            axes.set_yscale("log")
+            axes.set_ylim(top=1)
+        else:
+            axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(_percent)
+        axes.minorticks_off()
+        name, what = ("DET", "rejected") if det else ("ROC", "accepted")
+        axes.set_ylabel(f"genuine pairs {what}", labelpad=8)
+        title = f"{name} at {resolution_title(resolution)}. Genuine pairs {what} at a false match rate of 1 %: "
+        return svg(figure, f"{kind}-{resolution}", title + "; ".join(reversed(told)) + ".")
+
+
+def histogram_plot(model: Model, series: int, place: int, resolution: str) -> str:
+    """Where the similarities of genuine and of impostor pairs lie, for one model at one resolution.
+
+    Args:
+        model: With scores at this resolution.
+        series: Its colour.
+        place: Its place among the models, for a name of its own.
+        resolution: Of the probe.
+    """
+    histogram = model.scores[resolution].histogram
+    edges = np.array(histogram.edges)
+    used = [np.array(one.histogram.genuine) + one.histogram.impostor for one in model.scores.values()]
+    filled = np.flatnonzero(np.sum(used, axis=0))  # one range for all resolutions, so that they compare
+    with drawing(_SMALL) as (figure, axes):
+        for shares, style in (
+            (histogram.impostor, {"color": INK, "alpha": 0.28}),
+            (histogram.genuine, {"color": SERIES[series], "alpha": 0.55}),
+        ):
+            axes.stairs(shares, edges, fill=True, **style)
+        axes.set_xlim(edges[filled[0]] - 0.02, edges[filled[-1] + 1] + 0.02)
+        axes.set_yticks([])
+        axes.set_xlabel("similarity", labelpad=6)
+        centres = (edges[1:] + edges[:-1]) / 2
+        means = [float(np.dot(centres, shares)) for shares in (histogram.genuine, histogram.impostor)]
+        title = (
+            f"Similarities of {model.title} at {resolution_title(resolution)}: same person {means[0]:.2f} on average, "
+            f"different people {means[1]:.2f}."
+        )
+        return svg(figure, f"histogram-{place}-{resolution}", title)
+
+
+def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) -> str:
+    """Accuracy against a cost, with the line of models that no other one beats in both.
+
+    Args:
+        models: Those whose cost is not known are left out.
+        resolution: Of the probe.
+        cost: "latency_ms" or "size_mb".
+        unit: Of the axis.
+    """
+    points = [
+        (model.measured[cost], 100 * model.measured["sweep"][resolution]["accuracy"], style)
+        for model, style, _ in _styled(models)
+        if model.measured[cost] is not None
+    ]
+    best = pareto_front([(x, y) for x, y, _ in points])
+    with drawing((5.0, 3.6)) as (figure, axes):
+        axes.step(*zip(*best, strict=True), where="post", color=INK, alpha=0.45, linestyle=DASHES[2], linewidth=1.5)
+        for x, y, style in points:
+            axes.plot([x], [y], markersize=11, **style)
+        axes.set_xscale("log")
+        low, high = min(x for x, _, _ in points), max(x for x, _, _ in points)
+        axes.set_xlim(low / 1.6, high * 1.6)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if high / low < 10 and str(f"{x:e}")[0] in "25" else "")
+        axes.yaxis.set_major_formatter("{x:g} %")
+        axes.margins(y=0.15)
+        axes.set_xlabel(unit, labelpad=8)
+        title = f"Accuracy at {resolution_title(resolution)} against {unit}: " + "; ".join(
+            f"{model.title} {model.measured[cost]:.2g}, {100 * model.measured['sweep'][resolution]['accuracy']:.1f} %"
+            for model in models
+            if model.measured[cost] is not None
+        )
+        return svg(figure, f"pareto-{cost}", f"{title}.")
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those of (cost, gain) that no other point beats: none is as cheap with more gain; by rising cost."""
+    front: list[tuple[float, float]] = []
+    for cost, gain in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or gain > front[-1][1]:
+            front.append((cost, gain))
+    return front
+
+
+def training_plot(training: Training, place: int, validation: bool) -> str:
+    """The loss terms, each as a share of its first value, or the validation's error rates, over the steps.
+
+    Args:
+        training: One net's.
+        place: Its place among the nets, for a name of its own.
+        validation: Whether the validation's curves are drawn.
+    """
+    curves = training.validation if validation else training.losses
+    with drawing(_SMALL) as (figure, axes):
+        for number, points in enumerate(curves.values()):
+            steps, values = np.array(points).T
+            style = {"color": SERIES[(1 + number) % len(SERIES)], "linestyle": DASHES[number % len(DASHES)]}
+            axes.plot(steps, 100 * values if validation else values / values[0], linewidth=2, **style)
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter("{x:g} %" if validation else "{x:g}")
+        axes.set_xlabel("step", labelpad=6)
+        what = "Validation of" if validation else "Loss terms of"
+        last = ", ".join(f"{name} {points[-1][1]:.3g}" for name, points in curves.items())
+        return svg(figure, f"training-{place}-{validation:d}", f"{what} {training.title}; at the end: {last}.")
+
+
+def _styled(models: Sequence[Model]) -> list[tuple[Model, dict[str, Any], Any]]:
+    """Each model with its colour, marker and width, and its dashes: full for a series' first model."""
+    styled: list[tuple[Model, dict[str, Any], Any]] = []
+    met: Mapping[int, int] = {}
+    for model, series in zip(models, series_of(models), strict=True):
+        met = {**met, series: met.get(series, -1) + 1}
+        width = 2.0 if model.role == TEACHER else 2.6
+        style = {"color": SERIES[series], "marker": MARKERS[series], "linewidth": width}
+        styled.append((model, style, DASHES[met[series] % len(DASHES)]))
+    return styled
+
+
+def _percent(rate: float, _place: int) -> str:
+    return f"{100 * rate:g} %"
+
+
+def _at(fmr: Any, rates: Any, wanted: float) -> float:
+    return float(100 * rates[max(0, np.searchsorted(fmr, wanted * (1 + 1e-9), side="right") - 1)])

@@ -1,0 +1,208 @@
+"""The parts of the report page; a part without data is an empty text."""
+
+from html import escape
+
+from facedistill.evaluation.report.drawing import GLYPHS
+from facedistill.evaluation.report.figures import STUDENT, Report
+from facedistill.evaluation.report.markup import (
+    fact_list,
+    pair_figure,
+    part,
+    prose,
+    rates_table,
+    side_by_side,
+    tabs,
+    thresholds_table,
+)
+from facedistill.evaluation.report.plots import (
+    histogram_plot,
+    pareto_plot,
+    resolution_plot,
+    series_of,
+    trade_plot,
+    training_plot,
+)
+from facedistill.evaluation.report.tables import resolution_title, rows
+from facedistill.evaluation.report.words import key_resolution
+from facedistill.model_file import NATIVE
+
+
+def legend(report: Report) -> str:
+    """Each model with its colour and marker, and what it costs."""
+    entries = []
+    for model, series in zip(report.models, series_of(report.models), strict=True):
+        known = [(model.measured["size_mb"], "{:.1f} MB"), (model.measured["latency_ms"], "{:.1f} ms a face")]
+        costs = ", ".join(pattern.format(value) for value, pattern in known if value is not None)
+        entries.append(
+            f'<li class="c{series}"><span aria-hidden="true">{GLYPHS[series]}</span> '
+            f"<b>{escape(model.title)}</b> <small>{costs}</small></li>"
+        )
+    return f'<ul class="legend">{"".join(entries)}</ul>'
+
+
+def resolution_part(report: Report) -> str:
+    """Accuracy and error rate against resolution."""
+    bands = "Bands: 95&nbsp;% intervals over the people tested."
+    if _seeds(report):
+        bands += " Bars: one standard deviation over the seeds."
+    better = {
+        "accuracy": f"Higher is better. {bands}",
+        "eer": "Lower is better: at the threshold where false matches and false rejections are equally frequent. "
+        + bands,
+    }
+    panels = {
+        title: f"<figure>{resolution_plot(report.models, metric)}"
+        f"<figcaption><small>{better[metric]}</small></figcaption></figure>"
+        for metric, title in (("accuracy", "accuracy"), ("eer", "error rate"))
+    }
+    return f'<div class="card plots">{tabs("metric", "what is drawn", panels)}{legend(report)}</div>'
+
+
+def table_part(report: Report) -> str:
+    """The figures of all models side by side."""
+    one_side, both = (
+        side_by_side(report.models, rows([model.measured for model in report.models], both)) for both in (False, True)
+    )
+    spread = " Behind \u00b1, the standard deviation over seeds." if _seeds(report) else ""
+    return part(
+        "figures",
+        "The figures",
+        "One picture of each pair is degraded to the height given, the other stays as it was. In brackets, the "
+        f"95&nbsp;% intervals over the people tested.{spread}",
+        f'<div class="card bare">{one_side}</div><details><summary>The same with both pictures degraded</summary>'
+        f'<div class="card bare">{both}</div></details>',
+    )
+
+
+def trade_part(report: Report) -> str:
+    """ROC and DET at each resolution."""
+    scored = [model for model in report.models if model.scores]
+    if not scored:
+        return ""
+    panels = {}
+    for name in scored[0].scores:
+        plots = "".join(f"<figure>{trade_plot(report.models, name, kind)}</figure>" for kind in ("roc", "det"))
+        panels[resolution_title(name)] = f'<div class="two">{plots}</div>{rates_table(scored, name)}'
+    return part(
+        "trade",
+        "False matches against false rejections",
+        "Left, ROC: the share of genuine pairs accepted (higher is better). Right, DET: the share rejected (lower is "
+        "better). Bands: 95&nbsp;% intervals over the people tested. The lines begin where the test holds enough "
+        "impostor pairs to show the rate.",
+        f'<div class="card">{legend(report)}{tabs("trade-at", "height of the degraded face", panels)}</div>',
+    )
+
+
+def score_part(report: Report) -> str:
+    """Where the similarities lie."""
+    scored = [
+        (place, model, series)
+        for place, (model, series) in enumerate(zip(report.models, series_of(report.models), strict=True))
+        if model.scores
+    ]
+    if not scored:
+        return ""
+    panels = {}
+    for name in scored[0][1].scores:
+        figures = "".join(
+            f'<figure><figcaption class="c{series}"><b>{escape(model.title)}</b></figcaption>'
+            f"{histogram_plot(model, series, place, name)}</figure>"
+            for place, model, series in scored
+        )
+        panels[resolution_title(name)] = f'<div class="many">{figures}</div>'
+    return part(
+        "scores",
+        "Similarities",
+        "In colour, pairs of the same person; in grey, of different people. The less they overlap, the better a "
+        "threshold can part them.",
+        f'<div class="card">{tabs("scores-at", "height of the degraded face", panels)}</div>',
+    )
+
+
+def pairs_part(report: Report) -> str:
+    """The hardest pairs as pictures: of the students, or of every model of a single recipe."""
+    students = [model for model in report.models if model.role == STUDENT and model.scores]
+    shown = students if len(students) > 1 else [model for model in report.models[::-1] if model.scores]
+    shown.sort(key=lambda model: model.role != STUDENT)
+    panels = {}
+    for model in shown:
+        for name in dict.fromkeys((key_resolution(report), NATIVE)):
+            scores = model.scores[name]
+            panels[f"{model.title}, {resolution_title(name)}"] = (
+                "<h3>The same person, and yet unlike</h3>"
+                f'<div class="pairs">{"".join(pair_figure(pair, name) for pair in scores.hardest_genuine)}</div>'
+                "<h3>Different people, and yet alike</h3>"
+                f'<div class="pairs">{"".join(pair_figure(pair, name) for pair in scores.hardest_impostors)}</div>'
+            )
+    if not panels:
+        return ""
+    return part(
+        "pairs",
+        "The hardest pairs",
+        "As the model saw them: left the degraded picture, right the other; below, their similarity and names. "
+        f"Each person, or two people, once. {prose(report.picture_rights)}",
+        f'<div class="card">{tabs("pairs-of", "model and height of the degraded face", panels)}</div>',
+    )
+
+
+def pareto_part(report: Report) -> str:
+    """Accuracy against time and size."""
+    key = key_resolution(report)
+    figures = [
+        f"<figure>{pareto_plot(report.models, key, cost, unit)}</figure>"
+        for cost, unit in (("latency_ms", "CPU milliseconds a face"), ("size_mb", "file size, MB"))
+        if sum(model.measured[cost] is not None for model in report.models) > 1
+    ]
+    if not figures:
+        return ""
+    return part(
+        "cost",
+        "What accuracy costs",
+        f"Accuracy at {resolution_title(key)}, one core. Up and to the left is better; no model lies above the dotted "
+        "line.",
+        f'<div class="card">{legend(report)}<div class="two">{"".join(figures)}</div></div>',
+    )
+
+
+def training_part(report: Report) -> str:
+    """How the nets were trained."""
+    panels = {}
+    for place, curves in enumerate(report.training):
+        figures = []
+        for drawn, validation, what in (
+            (curves.losses, False, "Loss terms, each as a share of its first value"),
+            (curves.validation, True, "Error on people kept for choosing"),
+        ):
+            if drawn:
+                keys = "".join(
+                    f'<li class="c{(1 + number) % len(GLYPHS)} dash{number % 3}">{escape(name.replace("_", " "))}</li>'
+                    for number, name in enumerate(drawn)
+                )
+                figures.append(
+                    f'<figure><figcaption>{what}<ul class="keys">{keys}</ul></figcaption>'
+                    f"{training_plot(curves, place, validation)}</figure>"
+                )
+        if figures:
+            panels[curves.title] = f'<div class="two">{"".join(figures)}</div>'
+    if not panels:
+        return ""
+    return part("training", "Training", "", f'<div class="card">{tabs("net", "net", panels)}</div>')
+
+
+def cards_part(report: Report) -> str:
+    """A card for each model."""
+    parts = []
+    for model, series in zip(report.models, series_of(report.models), strict=True):
+        card = model.card
+        against = "".join(f"<li>{prose(sentence)}</li>" for sentence in card.not_for)
+        against = f"<h4>What it is not for</h4><ul>{against}</ul>" if against else ""
+        parts.append(
+            f'<details class="card" {"open" if model.role == STUDENT else ""}>'
+            f'<summary><h3 class="c{series}">{escape(model.title)}</h3></summary>'
+            f"<dl>{fact_list(card.facts.items())}</dl>{against}{thresholds_table(card.thresholds)}</details>"
+        )
+    return part("cards", "Model cards", "", "".join(parts))
+
+
+def _seeds(report: Report) -> bool:
+    return any(len(model.seeds) > 1 for model in report.models)

@@ -1,0 +1,158 @@
+"""What the report says in sentences: headline, lead, how it was measured, and what the figures do not say."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Model, Report
+from facedistill.evaluation.report.tables import resolutions_of
+from facedistill.model_file import NATIVE
+
+_KEY_RESOLUTION = "16"
+_SETTINGS = {  # keys of a summary's settings, in plain words
+    "folder": "run folder",
+    "train_identities": "people trained on",
+    "train_pictures": "pictures trained on",
+    "steps": "training steps",
+    "seed": "seed",
+    "split_seed": "seed of the split by people",
+    "recipe": "recipe",
+    "recipe_digest": "digest of the recipe",
+    "seconds": "seconds taken",
+    "versions": "versions",
+}
+
+WORDS = (
+    (
+        "accuracy",
+        "The share of pairs judged rightly, pairs of one person and of two weighing alike. The threshold is chosen on "
+        "other people than those it is judged on.",
+    ),
+    (
+        "equal error rate",
+        "The error at the threshold where false matches and false rejections are equally frequent.",
+    ),
+    (
+        "false match rate",
+        "The share of pairs of different people that a threshold takes for one person; the smaller, the stricter.",
+    ),
+    ("genuine, impostor", "A pair of pictures of the same person, of different people."),
+    ("similarity", "The cosine between two embeddings: 1 is the same direction, 0 has nothing in common."),
+    ("native, 16 px", "The aligned face as it is, or shrunk to so many rows and enlarged back."),
+)
+
+
+def key_resolution(report: Report) -> str:
+    """16 rows where it was measured, else the smallest."""
+    known = resolutions_of(report.models[0].measured["sweep"])
+    return _KEY_RESOLUTION if _KEY_RESOLUTION in known else known[-1]
+
+
+def headline(report: Report) -> str:
+    """The one figure that a reader takes along."""
+    key = key_resolution(report)
+    best = _best_student(report, key)
+    size = "" if best.measured["size_mb"] is None else f"{best.measured['size_mb']:.1f} MB "
+    seen = "at native size" if key == NATIVE else f"on faces {key} pixels high"
+    students = _of_role(report, STUDENT)
+    who = f"The {size}student" if len(students) == 1 else f"{best.title}, the best of {len(students)} students,"
+    return f"{who} is right in {_accuracy(best, key)} of the cases {seen}"
+
+
+def lead(report: Report) -> Iterable[str]:
+    """What the headline means, and how the students stand to their teacher and to themselves without one."""
+    key = key_resolution(report)
+    seen = "" if key == NATIVE else f", one of them shrunk until the face is {key} pixels high"
+    yield f"It is shown two pictures{seen}, and says whether they show the same person."
+    yield "A guess would be right in 50 % of the cases."
+    teachers, students, controls = (_of_role(report, role) for role in (TEACHER, STUDENT, CONTROL))
+    if len(students) > 1:
+        others = [model for model in report.models if model is not _best_student(report, key)]
+        yield "The others: " + ", ".join(f"{model.title} {_accuracy(model, key)}" for model in others) + "."
+        return
+    for models, subject in ((teachers, "Its teacher"), (controls, "The same net, trained without a teacher,")):
+        for model in models:
+            yield f"{subject} is right in {_accuracy(model, key)}."
+    for control in controls:
+        yield _verdict(students[0].measured["sweep"][key], control.measured["sweep"][key])
+    if len(students[0].seeds) > 1:
+        yield f"All figures are means over {len(students[0].seeds)} seeds."
+
+
+def measured(report: Report) -> Iterable[tuple[str, str]]:
+    """On whom it was measured, and then each run's settings."""
+    test = report.test
+    lost = report.models[-1].measured["sweep"][NATIVE]["fte"]
+    facts = {
+        "tested on": test["set"] + (f" ({test['note']})" if test.get("note") else ""),
+        "people tested": test["identities"],
+        "pictures tested": test.get("pictures"),
+        "pictures' SHA-256": test.get("sha256"),
+        "left out: no face found, or unreadable": f"{100 * lost:.1f} %",
+    }
+    for title, value in facts.items():
+        if value is not None:
+            yield title, _plain(value)
+    for settings in report.settings:
+        known = [key for key in _SETTINGS if key in settings]
+        for key in known + [key for key in settings if key not in _SETTINGS]:
+            yield _SETTINGS.get(key, key.replace("_", " ")), _plain(settings[key])
+        if "recipe" in settings:
+            verb = "distill" if any(model.role == TEACHER for model in report.models) else "train"
+            yield "command", f"facedistill {verb} {settings['recipe']}"
+
+
+def limits(report: Report) -> Iterable[str]:
+    """What the figures do not say."""
+    people = report.test["identities"]
+    if people is not None:
+        yield (
+            f"{people} people are a small sample: the bands "
+            "show what other people drawn from the same set would change, not what another kind would."
+        )
+    if any(len(model.seeds) == 1 for model in report.models):
+        yield (
+            "One training run stands behind each net without a \u00b1 at its figures; another seed moves them too, "
+            "and no band shows that."
+        )
+    yield (
+        "Low resolution is made by shrinking good pictures, after the face was found and aligned at full size. "
+        "A far or shaking camera adds noise and blur, and its faces are harder to find and to align."
+    )
+    yield (
+        "Pictures of one set share room, light and time; part of what is recognised may be hair and background. "
+        "Try the net on your own pictures before you rely on it."
+    )
+    yield "The test says nothing of differences between groups of people, of masks, of ageing, or of deliberate deceit."
+    yield "Times are of one machine; ratios travel to another one better than milliseconds do."
+
+
+def _verdict(student: Mapping[str, Any], control: Mapping[str, Any]) -> str:
+    gain = 100 * (student["accuracy"] - control["accuracy"])
+    word = "gains" if gain > 0 else "loses"
+    text = f"So the teacher's lesson {word} {abs(gain):.1f} points"
+    if "accuracy" not in student["ci"] or "accuracy" not in control["ci"]:
+        return f"{text}."
+    (low, high), (control_low, control_high) = student["ci"]["accuracy"], control["ci"]["accuracy"]
+    if low <= control_high and control_low <= high:
+        return f"{text}, which is within the uncertainty of this test (the 95 % intervals overlap)."
+    return f"{text}, more than the uncertainty of this test (the 95 % intervals do not overlap)."
+
+
+def _of_role(report: Report, role: str) -> list[Model]:
+    return [model for model in report.models if model.role == role]
+
+
+def _best_student(report: Report, key: str) -> Model:
+    return max(_of_role(report, STUDENT), key=lambda model: model.measured["sweep"][key]["accuracy"])
+
+
+def _accuracy(model: Model, key: str) -> str:
+    return f"{100 * model.measured['sweep'][key]['accuracy']:.1f} %"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(entry) for entry in value)
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)

@@ -1,0 +1,177 @@
+"""Finished runs, opened again: their summary, their model files and the pictures they were tested on."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from facedistill.datasets import align_faces, load_orl, open_face_set, read_bin
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Report, Training
+from facedistill.evaluation.report.gather import FinishedRun, Net, gather
+from facedistill.evaluation.report.scores import PicturesTested, Side, face_set_pictures, listed_pictures
+from facedistill.evaluation.report.tables import models_in
+from facedistill.evaluation.sweep import BOTH
+from facedistill.faces import recrop
+from facedistill.files import file_digest
+from facedistill.model_file import NATIVE
+from facedistill.recipe import HELD_OUT, Recipe
+from facedistill.recipe_file import read_recipe
+from facedistill.runtime import Recognizer
+from facedistill.teachers import load_teacher
+from facedistill.training.log import TIMING, read_lines
+from facedistill.training.run_folder import RECIPE
+from facedistill.training.setup import ORL, SYNTH, open_training_faces
+
+SUMMARY = "summary.json"
+METRICS = "metrics.jsonl"
+_NO_CURVES = {"step", "kind", "learning_rate", TIMING}
+
+
+def report_runs(folders: Sequence[Path]) -> Report:
+    """The figures of finished runs, measured on their model files and test pictures; nothing is trained.
+
+    Raises:
+        UsageError: A folder holds no finished run, or the runs cannot be compared.
+        FacedistillError: A model file or a test set is damaged, or is not the one that the run tested.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    if twice := next((folder for folder in resolved if resolved.count(folder) > 1), None):
+        raise UsageError(f"{twice} is given twice; name each run once")
+    tested = _Pictures()
+    return gather([_open(folder, tested) for folder in folders])
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of a finished run.
+
+    Raises:
+        FacedistillError: There is none, or it is damaged.
+    """
+    try:
+        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        return summary
+    except (OSError, ValueError) as error:
+        raise FacedistillError(f"{folder / SUMMARY} cannot be read ({error}); delete it and run again") from error
+
+
+class _Pictures:
+    """Test sets, each opened once however many runs were tested on it."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, PicturesTested] = {}
+
+    def of(self, recipe: Recipe) -> PicturesTested:
+        key = repr((recipe.data if recipe.test == HELD_OUT else None, recipe.test, recipe.student.input_size))
+        if key not in self._opened:
+            self._opened[key] = _pictures(recipe)
+        return self._opened[key]
+
+
+def _pictures(recipe: Recipe) -> PicturesTested:
+    """What a run was tested on, in crops of the student's size."""
+    size = recipe.student.input_size
+    if recipe.test == HELD_OUT:
+        held_out = open_training_faces(recipe.data, size).held_out
+        assert held_out is not None, "the recipe was checked"
+        return face_set_pictures(held_out)
+    if recipe.test == ORL:
+        return face_set_pictures(align_faces(load_orl(), size).faces)
+    path = Path(recipe.test)
+    if path.suffix == ".bin":
+        return _fitting(listed_pictures(read_bin(path), file_digest(path)), size)
+    return _fitting(face_set_pictures(open_face_set(path)), size)
+
+
+def _fitting(pictures: PicturesTested, size: tuple[int, int]) -> PicturesTested:
+    """The same pictures, cropped anew where they are of another crop convention."""
+
+    def fit(side: Side) -> Side:
+        return Side([crop if crop.shape[:2] == size else recrop(crop, size) for crop in side.crops], side.keys)
+
+    probes = fit(pictures.probes)
+    gallery = probes if pictures.gallery is pictures.probes else fit(pictures.gallery)
+    return replace(pictures, probes=probes, gallery=gallery)
+
+
+def _open(folder: Path, tested: _Pictures) -> FinishedRun:
+    if not (folder / RECIPE).is_file():
+        raise UsageError(f"{folder} holds no run (no {RECIPE}); give the folder that `facedistill distill` made")
+    if not (folder / SUMMARY).is_file():
+        raise UsageError(
+            f"{folder} holds a run that is not finished (no {SUMMARY}); "
+            f"go on with `facedistill distill --resume {folder}`"
+        )
+    recipe, summary = read_recipe(folder / RECIPE), read_summary(folder)
+    _check_summary(folder, summary)
+    nets = {
+        role: _trained_net(folder / f"{role}.onnx", measured)
+        for role, measured in summary["models"].items()
+        if role != TEACHER
+    }
+    if TEACHER in summary["models"]:
+        nets[TEACHER] = _teacher_net(recipe)
+    training = [
+        _training(role, path) for role, path in ((STUDENT, folder), (CONTROL, folder / CONTROL)) if role in nets
+    ]
+    return FinishedRun(folder, recipe, summary, nets, tested.of(recipe), training, _picture_rights(recipe))
+
+
+def _check_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Refuses a summary without what every report tells."""
+    try:
+        models_in(summary)
+        for model in summary["models"].values():
+            model["name"], model["size_mb"], model["latency_ms"], model["sweep"][NATIVE]["ci"], model["sweep"][BOTH]
+        summary["name"], summary["test"]["set"], summary["test"]["identities"], summary["settings"]["seed"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FacedistillError(
+            f"{folder / SUMMARY} is damaged (it lacks {error}); delete it and go on with `facedistill distill --resume`"
+        ) from error
+
+
+def _trained_net(path: Path, measured: Mapping[str, Any]) -> Net:
+    model = Recognizer(path)
+    digest = file_digest(path)
+    if measured.get("sha256", digest) != digest:
+        raise FacedistillError(
+            f"{path} is not the file that was tested (its SHA-256 is another); export it again, or delete {SUMMARY} "
+            "and go on with `facedistill distill --resume`"
+        )
+    return Net(model.embed, digest, model.metadata)
+
+
+def _teacher_net(recipe: Recipe) -> Net:
+    said = recipe.teacher
+    try:
+        teacher = load_teacher(said.spec, mean=said.mean, std=said.std, channels=said.channels)
+    except FacedistillError as error:  # a run folder may have travelled without its teacher
+        return Net(None, f"unknown: {said}", missing=str(error))
+    return Net(teacher.embed, teacher.digest)
+
+
+def _training(role: str, folder: Path) -> Training:
+    losses: dict[str, list[list[float]]] = {}
+    validation: dict[str, list[list[float]]] = {}
+    for line in read_lines(folder / METRICS):
+        curves = losses if line["kind"] == "train" else validation
+        for name, value in line.items():
+            if name not in _NO_CURVES:
+                curves.setdefault(name, []).append([line["step"], value])
+    return Training(role, losses, validation)
+
+
+def _picture_rights(recipe: Recipe) -> str:
+    tested = recipe.data.faces if recipe.test == HELD_OUT else recipe.test
+    if tested == SYNTH:
+        return "The people in the pictures do not exist; anybody may see them."
+    if tested == ORL:
+        return (
+            "The pictures are from the ORL faces (AT&T Laboratories Cambridge), which may be shown in research with "
+            "that credit."
+        )
+    return (
+        f"The pictures are from {tested} and are part of this file: give it only to those who may see the people in "
+        "them."
+    )
