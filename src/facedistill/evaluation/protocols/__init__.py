@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.errors import UsageError
-from facedistill.evaluation.protocols import bins, face_set, ijb, lfw, megaface, orl, ytf
+from facedistill.evaluation.protocols import bins, face_set, ijb, lfw, megaface, orl, scface, survface, tinyface, ytf
 from facedistill.evaluation.protocols.protocol import Figures, Protocol
 from facedistill.evaluation.sweep import Embed
 from facedistill.registry import check_options, look_up
@@ -21,6 +21,9 @@ PROTOCOLS: dict[str, Protocol] = {
     "ijbb": ijb.IJBB,
     "ijbc": ijb.IJBC,
     "megaface": megaface.PROTOCOL,
+    "scface": scface.PROTOCOL,
+    "tinyface": tinyface.PROTOCOL,
+    "survface": survface.PROTOCOL,
 }
 
 

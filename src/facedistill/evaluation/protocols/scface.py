@@ -1,0 +1,221 @@
+"""SCface (Grgic, Delac and Grgic 2011): surveillance pictures from 4.2, 2.6 and 1.0 m searched among mugshots.
+
+On disk: `001_frontal.jpg` and `001_cam1_1.jpg` in any folders (see `datasets.scface`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from facedistill.datasets.scface import CAMERAS, METRES, PEOPLE, SCface, read_scface, split_people
+from facedistill.errors import FacedistillError
+from facedistill.evaluation.identification import identify
+from facedistill.evaluation.metrics import Float
+from facedistill.evaluation.protocols.crops import CropReader
+from facedistill.evaluation.protocols.native import check_several, incomplete, resampled
+from facedistill.evaluation.protocols.protocol import Figures, Protocol, figure_table, percent
+from facedistill.evaluation.sweep import BOTH, Embed, embed_at
+from facedistill.evaluation.trials import Int
+from facedistill.model_file import NATIVE
+from facedistill.progress import track
+
+_MISSES = "faces are found by the detector and aligned; a picture without a face is a miss, as are all of a person " + (
+    "whose mugshot shows none"
+)
+_CROSS = "cross-distance: a probe is searched among what the other four cameras took at the gallery's distance"
+_ALL = "all"
+
+Hits = NDArray[np.bool_]
+
+
+def run(
+    embed: Embed,
+    path: Path,
+    size: tuple[int, int],
+    *,
+    testing: int | None = None,
+    seed: int = 0,
+    resolutions: tuple[int, ...] = (),
+) -> Figures:
+    """Searches each surveillance picture among the mugshots, and among surveillance pictures of other distances.
+
+    Rank-1 is the share of all probes, those that failed included, whose own person is more similar than anybody else.
+    The cross-distance rates search the probes of a camera among the pictures that the other four cameras took at the
+    gallery's distance, so that no picture meets itself or its own scene; a person counts by the most similar picture.
+
+    Args:
+        embed: As in `evaluate`.
+        path: SCface's folder.
+        size: As in `evaluate`. Pictures of the size of a crop convention are taken as aligned.
+        testing: None takes all people: for nets that never saw any of them. A number (the field takes 50, and trains
+            with the other 80) tests with so many people drawn by `seed`; the gallery holds their mugshots alone.
+        seed: Of that draw; the people are in the figures.
+        resolutions: Rows to which aligned crops are shrunk besides: the probes' alone, and both sides'.
+
+    Returns:
+        rank1 {"1": rate, "2": ..., "3": ..., "all": ...} by distance, ci of the same, by_camera {camera: {distance:
+        rate}}, cross_distance {gallery: {probe: rate}}, split, counts, failed, fte, notes; with resolutions also sweep
+        {rows: {rank1, ci}, ..., "both": {rows: ...}}.
+    """
+    data = read_scface(path)
+    training: list[int] = []
+    if testing is not None:
+        training, tested = split_people(list(data.mugshots), testing, seed)
+        data = data.only(set(tested))
+    reader = CropReader(size)
+    files = [*data.mugshots.values(), *(shot.file for shot in data.shots)]
+    crops = [reader.read(file) for file in track(files, "aligning faces")]
+    usable = np.array([crop is not None for crop in crops])
+    embedded = embed_at(embed, [crop for crop in crops if crop is not None], resolutions) if usable.any() else {}
+    search = _Search(data, usable)
+    native = embedded.get(NATIVE, np.zeros((0, 1)))
+    figures: Figures = search.by_distance(native, native)
+    if resolutions:
+        one_side = {str(rows): search.by_distance(embedded[str(rows)], native) for rows in resolutions}
+        both = {str(rows): search.by_distance(embedded[str(rows)], embedded[str(rows)]) for rows in resolutions}
+        figures["sweep"] = {**one_side, BOTH: both}
+    counts = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.shots)}
+    people = len(data.mugshots) if testing is not None else PEOPLE
+    published = {"mugshots": people, "surveillance pictures": people * len(CAMERAS) * len(METRES)}
+    return {
+        **figures,
+        "by_camera": search.by_camera(native),
+        "cross_distance": search.cross_distance(native),
+        "split": {
+            "rule": "all people" if testing is None else f"{testing} people drawn by seed {seed}",
+            "testing": sorted(data.mugshots),
+            "training": training,
+        },
+        "counts": counts,
+        **search.failures(),
+        "failures": reader.failures,
+        "notes": [_MISSES, _CROSS, *incomplete(counts, published)],
+    }
+
+
+def tables(title: str, figures: Figures) -> list[Table]:
+    """The searches among mugshots, in all and by camera, and among other distances."""
+    distances = [*figures["rank1"]]
+    columns = ("found first, %", *(f"{METRES[int(d)]} m" if d != _ALL else "all" for d in distances))
+    rows = [("all cameras", *(percent(figures["rank1"][d]) for d in distances))]
+    rows.append(("95 % interval", *(" to ".join(percent(end) for end in figures["ci"][d]) for d in distances)))
+    rows += [
+        (f"camera {camera}", *(percent(rates.get(d)) for d in distances))
+        for camera, rates in figures["by_camera"].items()
+    ]
+    for rows_left, cell in figures.get("sweep", {}).items():
+        for name, rates in cell.items() if rows_left == BOTH else [(rows_left, cell)]:
+            sides = "both" if rows_left == BOTH else "probe"
+            rows.append((f"{sides} at {name} px", *(percent(rates["rank1"][d]) for d in distances)))
+    rows.append(("failed to enrol", *(percent(figures["fte"].get(d)) for d in distances)))
+    notes = "; ".join([f"tested on {figures['split']['rule']}", *figures["notes"]])
+    across = [
+        (f"gallery at {METRES[int(gallery)]} m", *(percent(rates.get(d)) for d in distances if d != _ALL))
+        for gallery, rates in figures["cross_distance"].items()
+    ]
+    return [
+        figure_table(title, columns, rows, notes),
+        figure_table("cross-distance", columns[: len(distances)], across),
+    ]
+
+
+class _Search:
+    """Who is found where, among the embeddings of the crops there are: mugshots first, then surveillance pictures."""
+
+    def __init__(self, data: SCface, usable: Hits) -> None:
+        enrolled = len(data.mugshots)
+        self._row = np.cumsum(usable) - 1  # of a picture that is usable
+        self._usable = usable[enrolled:]
+        self._mugshots = np.flatnonzero(usable[:enrolled])
+        self._mugshot_people = np.array(list(data.mugshots))[self._mugshots]
+        self._first = enrolled
+        self._people = np.array([shot.person for shot in data.shots])
+        self._camera = np.array([shot.camera for shot in data.shots])
+        self._distance = np.array([shot.distance for shot in data.shots])
+        self._mugshots_lost = enrolled - len(self._mugshots)
+        if len(self._mugshots) == 0:
+            raise FacedistillError(f"no face was found in any of {enrolled} mugshots; are they photos of faces?")
+        check_several(self._mugshot_people)
+
+    def by_distance(self, probes: Float, gallery: Float) -> Figures:
+        """Rank-1 among the mugshots and its interval, by distance and in all."""
+        hits = self._among_mugshots(probes, gallery)
+        shown = {str(d): self._distance == d for d in METRES if (self._distance == d).any()}
+        shown[_ALL] = np.ones(len(hits), dtype=np.bool_)
+        return {
+            "rank1": {name: float(hits[part].mean()) for name, part in shown.items()},
+            "ci": {
+                name: bounds
+                for name, part in shown.items()
+                for bounds in resampled(name, hits[part], self._people[part]).values()
+            },
+        }
+
+    def by_camera(self, native: Float) -> dict[str, dict[str, float]]:
+        """{camera: {distance: rank-1}}, with "all" distances."""
+        hits = self._among_mugshots(native, native)
+        return {
+            str(camera): {
+                **_rates(hits, {str(d): (self._camera == camera) & (self._distance == d) for d in METRES}),
+                **_rates(hits, {_ALL: self._camera == camera}),
+            }
+            for camera in CAMERAS
+            if (self._camera == camera).any()
+        }
+
+    def cross_distance(self, native: Float) -> dict[str, dict[str, float]]:
+        """{distance of the gallery: {distance of the probes: rank-1}}."""
+        rates = {}
+        for gallery in METRES:
+            hits = np.zeros(len(self._people), dtype=np.bool_)
+            searchable = np.zeros_like(hits)
+            for camera in CAMERAS:
+                known = np.flatnonzero(self._usable & (self._distance == gallery) & (self._camera != camera))
+                if len(np.unique(self._people[known])) > 1:
+                    searchable |= self._camera == camera
+                    probes = np.flatnonzero(self._usable & (self._camera == camera))
+                    rows = native[self._rows(known)], self._people[known]
+                    hits[probes] = _found_first(native[self._rows(probes)], self._people[probes], *rows)
+            parts = {str(d): searchable & (self._distance == d) for d in METRES}
+            if found := _rates(hits, parts):
+                rates[str(gallery)] = found
+        return rates
+
+    def failures(self) -> Figures:
+        """Pictures without a crop, and their share, by role."""
+        lost = {str(d): int(np.count_nonzero(~self._usable[self._distance == d])) for d in METRES}
+        made = {str(d): int(np.count_nonzero(self._distance == d)) for d in METRES}
+        lost |= {"mugshots": self._mugshots_lost, _ALL: int(np.count_nonzero(~self._usable))}
+        made |= {"mugshots": self._first, _ALL: len(self._usable)}
+        return {"failed": lost, "fte": {role: lost[role] / made[role] for role in lost if made[role]}}
+
+    def _among_mugshots(self, probes: Float, gallery: Float) -> Hits:
+        hits = np.zeros(len(self._people), dtype=np.bool_)
+        usable = np.flatnonzero(self._usable)
+        known = gallery[self._row[self._mugshots]], self._mugshot_people
+        hits[usable] = _found_first(probes[self._rows(usable)], self._people[usable], *known)
+        return hits
+
+    def _rows(self, shots: Int) -> Int:
+        """Rows of the embeddings of usable surveillance pictures."""
+        rows: Int = self._row[self._first + shots]
+        return rows
+
+
+def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int) -> Hits:
+    """Whether each probe finds its own person first; somebody equally similar comes before."""
+    hits = np.zeros(len(probes), dtype=np.bool_)
+    mated = np.flatnonzero(np.isin(people, gallery_people))
+    if len(mated):
+        hits[mated] = identify(gallery, gallery_people, probes[mated], people[mated]).ranks == 1
+    return hits
+
+
+def _rates(hits: Hits, parts: dict[str, Hits]) -> dict[str, float]:
+    """The share of hits in each part that is not empty."""
+    return {name: float(hits[part].mean()) for name, part in parts.items() if part.any()}
+
+
+PROTOCOL = Protocol(run, tables)

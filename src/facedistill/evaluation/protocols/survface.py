@@ -1,0 +1,199 @@
+"""QMUL-SurvFace (Cheng, Zhu and Gong 2018): native surveillance faces, verified in pairs and searched in a watch list.
+
+On disk: `Face_Verification_Test_Set` and `Face_Identification_Test_Set`, or one of the two (see `datasets.survface`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from facedistill.datasets.survface import IDENTIFICATION, VERIFICATION, read_survface_pairs, read_survface_search
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.metrics import Float, Ranking, auc, paired_cosines, supported
+from facedistill.evaluation.protocols.native import (
+    check_several,
+    embed_files,
+    embed_list,
+    incomplete,
+    refuse_resolutions,
+    resampled,
+    treatment,
+)
+from facedistill.evaluation.protocols.pairs import judge_pairs, with_failures
+from facedistill.evaluation.protocols.protocol import Figures, Protocol, figure_table, percent, rate_rows
+from facedistill.evaluation.search import SearchFigures, SearchMetric
+from facedistill.evaluation.sweep import Embed
+from facedistill.evaluation.trials import FOLDS, Int
+
+FARS = (0.3, 0.1, 0.01, 0.001)
+FPIRS = (0.3, 0.2, 0.1)
+RANK = 20
+
+_PUBLISHED_PAIRS = {"same pairs": 5320, "different pairs": 5320}
+_PUBLISHED_SEARCH = {"gallery pictures": 60_294, "mated probes": 60_423}
+_TEMPLATES = "a person of the gallery is one template, the mean of the person's unit embeddings"
+
+
+def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: tuple[int, ...] = ()) -> Figures:
+    """Verifies the listed pairs, and searches the probes of both kinds in the watch list.
+
+    Verification: TAR at FAR, AUC, and the mean accuracy over ten folds, each a tenth of the same and of the different
+    pairs in the order of their lists, with the threshold that is best on the other nine. A pair with a picture that
+    cannot be read counts as `judge_pairs` says: a same one is a miss, a different one makes no FAR better.
+
+    Identification: TPIR20 at FPIR, the share of mated searches that have the right person among the 20 best and at
+    the threshold that so large a share of the unmated searches reaches (see `evaluation.search`); and the area under
+    TPIR20 over FPIR from 0 to 1, ties 1/2. A mated search that fails, or whose person has no gallery picture that can
+    be read, is a miss; an unmated one that fails is left out, so that it makes no FPIR better. All are counted.
+
+    Args:
+        embed: As in `evaluate`.
+        path: SurvFace's folder.
+        size: As in `evaluate`.
+        resolutions: Must be empty: these pictures are natively small.
+
+    Returns:
+        verification {tar_at_far, auc, accuracy, accuracy_std, eer, counts, failed, fte} and identification
+        {tpir20_at_fpir, auc, rank_k, ci, counts, failed, not_enrolled (mated probes of people who are not in the
+        gallery because none of their pictures can be read), fte}, each where its folder is there, and notes.
+    """
+    refuse_resolutions("survface", resolutions)
+    tests = {"verification": (VERIFICATION, _verify), "identification": (IDENTIFICATION, _search)}
+    here = {name: test for name, (folder, test) in tests.items() if (path / folder).is_dir()}
+    if not here:
+        raise UsageError(f"{path} holds neither {VERIFICATION} nor {IDENTIFICATION}; name the folder of QMUL-SurvFace")
+    figures: Figures = {name: test(embed, path, size) for name, test in here.items()}
+    published = {"verification": _PUBLISHED_PAIRS, "identification": _PUBLISHED_SEARCH}
+    counted = [note for name in here for note in incomplete(figures[name]["counts"], published[name])]
+    return {**figures, "notes": [treatment(size), *([_TEMPLATES] if "identification" in here else []), *counted]}
+
+
+def tables(title: str, figures: Figures) -> list[Table]:
+    """A table for each of the two tests."""
+    notes, shown = "; ".join(figures["notes"]), []
+    if "verification" in figures:
+        cell = figures["verification"]
+        accuracy = f"{percent(cell['accuracy'])} \N{PLUS-MINUS SIGN} {percent(cell['accuracy_std'])}"
+        rows = [*rate_rows("TAR at FAR", cell["tar_at_far"]), ("AUC", percent(cell["auc"]))]
+        rows += [("mean accuracy", accuracy), ("equal error rate", percent(cell["eer"]))]
+        rows.append(("pictures failed", percent(cell["fte"])))
+        shown.append(figure_table(f"{title}, verification", ("", "%"), rows, notes))
+    if "identification" in figures:
+        cell = figures["identification"]
+        rows = [*rate_rows(f"TPIR{RANK} at FPIR", cell["tpir20_at_fpir"]), ("AUC", percent(cell["auc"]))]
+        rows += [*rate_rows("found among the first", cell["rank_k"]), ("pictures failed", percent(cell["fte"]))]
+        shown.append(figure_table(f"{title}, identification", ("", "%"), rows, notes))
+    return shown
+
+
+def _verify(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+    pairs = read_survface_pairs(path)
+    files = [file for file in pairs.pictures if isinstance(file, Path)]
+    places, rows = embed_list(embed, files, size, "the pairs")
+    row = np.full(len(files), -1)
+    row[places] = np.arange(len(places))
+    first, second = row[pairs.first], row[pairs.second]
+    compared = (first >= 0) & (second >= 0)
+    scores = paired_cosines(rows[first[compared]], rows[second[compared]])
+    judged = judge_pairs(scores, compared, pairs.same, _folds(pairs.same))
+    same = pairs.same[compared]
+    curve = with_failures(Ranking(scores, same).curve(), compared, pairs.same)
+    return {
+        "tar_at_far": {f"{far:g}": curve.tar_at(far) for far in supported(FARS, same)},
+        **{name: judged[name] for name in ("auc", "accuracy", "accuracy_std", "eer")},
+        "counts": {
+            "same pairs": int(np.count_nonzero(pairs.same)),
+            "different pairs": int(np.count_nonzero(~pairs.same)),
+            "pictures": len(files),
+        },
+        "failed": {
+            "same pairs": int(np.count_nonzero(~compared & pairs.same)),
+            "different pairs": int(np.count_nonzero(~compared & ~pairs.same)),
+            "pictures": len(files) - len(places),
+        },
+        "fte": 1 - len(places) / len(files),
+    }
+
+
+def _folds(same: NDArray[np.bool_]) -> Int:
+    """Ten stretches of the same pairs and ten of the different ones: fold number [P]; fewer where a class is small."""
+    kinds = [np.flatnonzero(kind) for kind in (same, ~same)]
+    count = min(FOLDS, *(len(kind) for kind in kinds))
+    if count < 2:
+        raise FacedistillError(
+            "verification needs two same and two different pairs: on one the threshold is chosen, on one it is judged"
+        )
+    folds = np.zeros(len(same), dtype=np.int64)
+    for kind in kinds:
+        for number, part in enumerate(np.array_split(kind, count)):
+            folds[part] = number
+    return folds
+
+
+def _search(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+    data = read_survface_search(path)
+    known, rows = embed_list(embed, data.gallery.files, size, "the gallery")
+    check_several(data.gallery.people[known])
+    people, templates = _mean_templates(rows, data.gallery.people[known])
+    metric = SearchMetric(templates, people, ranks=(RANK,))
+    found: list[Int] = []
+    unreadable = len(data.mated)
+    for places, probes in embed_files(embed, data.mated.files, size, "the mated probes"):
+        whom = data.mated.people[places]
+        enrolled = np.isin(whom, people)
+        metric.update(probes[enrolled], whom[enrolled])
+        found.append(places[enrolled])
+        unreadable -= len(places)
+    searched = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    missed = np.setdiff1d(np.arange(len(data.mated)), searched)
+    metric.update_failed(mated=len(missed))
+    unmated = 0
+    for places, probes in embed_files(embed, data.unmated, size, "the unmated probes"):
+        metric.update(probes, np.full(len(places), int(people.min()) - 1))
+        unmated += len(places)
+    if not unmated:
+        raise FacedistillError(f"not one of {len(data.unmated)} unmated probes can be read; copy them again")
+    figures = metric.compute(FPIRS)
+    counts = {
+        "gallery pictures": len(data.gallery),
+        "mated probes": len(data.mated),
+        "unmated probes": len(data.unmated),
+    }
+    failed = {
+        "gallery pictures": len(data.gallery) - len(known),
+        "mated probes": unreadable,
+        "unmated probes": len(data.unmated) - unmated,
+    }
+    order = np.concatenate([searched, missed])  # as the metric keeps them
+    return {
+        "tpir20_at_fpir": {f"{fpir:g}": rate for fpir, rate in figures.tpir_at_fpir[RANK].items()},
+        "auc": _area(figures),
+        "rank_k": {str(rank): figures.rank_k(rank) for rank in (1, RANK)},
+        "ci": resampled("rank1", figures.mate_ranks == 1, data.mated.people[order]),
+        "counts": {**counts, "people": len(np.unique(data.gallery.people))},
+        "failed": failed,
+        "not_enrolled": len(missed) - unreadable,
+        "fte": sum(failed.values()) / sum(counts.values()),
+    }
+
+
+def _mean_templates(rows: Float, people: Int) -> tuple[Int, Float]:
+    """The people, and the mean of each one's rows [I, D]."""
+    order = np.argsort(people, kind="stable")
+    who, starts = np.unique(people[order], return_index=True)
+    sums = np.add.reduceat(rows[order], starts, axis=0)
+    return who, sums / np.diff(np.append(starts, len(rows)))[:, None]
+
+
+def _area(figures: SearchFigures) -> float:
+    """The area under TPIR20 over FPIR, 0..1: the chance that a mated search is right and outscores an unmated one."""
+    right = figures.mate_scores[figures.mate_ranks <= RANK]
+    if not len(right):
+        return 0.0
+    same = np.arange(len(right) + figures.unmated) < len(right)
+    return auc(np.concatenate([right, figures.strangers]), same) * len(right) / figures.mated
+
+
+PROTOCOL = Protocol(run, tables)
