@@ -6,23 +6,25 @@ from numpy.typing import NDArray
 from facedistill.synth.curves import smooth_step
 from facedistill.synth.hairline import rooted
 from facedistill.synth.layout import COLUMNS, ROWS
-from facedistill.synth.noise import streaks
+from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
-from facedistill.synth.regions import Regions
+from facedistill.synth.regions import Regions, near_curve
 from facedistill.synth.shade_skin import BEARD, CHEEKS, COVERS, LIDS, LIPS, ROOTS
 
 Floats = NDArray[np.float32]
 
-# facial hair: shares of moustache, chin and jaw; density
-FACIAL_HAIR: dict[str, tuple[float, float, float, float]] = {
-    "none": (0.0, 0.0, 0.0, 0.0),
-    "shadow": (0.9, 0.9, 0.8, 0.22),
-    "stubble": (1.0, 1.0, 0.85, 0.50),
-    "moustache": (1.0, 0.0, 0.0, 0.95),
-    "goatee": (1.0, 1.0, 0.0, 0.95),
-    "chin": (0.0, 1.0, 0.15, 0.9),
-    "beard": (1.0, 1.0, 1.0, 1.0),
+# facial hair: shares of moustache, what joins it to the chin, chin, and jaw; density
+FACIAL_HAIR: dict[str, tuple[float, float, float, float, float]] = {
+    "none": (0.0, 0.0, 0.0, 0.0, 0.0),
+    "shadow": (0.9, 0.6, 0.9, 0.8, 0.20),
+    "stubble": (1.0, 0.8, 1.0, 0.9, 0.46),
+    "moustache": (1.0, 0.0, 0.0, 0.0, 0.85),
+    "goatee": (1.0, 0.9, 1.0, 0.0, 0.85),
+    "chin": (0.0, 0.0, 1.0, 0.12, 0.8),
+    "beard": (1.0, 1.0, 1.0, 1.0, 0.95),
 }
+# Where the cheek is bare above a beard: heights by distance from the middle, decimetres on the resting head.
+_CHEEK_LINE = ([0.28, 0.40, 0.52, 0.62, 0.70, 0.78], [6.53, 6.60, 6.69, 6.82, 6.99, 7.12])
 
 
 class Covers:
@@ -37,21 +39,8 @@ class Covers:
         rng = np.random.default_rng(23)
         self._hairs = streaks(rng, ROWS, COLUMNS, length=4, width=1.0)
         self._last: Person | None = None
-        x, y, z = regions.x, regions.y, regions.z
-        bare = 1 - np.clip(1.4 * regions.lips, 0, 1)
-        front = smooth_step(0.35, 0.6, z)
-        moustache = (
-            smooth_step(0.34, 0.26, x) * smooth_step(6.86, 6.83, y - 0.12 * x) * smooth_step(6.62, 6.70, y + 0.1 * x)
-        )
-        moustache *= 0.55 + 0.45 * smooth_step(0.01, 0.05, x)
-        chin = smooth_step(0.27, 0.19, x) * smooth_step(6.60, 6.54, y) * smooth_step(6.05, 6.2, y)
-        chin = np.maximum(chin, smooth_step(0.05, 0.02, x) * smooth_step(6.62, 6.58, y) * smooth_step(6.5, 6.55, y))
-        upper = 6.58 + 1.15 * np.clip(x - 0.36, 0, 0.42) ** 1.15  # the cheek line rises to the sideburn
-        jaw = smooth_step(0.02, -0.07, y - upper) * smooth_step(5.95, 6.2, y) * smooth_step(0.14, 0.24, x)
-        jaw *= smooth_step(0.12, 0.30, z)
-        self._growth = [
-            np.asarray(part * bare * (front if part is not jaw else 1), np.float32) for part in (moustache, chin, jaw)
-        ]
+        self._patches = cloud(rng, ROWS, COLUMNS, 40, 3)
+        self._growth = [np.asarray(part, np.float32) for part in _growth(regions)]
         anywhere = np.maximum.reduce(self._growth) > 0
         rows, columns = np.flatnonzero(anywhere.any(axis=1)), np.flatnonzero(anywhere.any(axis=0))
         self._window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
@@ -70,19 +59,38 @@ class Covers:
                 smooth_step(-0.04, 0.10, rooted(self._points, person) + 0.06 * (grain - 0.7)) * grain
             )
             self._last = person
-        moustache, chin, jaw, density = FACIAL_HAIR[facial_hair]
+        *shares, density = FACIAL_HAIR[facial_hair]
         window = self._window
         if not density:
             self._sheet[(*window, BEARD)] = 0
             return self._sheet
-        area = moustache * self._growth[0][window]
-        np.maximum(area, chin * self._growth[1][window], out=area)
-        np.maximum(area, jaw * self._growth[2][window], out=area)
-        hairs = np.roll(self._hairs, person.skin_seed % 500, axis=1)[window]
-        grown = density * (0.5 + 0.5 * person.beard_density)
-        # Sparse hair is single dark strands over a faint tint; dense hair closes, and frays at its edge.
-        strands = smooth_step(1.0 - grown, 1.45 - 0.75 * grown, hairs) * (0.35 + 0.65 * grown)
-        self._sheet[(*window, BEARD)] = smooth_step(
-            0.02, 0.8, area + 0.30 * (hairs - 0.5) * (area > 0.02)
-        ) * np.maximum(strands, 0.28 * grown + 1.3 * max(grown - 0.55, 0))
+        bare = np.ones_like(self._growth[0][window])
+        for share, part in zip(shares, self._growth, strict=True):
+            if share:
+                bare *= 1 - share * part[window]
+        area = 1 - bare
+        hairs = np.roll(self._hairs, person.skin_seed % 500, axis=1)[window] - 0.5
+        patches = np.roll(self._patches, person.skin_seed % 400, axis=1)[window]
+        grown = density * (0.6 + 0.4 * person.beard_density)
+        # It thins out towards its edge, strand by strand, and grows in patches where it is sparse.
+        edge = smooth_step(0.08, 0.75, area + 0.5 * hairs * (1 - area) * (area > 0.03))
+        strands = 1 + (1.3 - 0.6 * grown) * hairs + 0.16 * (1.2 - grown) * patches
+        self._sheet[(*window, BEARD)] = np.clip(grown * edge * strands, 0, 0.97)
         return self._sheet
+
+
+def _growth(regions: Regions) -> list[Floats]:
+    """Where moustache, the hair beside the mouth, chin beard and whiskers grow, 0..1 with soft edges."""
+    x, y, z = regions.x, regions.y, regions.z
+    lips = smooth_step(0.75, 0.25, regions.lips)
+    front = smooth_step(0.35, 0.6, z)
+    middle = 6.745 - 0.9 * np.clip(x - 0.10, 0, None) ** 1.3
+    half = np.interp(x, [0, 0.12, 0.36], [0.055, 0.062, 0.040])
+    moustache = np.exp(-1.1 * (np.clip(np.abs(y - middle) - 0.012, 0, None) / half) ** 2)
+    moustache *= smooth_step(0.40, 0.24, x) * smooth_step(6.835, 6.775, y) * (1 - 0.3 * np.exp(-((x / 0.03) ** 2)))
+    beside = near_curve(x, y, [(0.27, 6.70), (0.315, 6.60), (0.29, 6.48), (0.2, 6.34)], 0.05)
+    chin = smooth_step(0.32, 0.12, x) * smooth_step(6.49, 6.40, y) * smooth_step(5.96, 6.22, y)
+    below_lip = np.exp(-((x / 0.045) ** 2)) * smooth_step(6.53, 6.49, y) * smooth_step(6.34, 6.44, y)
+    jaw = smooth_step(0.05, -0.10, y - np.interp(x, *_CHEEK_LINE))
+    jaw *= smooth_step(5.90, 6.22, y) * smooth_step(0.16, 0.30, x) * smooth_step(0.05, 0.25, z)
+    return [moustache * lips * front, beside * lips * front, np.maximum(chin, 0.9 * below_lip) * lips * front, jaw]

@@ -51,7 +51,7 @@ class Lenses:
         self._shadow(covered[band], rim[band], camera, light)
         self._glaze(covered[band], glass[band], down[band], camera, light)
         lit = np.maximum(light.ambient[0] + 0.4 * light.ambient[2], 0) + 0.5 * light.key
-        metal = np.array(self.colour, np.float32) * (0.55 + 0.6 * gleam[band, :, None]) + 0.05 * gleam[band, :, None]
+        metal = np.array(self.colour, np.float32) * (0.55 + 0.6 * gleam[band, :, None]) + 0.02 * gleam[band, :, None]
         share = rim[band, :, None]
         covered[band, :, :3] += share * (metal * lit - covered[band, :, :3])
         covered[band, :, 3:] += share * (1 - covered[band, :, 3:])
@@ -74,7 +74,7 @@ class Lenses:
         facing = max(float(toward @ light.direction) / float(np.linalg.norm(toward)), 0.0)
         hue = np.array(self.colour, np.float32)
         hue = 0.75 + 0.25 * hue / max(float(hue.max()), 1e-6)
-        dark = self.tint * (1.0 - 0.22 * down * (self.tint > 0.5))[..., None]
+        dark = self.tint * (1.0 - 0.12 * down * (self.tint > 0.5))[..., None]
         through = (0.97 * (1 - dark)) * hue if self.tint > 0.5 else 0.97 * (1 - dark)
         share = glass[..., None]
         covered[..., :3] *= 1 - share + share * through

@@ -99,8 +99,11 @@ def hair_piece(hair: HairMesh) -> Piece:
 def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
     """Colour and amount of each cover of the skin, [COVERS, 4]."""
     tints = np.zeros((COVERS, 4), np.float32)
-    beard = hair_colour(min(person.hair_melanin * 0.95 + 0.05, 1), person.hair_red, min(1.1 * person.grey, 1))
-    tints[BEARD] = *(beard * 0.9), 0.93
+    # Salt and pepper: even an old man's beard keeps dark hairs, and short hairs show their shadow more than their grey.
+    short = FACIAL_HAIR[conditions.wear.facial_hair][-1] < 0.6
+    grey = (0.35 if short else 0.72) * person.grey
+    beard = hair_colour(min(person.hair_melanin * 0.95 + 0.05, 1), person.hair_red, grey)
+    tints[BEARD] = *(beard * (0.88, 0.83, 0.77)), 1.0
     tints[ROOTS] = *(hair_colour(conditions.hair.melanin, conditions.hair.red, conditions.hair.grey) * 0.75), stubble
     tints[LIPS] = *conditions.wear.lipstick_colour, 0.75 * conditions.wear.lipstick
     tints[LIDS] = *conditions.wear.shadow_colour, 0.6 * conditions.wear.eye_shadow
@@ -111,9 +114,9 @@ def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
 def plain_colours(conditions: Conditions) -> Floats:
     """Colour and highlight of each plain material, [kinds, 4]."""
     plain = np.zeros((FRAME + 1, 4), np.float32)
-    plain[TEETH] = 0.56, 0.52, 0.44, 0.12
-    plain[TONGUE] = 0.30, 0.09, 0.08, 0.1
-    plain[LASH] = 0.015, 0.011, 0.01, 0.0
+    plain[TEETH] = 0.49, 0.45, 0.37, 0.05
+    plain[TONGUE] = 0.26, 0.075, 0.065, 0.03
+    plain[LASH] = 0.035, 0.026, 0.022, 0.0
     plain[CLOTH] = *conditions.wear.clothing_colour, 0.0
     plain[OTHER_CLOTH] = *conditions.occlusion_colour, 0.0
     plain[HAT] = *conditions.wear.headwear_colour, 0.0

@@ -20,7 +20,7 @@ def _blob(x: Floats, y: Floats, centre: tuple[float, float], size: tuple[float, 
     return np.exp(-0.5 * (((x - centre[0]) / size[0]) ** 2 + ((y - centre[1]) / size[1]) ** 2)).astype(np.float32)
 
 
-def _near_curve(x: Floats, y: Floats, knots: list[tuple[float, float]], width: float) -> Floats:
+def near_curve(x: Floats, y: Floats, knots: list[tuple[float, float]], width: float) -> Floats:
     """1 on a polyline, falling off over `width` (decimetres) and towards its ends."""
     best = np.zeros_like(x)
     pieces = len(knots) - 1
@@ -60,13 +60,13 @@ class Regions:
             _blob(x, y, (0.31, 7.365), (0.15, 0.05)) * smooth_step(7.28, 7.33, y) * smooth_step(0.10, 0.16, x) * front
         )
         self.lid_line = self._lid_lines(assets) * front
-        self.frown_lines = _near_curve(x, y, [(0.06, 7.42), (0.075, 7.60)], 0.016) * front
+        self.frown_lines = near_curve(x, y, [(0.06, 7.42), (0.075, 7.60)], 0.016) * front
         self.crows_feet = (
-            sum(_near_curve(x, y, [(0.50, 7.27 + 0.02 * k), (0.62, 7.24 + 0.075 * k)], 0.011) for k in (-1.0, 0.2, 1.3))
+            sum(near_curve(x, y, [(0.50, 7.27 + 0.02 * k), (0.62, 7.24 + 0.075 * k)], 0.011) for k in (-1.0, 0.2, 1.3))
             * front
         )
-        self.eye_bags = _near_curve(x, y, [(0.15, 7.20), (0.24, 7.10), (0.36, 7.08), (0.47, 7.14)], 0.022) * front
-        self.laugh_lines = _near_curve(x, y, [(0.20, 6.93), (0.30, 6.80), (0.36, 6.66), (0.37, 6.52)], 0.022) * front
+        self.eye_bags = near_curve(x, y, [(0.15, 7.20), (0.24, 7.10), (0.36, 7.08), (0.47, 7.14)], 0.022) * front
+        self.laugh_lines = near_curve(x, y, [(0.20, 6.93), (0.30, 6.80), (0.36, 6.66), (0.37, 6.52)], 0.022) * front
         brows = (y > 7.30) & (y < 7.72) & (x < 0.70) & (self.z > 0.6)
         rows, columns = np.flatnonzero(brows.any(axis=1)), np.flatnonzero(brows.any(axis=0))
         self._brow_window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
@@ -79,7 +79,7 @@ class Regions:
         roots = assets.points[
             (assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.3) & (assets.points[:, 0] > 0)
         ]
-        for rim, strength in ((roots[roots[:, 1] > LID_SPLIT], 1.0), (roots[roots[:, 1] < LID_SPLIT], 0.35)):
+        for rim, strength in ((roots[roots[:, 1] > LID_SPLIT], 0.75), (roots[roots[:, 1] < LID_SPLIT], 0.18)):
             rim = rim[np.argsort(rim[:, 0])]
             height = np.interp(self.x, rim[:, 0], rim[:, 1])
             along = smooth_step(rim[0, 0] - 0.03, rim[0, 0] + 0.04, self.x) * smooth_step(

@@ -9,13 +9,15 @@ WIDE_YAW = 0.30  # share of pictures whose yaw is uniform up to profile
 LARGEST_YAW = 75.0
 
 EXPRESSIONS = {  # kind -> share of pictures
-    "neutral": 0.35,
-    "slight smile": 0.20,
-    "smile": 0.15,
-    "talking": 0.12,
-    "squint": 0.06,
-    "frown": 0.06,
-    "surprise": 0.06,
+    "neutral": 0.34,
+    "slight smile": 0.26,
+    "smile": 0.12,
+    "grin": 0.12,
+    "talking": 0.08,
+    "squint": 0.03,
+    "blink": 0.01,
+    "frown": 0.02,
+    "surprise": 0.02,
 }
 LIGHTS = {"overcast": 0.22, "ceiling": 0.24, "window": 0.22, "flash": 0.10, "backlit": 0.10, "evening": 0.12}
 
@@ -89,25 +91,40 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
         for side in ("Left", "Right"):
             moves[name + side] = float(np.clip(amount * rng.uniform(0.85, 1.15), 0, 1))
 
-    if kind == "slight smile":
-        both("mouthSmile", 0.35 * strength)
+    if kind == "neutral":
+        both("mouthSmile", rng.uniform(0, 0.12))
+    elif kind == "slight smile":
+        both("mouthSmile", 0.38 * strength)
+        both("eyeSquint", 0.12 * strength)
     elif kind == "smile":
-        both("mouthSmile", 0.85 * strength)
-        moves["jawOpen"] = float(rng.uniform(0.02, 0.18) * strength)
-        both("eyeSquint", 0.3 * strength)
+        both("mouthSmile", 0.62 * strength)
+        both("cheekSquint", 0.30 * strength)
+        both("eyeSquint", 0.25 * strength)
+    elif kind == "grin":
+        both("mouthSmile", 0.35 + 0.40 * strength)
+        both("mouthUpperUp", rng.uniform(0.20, 0.55))
+        both("mouthLowerDown", rng.uniform(0.20, 0.65))
+        both("cheekSquint", 0.40 * strength)
+        both("eyeSquint", 0.35 * strength)
+        moves["jawOpen"] = float(rng.uniform(0.02, 0.14))
     elif kind == "talking":
-        moves["jawOpen"] = float(rng.uniform(0.08, 0.35))
-        moves["mouthPucker"] = float(rng.uniform(0, 0.25))
+        moves["jawOpen"] = float(rng.uniform(0.04, 0.22))
+        moves["mouthPucker"] = float(rng.uniform(0, 0.2))
+        both("mouthSmile", rng.uniform(0, 0.35))
     elif kind == "squint":
-        both("eyeBlink", rng.uniform(0.25, 0.95))
+        both("eyeSquint", 0.6 * strength)
+        both("eyeBlink", rng.uniform(0.15, 0.45))
+        both("cheekSquint", 0.3 * strength)
+    elif kind == "blink":
+        both("eyeBlink", 1.0)
     elif kind == "frown":
-        both("browDown", 0.6 * strength)
-        both("mouthFrown", 0.35 * strength)
+        both("browDown", 0.40 * strength)
+        both("mouthFrown", 0.20 * strength)
     elif kind == "surprise":
-        moves["browInnerUp"] = float(0.6 * strength)
-        both("browOuterUp", 0.5 * strength)
-        both("eyeWide", 0.4 * strength)
-        moves["jawOpen"] = float(rng.uniform(0.0, 0.35))
+        moves["browInnerUp"] = float(0.5 * strength)
+        both("browOuterUp", 0.4 * strength)
+        both("eyeWide", 0.3 * strength)
+        moves["jawOpen"] = float(rng.uniform(0.0, 0.25))
     return kind, moves
 
 
