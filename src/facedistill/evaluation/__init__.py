@@ -1,18 +1,41 @@
 """Judging a net: verification, identification, the resolution sweep, and the report of what came out."""
 
+from facedistill.evaluation.cache import CachedEmbeddings, cached_embeddings
 from facedistill.evaluation.calibration import Calibration, calibrate
+from facedistill.evaluation.failures import failure_rate, generalised_fmr, generalised_fnmr
 from facedistill.evaluation.identification import IdentificationResult, identify
+from facedistill.evaluation.pairwise import score_all_pairs, score_cross
 from facedistill.evaluation.protocols import evaluate
+from facedistill.evaluation.search import SearchFigures, SearchMetric
+from facedistill.evaluation.streaming import ErrorBound, VerificationFigures, VerificationMetric
 from facedistill.evaluation.sweep import sweep
+from facedistill.evaluation.uncertainty import Comparison, Estimate, bootstrap, compare, mcnemar
 from facedistill.evaluation.verification import VerificationResult, verify_pairs
 
 __all__ = [
+    "CachedEmbeddings",
     "Calibration",
+    "Comparison",
+    "ErrorBound",
+    "Estimate",
     "IdentificationResult",
+    "SearchFigures",
+    "SearchMetric",
+    "VerificationFigures",
+    "VerificationMetric",
     "VerificationResult",
+    "bootstrap",
+    "cached_embeddings",
     "calibrate",
+    "compare",
     "evaluate",
+    "failure_rate",
+    "generalised_fmr",
+    "generalised_fnmr",
     "identify",
+    "mcnemar",
+    "score_all_pairs",
+    "score_cross",
     "sweep",
     "verify_pairs",
 ]

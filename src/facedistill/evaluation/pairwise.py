@@ -120,8 +120,12 @@ def _feed(metric: M, left: _Side, right: _Side, tiles: Iterable[Tile], threads: 
 
     def work() -> M:
         mine = metric.empty()
-        for tile in _taken(waiting):
-            _score(mine, left, right, tile)
+        try:
+            for tile in _taken(waiting):
+                _score(mine, left, right, tile)
+        except BaseException:
+            waiting.clear()  # nothing is left to do for the others either
+            raise
         return mine
 
     count = max(1, min(threads or os.cpu_count() or 1, len(waiting)))
@@ -129,7 +133,7 @@ def _feed(metric: M, left: _Side, right: _Side, tiles: Iterable[Tile], threads: 
         try:
             done = [part.result() for part in [pool.submit(work) for _ in range(count)]]
         finally:
-            waiting.clear()  # an error or Ctrl-C here ends the other threads too
+            waiting.clear()  # Ctrl-C ends the threads
     for part in done:
         metric.merge(part)
     return metric
