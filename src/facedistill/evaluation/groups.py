@@ -1,0 +1,261 @@
+"""Errors by condition and by group of people, all at one threshold: what an average hides."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from facedistill.datasets import Face, FaceSet
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.labels import Attribute, attributes_of, find_labels, read_labels
+from facedistill.evaluation.metrics import FARS, Float, Ranking, supported
+from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, readable
+from facedistill.evaluation.trials import Int, draw, interval, picture_pairs
+from facedistill.evaluation.uncertainty import bootstrap
+from facedistill.model_file import NATIVE
+from facedistill.progress import track
+
+GROUPS = "groups"
+"""Under which name a protocol's figures hold the groups."""
+
+LEAST_PEOPLE = 10
+LEAST_FALSE_MATCHES = 10  # to be expected among a group's impostor pairs at the global threshold
+
+_DRAWS = 100
+_RESOLUTION = "resolution"
+
+Bools = NDArray[np.bool_]
+Figures = dict[str, Any]
+
+
+def group_figures(
+    scores: ArrayLike,
+    left: Int,
+    right: Int,
+    people: Int,
+    attributes: Mapping[str, Attribute],
+    fmr: float = 1e-3,
+    draws: int = _DRAWS,
+    seed: int = 0,
+) -> Figures:
+    """The error rates of every group at one threshold for all.
+
+    The threshold is the one at which a share `fmr` of all impostor pairs matches, or the smallest share of 1e-1, 1e-2
+    and 1e-3 above it that there are pairs for. A pair belongs to the group of its probe, `left`. Where the attribute
+    is a trait of people, an impostor pair belongs to a group only if both pictures do: strangers of
+    other groups are easier to tell apart, and would flatter every group.
+
+    Args:
+        scores: Similarities [P].
+        left: int64 [P], the probe picture of each pair. A comparison without a probe is given in both directions.
+        right: int64 [P], the other picture.
+        people: int64 [N], whom each picture shows.
+        attributes: Name -> groups, each for the N pictures.
+        fmr: Wanted share of false matches at the threshold.
+        draws: Bootstrap resamples of identities behind the intervals; 0 leaves them out.
+        seed: Of the resamples.
+
+    Returns:
+        {"fmr", "threshold", "people", "pictures", "attributes": {name: {"rule": "probe" or "within", "unknown":
+        pictures without label, "groups": {group: cell}, "worst": {"fmr": group, "fnmr": group, "eer": group},
+        "fmr_ratio"}}}. A cell has people, pictures, genuine and impostors (numbers of different comparisons), fmr,
+        fnmr, eer, ci {"fmr": [low, high], ...} and warning. A rate is None without a pair to measure it on. `worst`
+        and `fmr_ratio` (the largest FMR over the smallest, None where that is 0) leave out groups with a warning:
+        those of fewer than `LEAST_PEOPLE` people, or in which fewer than `LEAST_FALSE_MATCHES` false
+        matches are to be expected; they have no intervals.
+
+    Raises:
+        UsageError: Shapes do not fit.
+        FacedistillError: A score is not finite, a class is missing, or too few impostor pairs even for an FMR of 0.1.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if not values.shape == left.shape == right.shape or any(len(a.member) != len(people) for a in attributes.values()):
+        raise UsageError("scores, left and right must be [P] each, and an attribute has a member for each picture")
+    pairs = _Pairs(left, right, people)
+    rate, threshold = _global_threshold(values, pairs, fmr)
+    told = {}
+    for name, attribute in track(attributes.items(), "comparing groups", len(attributes), unit="attributes"):
+        cells = {}
+        for number, group in enumerate(attribute.groups):
+            inside = attribute.member == number
+            chosen = inside[left] & (pairs.same | inside[right] if attribute.of_person else True)
+            cells[group] = _cell(values, pairs, chosen, inside, threshold, rate, draws, seed)
+        unknown = int(np.count_nonzero(attribute.member < 0))
+        told[name] = {"rule": "within" if attribute.of_person else "probe", "unknown": unknown, **_compared(cells)}
+    return {
+        "fmr": rate,
+        "threshold": threshold,
+        "people": len(np.unique(people)),
+        "pictures": len(people),
+        "attributes": told,
+    }
+
+
+def evaluate_groups(
+    embed: Embed, faces: FaceSet, folder: Path, labels: str, resolutions: Sequence[int] = RESOLUTIONS
+) -> Figures:
+    """`group_figures` of every two pictures of a face set, and the attribute "resolution" beside its labels.
+
+    Either picture of a native pair is once the probe. The groups of "resolution" are all pairs with the probe
+    degraded, at the threshold of native ones: what happens to a system that does not know the resolution.
+
+    Args:
+        embed: uint8 [B, H, W, 3] -> [B, D].
+        faces: Aligned crops.
+        folder: Where the set lies, for "auto".
+        labels: A file, or "auto", see `labels.find_labels` and `labels.read_labels`.
+        resolutions: Rows of the degraded probes.
+
+    Raises:
+        UsageError, FacedistillError: As for `sweep`, `read_labels` and `group_figures`.
+    """
+    path = find_labels(labels, folder)
+    read: list[tuple[int, Face]] = readable(lambda index: (index, faces[index]), len(faces), "the face set")
+    places = np.array([place for place, _ in read])
+    columns = read_labels(path, {face.key: place for place, face in read}, faces.labels)
+    people = np.unique(faces.labels[places], return_inverse=True)[1].astype(np.int64)
+    attributes = attributes_of({name: [values[at] for at in places] for name, values in columns.items()}, people)
+    if _RESOLUTION in attributes:
+        raise UsageError(f"{path}: the column {_RESOLUTION} bears the name of the degraded probes; rename it")
+    left, right, _ = picture_pairs(people, ordered=True)
+    embeddings = embed_at(embed, [face.image for _, face in read], resolutions)
+    native = embeddings[NATIVE]
+    scores = {name: np.clip(rows @ native.T, -1.0, 1.0)[left, right] for name, rows in embeddings.items()}
+    told = group_figures(scores[NATIVE], left, right, people, attributes)
+    pairs, everything = _Pairs(left, right, people), np.ones(len(left), dtype=bool)
+    cells = {
+        name: _cell(values, pairs, everything, np.ones(len(people), bool), told["threshold"], told["fmr"], _DRAWS, 0)
+        for name, values in scores.items()
+    }
+    told["attributes"] = {_RESOLUTION: {"rule": "probe", "unknown": 0, **_compared(cells)}, **told["attributes"]}
+    return told
+
+
+def groups_table(title: str, figures: Mapping[str, Any]) -> Table:
+    """The groups for `rich.print`, rates in per cent, 95 % intervals in brackets."""
+    caption = f"all at the threshold {figures['threshold']:.3f}, FMR {figures['fmr']:g} over all pairs"
+    table = Table(title=title, caption=caption)
+    for heading in ("", "people", "FMR, %", "FNMR, %", "EER, %", ""):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, told in figures["attributes"].items():
+        table.add_section()
+        ratio = "" if told["fmr_ratio"] is None else f"largest FMR / smallest: {told['fmr_ratio']:.1f}"
+        table.add_row(f"[bold]{escape(name)}[/bold]", "", "", "", "", ratio)
+        for group, cell in told["groups"].items():
+            worst = " and ".join(metric.upper() for metric, which in told["worst"].items() if which == group)
+            note = cell["warning"] or (f"worst {worst}" if worst else "")
+            table.add_row(
+                escape(group), str(cell["people"]), *(_rate(cell, metric) for metric in ("fmr", "fnmr", "eer")), note
+            )
+    return table
+
+
+class _Pairs:
+    """Pairs of pictures and whom they show."""
+
+    def __init__(self, left: Int, right: Int, people: Int) -> None:
+        self.left, self.right, self.people = left, right, people
+        self.sides = np.stack((people[left], people[right]), axis=1)
+        self.same: Bools = self.sides[:, 0] == self.sides[:, 1]
+
+    def different(self, chosen: Bools) -> int:
+        """How many of the chosen comparisons there are when a pair and its mirror image are one."""
+        seen = np.zeros((len(self.people), len(self.people)), dtype=bool)
+        left, right = self.left[chosen], self.right[chosen]
+        seen[np.minimum(left, right), np.maximum(left, right)] = True
+        return int(np.count_nonzero(seen))
+
+
+def _global_threshold(scores: Float, pairs: _Pairs, fmr: float) -> tuple[float, float]:
+    """The FMR that the pairs support, and its threshold."""
+    curve = Ranking(scores, pairs.same).curve()
+    impostors = pairs.different(~pairs.same)
+    rates = supported([fmr, *(rate for rate in FARS if rate > fmr)], np.zeros(impostors, dtype=bool))
+    if not rates:
+        raise FacedistillError(f"{impostors} impostor pairs are too few for any threshold; give a set of more people")
+    return min(rates), curve.threshold_at(min(rates))
+
+
+def _cell(
+    scores: Float, pairs: _Pairs, chosen: Bools, inside: Bools, threshold: float, fmr: float, draws: int, seed: int
+) -> Figures:
+    """The figures of the chosen pairs, which belong to the group of the pictures `inside`."""
+    values, same, sides = scores[chosen], pairs.same[chosen], pairs.sides[chosen]
+    people = len(np.unique(pairs.people[inside]))
+    genuine, impostors = pairs.different(chosen & pairs.same), pairs.different(chosen & ~pairs.same)
+    warning = _warning(people, genuine, impostors, LEAST_FALSE_MATCHES / fmr)
+    wrong = (values >= threshold) != same
+    ci: dict[str, list[float]] = {}
+    if not warning and draws:
+        ci = _intervals(wrong, sides, draws, seed)
+        ci["eer"] = list(bootstrap(values, same, sides, "eer", draws, seed).interval)
+    return {
+        "people": people,
+        "pictures": int(np.count_nonzero(inside)),
+        "genuine": genuine,
+        "impostors": impostors,
+        "fmr": float(np.mean(wrong[~same])) if impostors else None,
+        "fnmr": float(np.mean(wrong[same])) if genuine else None,
+        "eer": Ranking(values, same).curve().eer() if genuine and impostors else None,
+        "ci": ci,
+        "warning": warning,
+    }
+
+
+def _warning(people: int, genuine: int, impostors: int, least_impostors: float) -> str | None:
+    reasons = []
+    if people < LEAST_PEOPLE:
+        reasons.append(f"{people} people, not {LEAST_PEOPLE}")
+    if impostors < least_impostors * (1 - 1e-9):
+        reasons.append(f"{impostors} impostor pairs, not {least_impostors:.0f}")
+    if not genuine:
+        reasons.append("no two pictures of one person")
+    return f"too few to say: {', '.join(reasons)}" if reasons else None
+
+
+def _intervals(wrong: Bools, sides: Int, draws: int, seed: int) -> dict[str, list[float]]:
+    """Intervals of FMR and FNMR at a fixed threshold; people are drawn as `trials.all_pairs` says."""
+    numbers = np.unique(sides, return_inverse=True)[1].reshape(sides.shape)
+    size = int(numbers.max()) + 1
+    cells = numbers[:, 0] * size + numbers[:, 1]
+    all_, errors = (
+        np.bincount(cells, weights=weights, minlength=size**2).reshape(size, size)
+        for weights in (np.ones(len(cells)), wrong.astype(np.float64))
+    )
+    rates: dict[str, list[float]] = {"fmr": [], "fnmr": []}
+    for counts in draw(size, draws, seed).astype(np.float64):
+        own, own_errors = counts @ np.diag(all_), counts @ np.diag(errors)
+        # A person drawn n times is n people, whose pictures never meet: the diagonal counts n times, not n * n.
+        others = counts @ all_ @ counts - counts**2 @ np.diag(all_)
+        other_errors = counts @ errors @ counts - counts**2 @ np.diag(errors)
+        if own > 0:
+            rates["fnmr"].append(float(own_errors / own))
+        if others > 0:
+            rates["fmr"].append(float(other_errors / others))
+    return interval("fmr", rates["fmr"]) | interval("fnmr", rates["fnmr"])
+
+
+def _compared(cells: Mapping[str, Figures]) -> Figures:
+    """The cells, the worst of them by each rate, and the ratio of the largest FMR to the smallest."""
+    sure = {group: cell for group, cell in cells.items() if not cell["warning"]}
+    worst = {
+        metric: max(sure, key=lambda group: sure[group][metric]) if len(sure) > 1 else None
+        for metric in ("fmr", "fnmr", "eer")
+    }
+    rates = [cell["fmr"] for cell in sure.values()]
+    ratio = max(rates) / min(rates) if len(rates) > 1 and min(rates) > 0 else None
+    return {"groups": dict(cells), "worst": worst, "fmr_ratio": ratio}
+
+
+def _rate(cell: Mapping[str, Any], metric: str) -> str:
+    if cell[metric] is None:
+        return "n/a"
+    text = f"{100 * cell[metric]:.2f}"
+    if metric in cell["ci"]:
+        low, high = cell["ci"][metric]
+        text += f" ({100 * low:.2f}-{100 * high:.2f})"
+    return text
