@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.metrics import unit_rows32
@@ -129,7 +130,8 @@ def _feed(metric: M, left: _Side, right: _Side, tiles: Iterable[Tile], threads: 
         return mine
 
     count = max(1, min(threads or os.cpu_count() or 1, len(waiting)))
-    with ThreadPoolExecutor(count) as pool:
+    # The tiles are the parallelism: a product that takes all cores besides only waits for them (twice the CPU time).
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
         try:
             done = [part.result() for part in [pool.submit(work) for _ in range(count)]]
         finally:
