@@ -53,7 +53,7 @@ def read_mat(path: Path | str) -> dict[str, NDArray[Any]]:
         raise UsageError(f"{path} is no MAT-file of level 5; save it by MATLAB's save with -v7")
     try:
         return dict(_variables(data[_HEADER:], order))
-    except (ValueError, UnicodeDecodeError, struct.error, zlib.error) as error:
+    except (ValueError, LookupError, OverflowError, struct.error, zlib.error) as error:  # each means the same here
         reason = " ".join(str(error).split())
         raise FacedistillError(f"{path} cannot be read ({reason}); copy it again from its origin") from error
 
@@ -102,7 +102,7 @@ def _matrix(data: memoryview, order: str, nested: bool) -> tuple[str, NDArray[An
     if kind == _CHAR:
         if shape[0] > 1:
             raise ValueError(f"{name or 'a cell'} holds a block of characters, not one text")
-        return name, np.array(_text(_next(parts)) if math.prod(shape) else "", dtype=object)
+        return name, np.array(_text(_next(parts), order) if math.prod(shape) else "", dtype=object)
     values = _numbers(_next(parts), order)
     _check_size(name, shape, len(values))
     return name, values.reshape(shape, order="F")
@@ -152,10 +152,12 @@ def _numbers(element: _Element, order: str) -> NDArray[Any]:
     return np.frombuffer(element.data, dtype=order + _NUMBERS[element.kind])
 
 
-def _text(element: _Element) -> str:
+def _text(element: _Element, order: str) -> str:
     if element.kind not in _TEXTS:
         raise ValueError(f"a text is of the unknown kind {element.kind}")
-    return element.data.tobytes().decode(_TEXTS[element.kind])
+    encoding = _TEXTS[element.kind]
+    ending = "" if encoding == "utf-8" else {"<": "-le", ">": "-be"}[order]
+    return element.data.tobytes().decode(encoding + ending)
 
 
 def _decompress(data: memoryview, room: int) -> bytes:

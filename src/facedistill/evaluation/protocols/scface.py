@@ -3,6 +3,7 @@
 On disk: `001_frontal.jpg` and `001_cam1_1.jpg` in any folders (see `datasets.scface`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def run(
     *,
     testing: int | None = None,
     seed: int = 0,
-    resolutions: tuple[int, ...] = (),
+    resolutions: Sequence[int] = (),
 ) -> Figures:
     """Searches each surveillance picture among the mugshots, and among surveillance pictures of other distances.
 

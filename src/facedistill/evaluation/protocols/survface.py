@@ -3,6 +3,7 @@
 On disk: `Face_Verification_Test_Set` and `Face_Identification_Test_Set`, or one of the two (see `datasets.survface`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ _PUBLISHED_SEARCH = {"gallery pictures": 60_294, "mated probes": 60_423}
 _TEMPLATES = "a person of the gallery is one template, the mean of the person's unit embeddings"
 
 
-def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: tuple[int, ...] = ()) -> Figures:
+def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequence[int] = ()) -> Figures:
     """Verifies the listed pairs, and searches the probes of both kinds in the watch list.
 
     Verification: TAR at FAR, AUC, and the mean accuracy over ten folds, each a tenth of the same and of the different

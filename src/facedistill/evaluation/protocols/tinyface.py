@@ -4,6 +4,7 @@ On disk: `Testing_Set` with `Gallery_Match`, `Gallery_Distractor` and `Probe`, `
 `probe_img_ID_pairs.mat` (see `datasets.tinyface`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ _EQUAL = 1e-12  # similarities that are nearer than this differ by rounding alon
 _CLOSED = "every probe's person is in the gallery, so this set can give no open-set figure"
 
 
-def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: tuple[int, ...] = ()) -> Figures:
+def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequence[int] = ()) -> Figures:
     """Searches each probe among the gallery's pictures and the distractors, picture by picture.
 
     The rank of a mate is its place among all pictures by falling similarity; a picture of somebody else that is
