@@ -93,7 +93,14 @@ def distill(recipe: Recipe) -> None:
     _show(run(recipe), recipe.folder)
 
 
-def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
+def evaluate(
+    model: str,
+    on: str = "orl",
+    json: str | None = None,
+    resolutions: list[int] | None = None,
+    testing: int | None = None,
+    seed: int | None = None,
+) -> None:
     """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, one or both degraded.
 
     Args:
@@ -101,6 +108,9 @@ def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
         on: `orl`, a face set's folder, a .bin file, or NAME:FOLDER with NAME one of lfw, ytf, ijbb, ijbc, megaface,
             scface, tinyface, survface.
         json: Also write the figures here.
+        resolutions: Rows to which pictures are degraded, such as [24,12]; the protocol's own by default.
+        testing: People to test with, for scface; 50 where the other 80 were trained with. All by default.
+        seed: Draws them.
     """
     from facedistill.evaluation import evaluate as evaluate_on
     from facedistill.evaluation.protocols import result_tables
@@ -109,7 +119,8 @@ def evaluate(model: str, on: str = "orl", json: str | None = None) -> None:
     net = load_teacher(model)
     # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
     size = net.input_size if net.input_size[0] == 112 else (112, 96)
-    results = evaluate_on(net.embed, on, size)
+    given = {"resolutions": resolutions, "testing": testing, "seed": seed}
+    results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
     if json:
         _write_json(json, results)
     for table in result_tables(model, on, results):

@@ -2,7 +2,9 @@
 
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -23,6 +25,8 @@ from low_resolution_sets import (
 from rich.console import Console
 from scipy.io import loadmat, savemat
 
+from facedistill.cli import main
+from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
 from facedistill.evaluation.protocols import result_tables
@@ -185,7 +189,7 @@ def verification_oracle(folder):
         test = [*fold, *(half + index for index in fold)]
         train = [pairs[index] for index in range(2 * half) if index not in test and pairs[index][0] is not None]
         values = sorted({score for score, _ in train})
-        cuts = [values[0] - 1, *((a + b) / 2 for a, b in zip(values, values[1:], strict=False)), values[-1] + 1]
+        cuts = [values[0] - 1, *((a + b) / 2 for a, b in pairwise(values)), values[-1] + 1]
         best = max(cuts, key=lambda cut: (sum((score >= cut) == same for score, same in train), cut))
         judged = [score is not None and (score >= best) == same for score, same in (pairs[index] for index in test)]
         accuracies.append(sum(judged) / len(judged))
@@ -622,3 +626,45 @@ def test_lists_may_be_rows_of_cells(tmp_path):
     names, people = zip(*listed(mat, "probe"), strict=True)
     savemat(mat, {"probe_set": column(names).T, "probe_ids": np.array(people, dtype=np.float64)[None]})
     assert tinyface(tmp_path) == before
+
+
+def run_eval(monkeypatch, *words):
+    """`facedistill eval` of a net that is `embed`."""
+    net = SimpleNamespace(embed=embed, input_size=SIZE)
+    monkeypatch.setattr("facedistill.teachers.load_teacher", lambda _spec: net)
+    return main(["eval", "net.onnx", *words])
+
+
+def test_the_command_line_reaches_the_options(tmp_path, monkeypatch, capsys):
+    write_scface(tmp_path, people=5)
+    on, out = f"scface:{tmp_path}", tmp_path / "out.json"
+    words = ["--on", on, "--json", str(out), "--testing", "4", "--seed", "2", "--resolutions", "[16]"]
+    assert run_eval(monkeypatch, *words) == 0
+    expected = evaluate(embed, on, testing=4, seed=2, resolutions=(16,))
+    assert json.loads(out.read_text()) == expected
+    assert "both at 16 px" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["tinyface", "--resolutions", "[16]"], "tinyface is not degraded", id="natively small"),
+        pytest.param(["tinyface", "--testing", "50"], "has no option 'testing'", id="another protocol's option"),
+        pytest.param(["scface", "--resolutions", "[200]"], "cannot be shrunk to 200", id="more rows than there are"),
+        pytest.param(["scface", "--testing", "all"], "testing", id="no number"),
+        pytest.param(["survface", "--resolutions", "[16]"], "survface is not degraded", id="natively small too"),
+    ],
+)
+def test_the_command_line_refuses_in_one_line(words, said, tmp_path, monkeypatch, capsys):
+    name, *options = words
+    WRITERS[name](tmp_path)
+    assert run_eval(monkeypatch, "--on", f"{name}:{tmp_path}", *options) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+
+
+def test_a_face_set_is_swept_at_given_resolutions(tmp_path, toy_people):
+    write_face_set(tmp_path / "people", toy_people)
+    cells = evaluate(embed, tmp_path / "people", resolutions=(24,))["people"]
+    assert set(cells) == {"native", "24", "both"}
