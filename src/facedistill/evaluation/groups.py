@@ -143,8 +143,9 @@ def groups_table(title: str, figures: Mapping[str, Any]) -> Table:
         table.add_column(heading, justify="right" if heading else "left")
     for name, told in figures["attributes"].items():
         table.add_section()
-        ratio = "" if told["fmr_ratio"] is None else f"largest FMR / smallest: {told['fmr_ratio']:.1f}"
-        table.add_row(f"[bold]{escape(name)}[/bold]", "", "", "", "", ratio)
+        notes = [] if told["fmr_ratio"] is None else [f"largest FMR / smallest: {told['fmr_ratio']:.1f}"]
+        notes += [f"{told['unknown']} pictures without a label"] * (told["unknown"] > 0)
+        table.add_row(f"[bold]{escape(name)}[/bold]", "", "", "", "", "; ".join(notes))
         for group, cell in told["groups"].items():
             worst = " and ".join(metric.upper() for metric, which in told["worst"].items() if which == group)
             note = cell["warning"] or (f"worst {worst}" if worst else "")
@@ -209,9 +210,9 @@ def _cell(
 def _warning(people: int, genuine: int, impostors: int, least_impostors: float) -> str | None:
     reasons = []
     if people < LEAST_PEOPLE:
-        reasons.append(f"{people} people, not {LEAST_PEOPLE}")
+        reasons.append(f"{people} of {LEAST_PEOPLE} people")
     if impostors < least_impostors * (1 - 1e-9):
-        reasons.append(f"{impostors} impostor pairs, not {least_impostors:.0f}")
+        reasons.append(f"{impostors} of {least_impostors:.0f} impostor pairs")
     if not genuine:
         reasons.append("no two pictures of one person")
     return f"too few to say: {', '.join(reasons)}" if reasons else None

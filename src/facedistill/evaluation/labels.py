@@ -122,6 +122,7 @@ def _constant(member: Int, people: Int) -> bool:
 def _sort(name: str, values: Sequence[Any]) -> tuple[tuple[str, ...], Int]:
     """The groups of one column, and each picture's."""
     texts = ["" if value is None else str(value).strip() for value in values]
+    texts = ["" if text.lower() == "nan" else text for text in texts]  # how tables write a number that is not known
     numeric = all(_is_number(text) for text in texts if text)
     if not numeric or (name not in _EDGES and len(set(texts) - {""}) <= _FEW_VALUES):
         kinds = sorted(set(texts) - {""}, key=(lambda text: (float(text), text)) if numeric else None)
