@@ -71,6 +71,8 @@ def run(recipe: Recipe) -> dict[str, Any]:
     recipe = _resolved(recipe, teacher)
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
+        if not (folder / REPORT).exists():
+            write_report(folder / REPORT, report_runs([folder]))
         return read_summary(folder)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
     seconds: dict[str, float] = {}

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facedistill.datasets import align_faces, load_orl, open_face_set, read_bin
+from facedistill.datasets import Face, FaceList, align_faces, load_orl, open_face_set, read_bin
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Report, Training
 from facedistill.evaluation.report.gather import FinishedRun, Net, gather
-from facedistill.evaluation.report.scores import PicturesTested, Side, face_set_pictures, listed_pictures
+from facedistill.evaluation.report.scores import PicturesTested, face_set_pictures, listed_pictures
 from facedistill.evaluation.report.tables import models_in
 from facedistill.evaluation.sweep import BOTH
 from facedistill.faces import recrop
@@ -80,19 +80,20 @@ def _pictures(recipe: Recipe) -> PicturesTested:
         return face_set_pictures(align_faces(load_orl(), size).faces)
     path = Path(recipe.test)
     if path.suffix == ".bin":
-        return _fitting(listed_pictures(read_bin(path), file_digest(path)), size)
+        return _fitting(listed_pictures(read_bin(path)), size)
     return _fitting(face_set_pictures(open_face_set(path)), size)
 
 
 def _fitting(pictures: PicturesTested, size: tuple[int, int]) -> PicturesTested:
     """The same pictures, cropped anew where they are of another crop convention."""
+    if pictures.probes.size == size:
+        return pictures
 
-    def fit(side: Side) -> Side:
-        return Side([crop if crop.shape[:2] == size else recrop(crop, size) for crop in side.crops], side.keys)
+    def fit(side: FaceList) -> FaceList:
+        return FaceList(Face(recrop(face.image, size), face.label, face.key) for face in side.faces)
 
     probes = fit(pictures.probes)
-    gallery = probes if pictures.gallery is pictures.probes else fit(pictures.gallery)
-    return replace(pictures, probes=probes, gallery=gallery)
+    return replace(pictures, probes=probes, gallery=probes if pictures.same is None else fit(pictures.gallery))
 
 
 def _open(folder: Path, tested: _Pictures) -> FinishedRun:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-Cell = dict[str, Any]
+from facedistill.evaluation.uncertainty import Comparison
 
 TEACHER, STUDENT, CONTROL = "teacher", "student", "control"
 TITLES = {TEACHER: "teacher", STUDENT: "student", CONTROL: "student without a teacher"}
@@ -65,6 +65,8 @@ class Scores:
     Attributes:
         trade: ROC and DET.
         histogram: Where the similarities lie.
+        reliability: Of the probability in the model file, on the pairs tested: "ece" and "bins" as
+            `evaluation.probability.Reliability` has them; None where the file states no probability.
         genuine: Number of pairs of the same person.
         impostors: Number of pairs of different people.
         hardest_genuine: The least similar pairs of one person, hardest first, one a person.
@@ -73,10 +75,30 @@ class Scores:
 
     trade: Trade
     histogram: Histogram
+    reliability: dict[str, Any] | None
     genuine: int
     impostors: int
     hardest_genuine: list[HardPair]
     hardest_impostors: list[HardPair]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Whether one model beats another on the same pairs.
+
+    Attributes:
+        resolution: Of the probe.
+        a: The one model's title; with its seed where figures are means over several, as one run of it was compared.
+        b: The other's.
+        sentence: What came out.
+        comparison: The figures behind it.
+    """
+
+    resolution: str
+    a: str
+    b: str
+    sentence: str
+    comparison: Comparison
 
 
 @dataclass(frozen=True)
@@ -139,6 +161,7 @@ class Report:
         title: Of the page.
         test: {"set", "identities", "pictures", "note"} of the pictures tested on.
         models: Teachers first, then each recipe's student and control.
+        comparisons: Paired tests; the headline's student against the others.
         training: A curve for each trained net of each run.
         settings: One a run: folder, recipe, seed, versions and so on.
         notes: What a reader must know about what is missing.
@@ -148,6 +171,7 @@ class Report:
     title: str
     test: dict[str, Any]
     models: list[Model]
+    comparisons: list[Paired]
     training: list[Training]
     settings: list[dict[str, Any]]
     notes: list[str]

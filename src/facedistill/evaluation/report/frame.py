@@ -64,7 +64,7 @@ figure { margin: 0; min-width: 0; }
 figcaption { line-height: 1.35; }
 .plots { display: grid; grid-template-columns: minmax(0, 1fr) 12rem; gap: 0.5rem 2rem; align-items: center; }
 .plots .legend { grid-template-columns: 1fr; gap: 0.9rem; margin: 0; }
-.plots .legend small { display: block; padding-left: 1.35rem; }
+.plots .legend small { display: block; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem 1.5rem; }
 .many { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr)); gap: 1rem 1.5rem; }
 .many figure, .two figure { max-width: 30rem; }
@@ -72,7 +72,9 @@ svg { display: block; width: 100%; height: auto; }
 svg text { font-family: inherit !important; }
 .legend, .keys { list-style: none; display: flex; flex-wrap: wrap; padding: 0; }
 .legend { gap: 0.3rem 1.5rem; margin: 0 0 0.9rem; line-height: 1.3; }
-.legend span { display: inline-block; width: 1.1rem; }
+.legend li { padding-left: 1.35rem; text-indent: -1.35rem; }
+.legend li * { text-indent: 0; }
+.legend span { display: inline-block; width: 1.35rem; }
 .keys { gap: 0 1rem; margin: 0.2rem 0; font-size: 0.85rem; }
 .keys li::before { content: ""; display: inline-block; width: 1.4rem; margin-right: 0.35rem; vertical-align: middle;
   border-top: 3px solid; }
@@ -88,7 +90,7 @@ thead th, thead td { border-top: 0; vertical-align: bottom; line-height: 1.25; }
 th[scope="row"] { text-align: left; font-weight: 400; position: sticky; left: 0; background: var(--card); }
 th[scope="rowgroup"] { text-align: left; padding-top: 1.1rem; }
 td small { white-space: nowrap; }
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1rem; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 0.9rem 0.75rem; }
 .pair div { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; border-radius: 0.4rem; overflow: hidden; }
 .pair img { display: block; width: 100%; height: auto; }
 .pair figcaption { margin-top: 0.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
@@ -105,9 +107,9 @@ summary h3 { display: inline; }
 @media (max-width: 40rem) {
   .plots { grid-template-columns: minmax(0, 1fr); }
   .plots .legend { order: -1; gap: 0.3rem; margin-bottom: 0.6rem; }
-  .plots .legend small { display: inline; padding: 0; }
+  .plots .legend small { display: inline; }
   .card { padding: 0.75rem; }
-  th, td { padding: 0.35rem 0.4rem; }
+  th, td { padding: 0.35rem 0.3rem; }
   .bare th:first-child, .bare td:first-child { padding-left: 0.75rem; }
   .bare td:last-child, .bare th:last-child { padding-right: 0.75rem; }
   td small { display: block; font-size: 0.7rem; }

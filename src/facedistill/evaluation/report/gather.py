@@ -1,20 +1,30 @@
 """From finished runs to the figures of a report: models measured on the test pictures, seeds folded to means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.report.cards import model_card, teacher_card
-from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, TITLES, Model, Report, Scores, Training
-from facedistill.evaluation.report.scores import PicturesTested, score
-from facedistill.evaluation.report.tables import resolutions_of
-from facedistill.evaluation.sweep import BOTH, Embed
+from facedistill.evaluation.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Training
+from facedistill.evaluation.report.scores import PicturesTested, similarities, summarise
+from facedistill.evaluation.report.seeds import fold_seeds
+from facedistill.evaluation.report.tables import key_resolution, resolutions_of
+from facedistill.evaluation.sweep import Embed
+from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import Recipe
+
+EMBEDDINGS = "embeddings"  # in a run folder
+
+_WORK = 10_000_000  # pairs looked at for one paired test
+_LEAST_DRAWS, _MOST_DRAWS = 80, 1000
+
+Similarities = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,37 +81,46 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
     _refuse_mixed(runs)
     siblings = _by_recipe(runs)
     names = _names(siblings)
-    teachers: dict[str, Model] = {}
-    trained: list[Model] = []
+    alone = len(siblings) == 1
+    asked: list[tuple[Model, Similarities]] = []
     training: list[Training] = []
     notes: list[str] = []
     for name, group in zip(names, siblings, strict=True):
-        alone = len(siblings) == 1
-        trained += [
-            _fold([_measured(run, role) for run in group], _title(role, name, alone))
-            for role in (STUDENT, CONTROL)
-            if role in group[0].summary["models"]
-        ]
-        first = group[0]
-        if TEACHER in first.nets and (net := first.nets[TEACHER]).digest not in teachers:
-            title = TITLES[TEACHER] if alone else f"teacher {first.summary['models'][TEACHER]['name']}"
-            title += f" ({len(teachers) + 1})" if title in (model.title for model in teachers.values()) else ""
-            teachers[net.digest] = replace(_measured(first, TEACHER), title=title, seeds=[])
-            if net.missing:
-                notes.append(f"The {title} could not be loaded again, so it has no curves: {net.missing}.")
+        for role in group[0].nets:
+            if role == TEACHER:
+                continue
+            measured = [_measure(run, role) for run in group]
+            asked.append((fold_seeds([model for model, _ in measured], _title(role, name, alone)), measured[0][1]))
         for run in group:
             seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
             training += [replace(curve, title=_title(curve.title, name, alone) + seed) for curve in run.training]
+    teachers: dict[str, tuple[Model, Similarities]] = {}
+    for run in (group[0] for group in siblings):
+        if TEACHER in run.nets and (net := run.nets[TEACHER]).digest not in teachers:
+            title = TITLES[TEACHER] if alone else f"teacher {run.summary['models'][TEACHER]['name']}"
+            title += f" ({len(teachers) + 1})" if title in (model.title for model, _ in teachers.values()) else ""
+            model, scores = _measure(run, TEACHER)
+            teachers[net.digest] = replace(model, title=title, seeds=[]), scores
+            if net.missing:
+                notes.append(f"The {title} could not be loaded again, so it has no curves: {net.missing}.")
     first = runs[0]
+    asked = [*teachers.values(), *asked]
     return Report(
         title=first.summary["name"] if len(runs) == 1 else ", ".join(dict.fromkeys(names)),
         test=dict(first.summary["test"]),
-        models=[*teachers.values(), *trained],
+        models=[model for model, _ in asked],
+        comparisons=_comparisons(asked, first.pictures),
         training=training,
         settings=[{"folder": str(run.folder), **run.summary["settings"]} for run in runs],
         notes=notes,
         picture_rights=first.picture_rights,
     )
+
+
+def best_student(models: Sequence[Model], resolution: str) -> Model:
+    """The student of the highest accuracy at a resolution."""
+    students = [model for model in models if model.role == STUDENT]
+    return max(students, key=lambda model: float(model.measured["sweep"][resolution]["accuracy"]))
 
 
 def _refuse_mixed(runs: Sequence[FinishedRun]) -> None:
@@ -120,7 +139,7 @@ def _refuse_mixed(runs: Sequence[FinishedRun]) -> None:
 
 def _same_pictures(run: FinishedRun, other: FinishedRun) -> bool:
     if run.recipe.student.input_size == other.recipe.student.input_size:
-        return run.pictures.digest == other.pictures.digest
+        return run.pictures.content == other.pictures.content
     return _set(run) == _set(other) and run.pictures.names == other.pictures.names
 
 
@@ -156,66 +175,40 @@ def _title(role: str, name: str, alone: bool) -> str:
     return name if role == STUDENT else f"{name} without a teacher"
 
 
-def _measured(run: FinishedRun, role: str) -> Model:
+def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
     net, measured = run.nets[role], dict(run.summary["models"][role])
-    rows = [int(name) for name in resolutions_of(measured["sweep"]) if name != NATIVE]
-    scores = score(net.embed, run.pictures, rows) if net.embed else {}
+    scores: Similarities = {}
+    if net.embed:
+        names = resolutions_of(measured["sweep"])
+        scores = similarities(net.embed, net.digest, run.pictures, names, run.folder / EMBEDDINGS)
     if net.metadata is None:
         card = teacher_card(run.recipe, measured, net.digest)
+        summary = summarise(scores, run.pictures, {})
     else:
         card = model_card(run.recipe, run.summary, role, net.metadata, net.digest)
-    return Model(role, role, [run.recipe.seed], measured, scores, card)
+        summary = summarise(scores, run.pictures, net.metadata.probability)
+    return Model(role, role, [run.recipe.seed], measured, summary, card), scores
 
 
-def _fold(models: Sequence[Model], title: str) -> Model:
-    """One model from several that differ by their seed: means, with standard deviations over the seeds."""
-    first = models[0]
-    if len(models) == 1:
-        return replace(first, title=title)
-    sweeps = [model.measured["sweep"] for model in models]
-    costs = {key: _mean([model.measured[key] for model in models]) for key in ("size_mb", "latency_ms")}
-    sweep = {name: _fold_cells([sweep[name] for sweep in sweeps]) for name in sweeps[0] if name != BOTH}
-    sweep[BOTH] = {name: _fold_cells([sweep[BOTH][name] for sweep in sweeps]) for name in sweeps[0][BOTH]}
-    digests = ", ".join(f"seed {model.seeds[0]}: {model.card.facts['file SHA-256']}" for model in models)
-    return replace(
-        first,
-        title=title,
-        seeds=[model.seeds[0] for model in models],
-        measured=first.measured | costs | {"sweep": sweep},
-        scores={name: _fold_scores([model.scores[name] for model in models]) for name in first.scores},
-        card=replace(first.card, facts=first.card.facts | {"file SHA-256": digests}),
-    )
+def _comparisons(asked: Sequence[tuple[Model, Similarities]], pictures: PicturesTested) -> list[Paired]:
+    """The best student against each other model, natively and at the resolution of the headline."""
+    models = [model for model, _ in asked]
+    key = key_resolution(models[0].measured["sweep"])
+    best = best_student(models, key)
+    ours = next(scores for model, scores in asked if model is best)
+    found = []
+    for name in dict.fromkeys((key, NATIVE)):
+        trial = pictures.trial(name)
+        sides = pictures.sides(trial)
+        draws = int(np.clip(_WORK // len(trial.same), _LEAST_DRAWS, _MOST_DRAWS))
+        for model, theirs in asked:
+            if model is best or not theirs:
+                continue
+            comparison = compare(ours[name], theirs[name], trial.same, sides, "accuracy", draws)
+            a, b = _one_seed(best), _one_seed(model)
+            found.append(Paired(name, a, b, comparison.sentence(a, b), comparison))
+    return found
 
 
-def _fold_cells(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    numbers = [key for key, value in cells[0].items() if isinstance(value, int | float)]
-    shared = [key for key in cells[0]["ci"] if all(key in cell["ci"] for cell in cells)]
-    return {
-        **cells[0],
-        **{key: _mean([cell[key] for cell in cells]) for key in numbers},
-        "tar_at_far": {
-            far: _mean([cell["tar_at_far"][far] for cell in cells])
-            for far in cells[0]["tar_at_far"]
-            if all(far in cell["tar_at_far"] for cell in cells)
-        },
-        "ci": {key: np.mean([cell["ci"][key] for cell in cells], axis=0).tolist() for key in shared},
-        "std": {key: float(np.std([cell[key] for cell in cells], ddof=1)) for key in numbers},
-    }
-
-
-def _fold_scores(scores: Sequence[Scores]) -> Scores:
-    """Means of curves and histograms; they share their grids, as the pairs are the same. Hard pairs: the first's."""
-    first = scores[0]
-    trade = {key: _mean_rows([asdict(one.trade)[key] for one in scores]) for key in ("tmr", "low", "high")}
-    shares = {key: _mean_rows([asdict(one.histogram)[key] for one in scores]) for key in ("genuine", "impostor")}
-    return replace(first, trade=replace(first.trade, **trade), histogram=replace(first.histogram, **shares))
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
-
-
-def _mean_rows(rows: Sequence[Sequence[float]]) -> list[float]:
-    mean: list[float] = np.mean(rows, axis=0).tolist()
-    return mean
+def _one_seed(model: Model) -> str:
+    return f"{model.title} (seed {model.seeds[0]})" if len(model.seeds) > 1 else model.title

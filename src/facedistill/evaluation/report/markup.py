@@ -1,5 +1,6 @@
 """Pieces of HTML that the report's parts are made of."""
 
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -8,7 +9,7 @@ from itertools import groupby
 from facedistill.evaluation.report.figures import HardPair, Model
 from facedistill.evaluation.report.plots import series_of
 from facedistill.evaluation.report.tables import Row, resolution_title
-from facedistill.model_file import NATIVE
+from facedistill.model_file import BOTH_PREFIX, NATIVE
 
 _FMRS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -100,6 +101,20 @@ def rates_table(models: Sequence[Model], resolution: str) -> str:
     )
 
 
+def calibration_table(models: Sequence[Model], resolution: str) -> str:
+    """The expected calibration error of each model that states a probability."""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(model.title)}</th><td>{100 * found["ece"]:.1f}</td></tr>'
+        for model in models
+        if (found := model.scores[resolution].reliability)
+    )
+    return scrolling(
+        "calibration error",
+        "<table><caption>expected calibration error: how far the probabilities are off on average, lower is better"
+        f'</caption><thead><tr><td></td><th scope="col">%</th></tr></thead><tbody>{lines}</tbody></table>',
+    )
+
+
 def thresholds_table(thresholds: Mapping[str, Mapping[str, float]]) -> str:
     """The thresholds that a model file carries; nothing where it carries none."""
     if not thresholds:
@@ -107,10 +122,10 @@ def thresholds_table(thresholds: Mapping[str, Mapping[str, float]]) -> str:
     rates = sorted({rate for known in thresholds.values() for rate in known}, key=float, reverse=True)
     heads = "".join(f'<th scope="col">{100 * float(rate):g}&nbsp;%</th>' for rate in rates)
     lines = "".join(
-        f'<tr><th scope="row">{escape(resolution_title(name))}</th>'
+        f'<tr><th scope="row">{escape(_condition_title(name))}</th>'
         + "".join(f"<td>{known[rate]:.3f}</td>" if rate in known else "<td>n/a</td>" for rate in rates)
         + "</tr>"
-        for name, known in thresholds.items()
+        for name, known in sorted(thresholds.items(), key=lambda entry: _condition_order(entry[0]))
     )
     return "<h4>Thresholds in the file</h4>" + scrolling(
         "thresholds",
@@ -128,7 +143,7 @@ def pair_figure(pair: HardPair, resolution: str) -> str:
         for picture, text in zip(pair.pictures, told, strict=True)
     )
     names = f"{escape(pair.first)} \u2013 {escape(pair.second)}"
-    caption = f"<figcaption>{pair.score:.2f} <small>{names}</small></figcaption>"
+    caption = f"<figcaption>{pair.score:z.2f} <small>{names}</small></figcaption>"
     return f'<figure class="pair"><div>{pictures}</div>{caption}</figure>'
 
 
@@ -140,3 +155,15 @@ def scrolling(label: str, content: str) -> str:
 def _with_small_interval(value: str) -> str:
     figure, bracket, rest = value.partition(" (")
     return escape(figure) + (f" <small>({escape(rest)}</small>" if bracket else "")
+
+
+def _condition_order(name: str) -> tuple[bool, float]:
+    """Native first, then falling rows; those with both faces degraded last."""
+    both = name.startswith(BOTH_PREFIX)
+    rows = name.removeprefix(BOTH_PREFIX)
+    return both, -math.inf if rows == NATIVE else -float(rows)
+
+
+def _condition_title(name: str) -> str:
+    both = name.startswith(BOTH_PREFIX)
+    return ("both " if both else "") + resolution_title(name.removeprefix(BOTH_PREFIX))

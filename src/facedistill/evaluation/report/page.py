@@ -8,7 +8,9 @@ from facedistill.evaluation.report.figures import Report
 from facedistill.evaluation.report.frame import PAGE, panel_rules
 from facedistill.evaluation.report.markup import fact_list, part, prose
 from facedistill.evaluation.report.sections import (
+    calibration_part,
     cards_part,
+    comparison_part,
     pairs_part,
     pareto_part,
     resolution_part,
@@ -35,10 +37,12 @@ def write_report(path: Path, report: Report) -> None:
     parts = [
         resolution_part(report),
         table_part(report),
+        comparison_part(report),
         trade_part(report),
         score_part(report),
         pairs_part(report),
         pareto_part(report),
+        calibration_part(report),
         training_part(report),
         cards_part(report),
         part("words", "What the words mean", "", f"<dl>{fact_list(WORDS)}</dl>"),

@@ -10,6 +10,7 @@ from facedistill.evaluation.report.figures import TEACHER, Model, Training
 from facedistill.evaluation.report.tables import resolution_title, resolutions_of
 
 _WIDE, _SMALL = (5.6, 4.0), (4.4, 2.6)
+_BARS = 45
 _NAMES = {"accuracy": "Accuracy", "eer": "Equal error rate"}
 
 
@@ -106,12 +107,13 @@ def histogram_plot(model: Model, series: int, place: int, resolution: str) -> st
     used = [np.array(one.histogram.genuine) + one.histogram.impostor for one in model.scores.values()]
     filled = np.flatnonzero(np.sum(used, axis=0))  # one range for all resolutions, so that they compare
     with drawing(_SMALL) as (figure, axes):
-        for shares, style in (
-            (histogram.impostor, {"color": INK, "alpha": 0.28}),
-            (histogram.genuine, {"color": SERIES[series], "alpha": 0.55}),
-        ):
-            axes.stairs(shares, edges, fill=True, **style)
-        axes.set_xlim(edges[filled[0]] - 0.02, edges[filled[-1] + 1] + 0.02)
+        low, high = filled[0], filled[-1] + 1
+        wide = max(1, round((high - low) / _BARS))  # bins that make a bar
+        starts = np.arange(low, high, wide)
+        bars = np.append(edges[starts], edges[min(starts[-1] + wide, len(edges) - 1)])
+        axes.stairs(np.add.reduceat(histogram.genuine, starts), bars, fill=True, color=SERIES[series], alpha=0.6)
+        axes.stairs(np.add.reduceat(histogram.impostor, starts), bars, color=INK, linewidth=1.6)
+        axes.margins(x=0.02)
         axes.set_yticks([])
         axes.set_xlabel("similarity", labelpad=6)
         centres = (edges[1:] + edges[:-1]) / 2
@@ -165,6 +167,34 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
         if not front or gain > front[-1][1]:
             front.append((cost, gain))
     return front
+
+
+def reliability_plot(models: Sequence[Model], resolution: str) -> str:
+    """How often pairs show one person against how probable the model files call it.
+
+    Args:
+        models: Those without a probability are left out.
+        resolution: Of the probe.
+    """
+    told = []
+    with drawing((4.4, 4.0)) as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=INK, alpha=0.45, linestyle=DASHES[2], linewidth=1.5)
+        for model, style, dash in _styled(models):
+            scores = model.scores.get(resolution)
+            if scores is None or scores.reliability is None:
+                continue
+            bins = scores.reliability["bins"]
+            said, seen = [one["predicted"] for one in bins], [one["observed"] for one in bins]
+            axes.plot(said, seen, markersize=7, linestyle=dash, **style)
+            told.append(f"{model.title} {100 * scores.reliability['ece']:.1f} %")
+        axes.set_xlabel("probability stated", labelpad=8)
+        axes.set_ylabel("share that is one person", labelpad=8)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(_percent)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_ylim(-0.03, 1.03)
+        title = f"Reliability at {resolution_title(resolution)}. Expected calibration error: {'; '.join(told)}."
+        return svg(figure, f"reliability-{resolution}", title)
 
 
 def training_plot(training: Training, place: int, validation: bool) -> str:

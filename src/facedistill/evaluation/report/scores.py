@@ -1,81 +1,75 @@
-"""From the pictures of a test set and a model's embeddings to curves, histograms and the hardest pairs."""
+"""From the pictures of a test set and a model's embeddings to curves, histograms, reliability and the hardest pairs."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets import FaceSet, PairSet
+from facedistill.datasets import Face, FaceList, FaceSet, PairSet
 from facedistill.errors import FacedistillError
-from facedistill.evaluation.metrics import Float, Ranking
+from facedistill.evaluation.cache import cached_embeddings
+from facedistill.evaluation.metrics import Float, Ranking, unit_rows
+from facedistill.evaluation.probability import probabilities, reliability
 from facedistill.evaluation.report.figures import HardPair, Histogram, Scores, Trade
-from facedistill.evaluation.sweep import Crop, Embed, embed_at, readable
+from facedistill.evaluation.sweep import Crop, Embed, readable
 from facedistill.evaluation.trials import Int, Trial, all_pairs, draw, listed_pairs
-from facedistill.model_file import NATIVE
+from facedistill.model_file import NATIVE, Logistic
 from facedistill.pictures import encode_picture
 from facedistill.variance import degrade
 
-_REPLICATES = 200
+_WORK = 1_000_000_000  # pairs looked at for the bands of one curve
+_LEAST_REPLICATES, _MOST_REPLICATES = 40, 200
 _GRID = np.logspace(-6, 0, 6 * 12 + 1)
-_EDGES = np.linspace(-1, 1, 81)
+_EDGES = np.linspace(-1, 1, 401)
 _HARDEST = 6
 _JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One side of the comparisons.
-
-    Attributes:
-        crops: uint8 [H, W, 3] each.
-        keys: Each picture's name.
-    """
-
-    crops: list[Crop]
-    keys: list[str]
-
-
-@dataclass(frozen=True, eq=False)
 class PicturesTested:
-    """The readable pictures of a test set, and whom they show.
+    """The readable pictures of a test set, all of one size, and who is compared with whom.
 
     Attributes:
         probes: The side that is degraded.
         gallery: The side that stays as it is; the same object where every two pictures are compared.
-        people: int64 [N], whom each picture shows, 0..I-1; None where only `same` is known.
-        same: bool [P] of listed pairs; None where every two pictures are compared.
-        digest: SHA-256 of the set.
+        same: bool [P] of listed pairs, whose people are not known; None where every two pictures are compared.
     """
 
-    probes: Side
-    gallery: Side
-    people: Int | None
+    probes: FaceList
+    gallery: FaceList
     same: NDArray[np.bool_] | None
-    digest: str
+
+    @property
+    def content(self) -> tuple[str, str]:
+        """What tells this set from another with crops of the same size."""
+        return self.probes.digest, self.gallery.digest
 
     @property
     def names(self) -> tuple[list[str], list[str], list[int]]:
-        """What tells this set from another, whatever the size of its crops: the pictures' names, and who is who."""
-        who = self.same if self.people is None else self.people
-        return self.probes.keys, self.gallery.keys, [] if who is None else who.astype(int).tolist()
-
-    @cached_property
-    def _draws(self) -> Int:
-        units = len(self.same) if self.same is not None else int(self._people.max()) + 1
-        return draw(units, _REPLICATES, seed=0)
-
-    @property
-    def _people(self) -> Int:
-        assert self.people is not None, "every two pictures are compared only where people are known"
-        return self.people
+        """What tells this set from another, whatever the size of the crops."""
+        keys = [[face.key for face in side.faces] for side in (self.probes, self.gallery)]
+        return keys[0], keys[1], self.probes.labels.tolist()
 
     def trial(self, resolution: str) -> Trial:
         """The comparisons made at a resolution: ordered where the two sides differ, as in `sweep`."""
         if self.same is not None:
             return listed_pairs(self.same, self._draws)
-        return all_pairs(self._people, resolution != NATIVE, self._draws)
+        return all_pairs(self.probes.labels, resolution != NATIVE, self._draws)
+
+    def sides(self, trial: Trial) -> Int | None:
+        """int64 [P, 2], who is on each side; None where people are not known."""
+        people = self.probes.labels
+        return None if self.same is not None else np.stack((people[trial.left], people[trial.right]), axis=1)
+
+    @cached_property
+    def _draws(self) -> Int:
+        units, pairs = self.probes.classes, len(self.probes) ** 2
+        if self.same is not None:
+            units = pairs = len(self.same)
+        return draw(units, int(np.clip(_WORK // pairs, _LEAST_REPLICATES, _MOST_REPLICATES)), seed=0)
 
 
 def face_set_pictures(faces: FaceSet) -> PicturesTested:
@@ -85,12 +79,12 @@ def face_set_pictures(faces: FaceSet) -> PicturesTested:
         FacedistillError: No picture can be read.
     """
     found = readable(faces.__getitem__, len(faces), "the test set")
-    side = Side([face.image for face in found], [face.key for face in found])
-    people = np.unique([face.label for face in found], return_inverse=True)[1].astype(np.int64)
-    return PicturesTested(side, side, people, None, faces.digest)
+    people = np.unique([face.label for face in found], return_inverse=True)[1]
+    side = FaceList(Face(face.image, int(label), face.key) for face, label in zip(found, people, strict=True))
+    return PicturesTested(side, side, None)
 
 
-def listed_pictures(pairs: PairSet, digest: str) -> PicturesTested:
+def listed_pictures(pairs: PairSet) -> PicturesTested:
     """The pairs of a list; those that hold an unreadable picture are left out, as in `evaluate`.
 
     Raises:
@@ -101,40 +95,64 @@ def listed_pictures(pairs: PairSet, digest: str) -> PicturesTested:
         return index, pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index]))
 
     found = readable(pair, len(pairs), pairs.source)
-    kept = np.array([index for index, _, _ in found])
-    gallery = Side([first for _, first, _ in found], [f"picture {pairs.first[index]}" for index in kept])
-    probes = Side([second for _, _, second in found], [f"picture {pairs.second[index]}" for index in kept])
-    return PicturesTested(probes, gallery, None, pairs.same[kept], digest)
+    gallery = FaceList(Face(first, index, f"picture {pairs.first[index]}") for index, first, _ in found)
+    probes = FaceList(Face(second, index, f"picture {pairs.second[index]}") for index, _, second in found)
+    return PicturesTested(probes, gallery, pairs.same[[index for index, _, _ in found]])
 
 
-def score(embed: Embed, pictures: PicturesTested, resolutions: Sequence[int]) -> dict[str, Scores]:
-    """Scores of one model, natively and with the probe degraded.
+def similarities(
+    embed: Embed, digest: str, pictures: PicturesTested, resolutions: Sequence[str], folder: Path
+) -> dict[str, Float]:
+    """One model's similarities: resolution -> float64 [P], in the order of `pictures.trial`.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
+        digest: What the model is known by.
         pictures: Of the test set.
-        resolutions: Rows of the degraded probe.
+        resolutions: "native" or rows of the degraded probe.
+        folder: Where the embeddings are kept, so that the model is asked once.
 
     Raises:
-        FacedistillError: An embedding is zero or NaN.
+        FacedistillError: An embedding is zero or NaN, or the folder cannot be written.
     """
-    probes = embed_at(embed, pictures.probes.crops, resolutions)
-    same_side = pictures.gallery is pictures.probes
-    gallery = probes[NATIVE] if same_side else embed_at(embed, pictures.gallery.crops, ())[NATIVE]
-    return {name: _scores(pictures, name, rows, gallery) for name, rows in probes.items()}
+
+    def embedded(side: FaceList, resolution: str) -> Float:
+        rows = None if resolution == NATIVE else int(resolution)
+        kept = cached_embeddings(embed, side, digest, folder, rows)
+        return unit_rows(kept.embeddings, f"the embeddings at {resolution}")
+
+    gallery = embedded(pictures.gallery, NATIVE)
+    scores = {}
+    for name in resolutions:
+        probes, trial = embedded(pictures.probes, name), pictures.trial(name)
+        parts = [
+            np.einsum("pd,pd->p", probes[trial.left[part]], gallery[trial.right[part]])
+            for part in _parts(len(trial.left))
+        ]
+        scores[name] = np.concatenate(parts).clip(-1.0, 1.0)
+    return scores
 
 
-def _scores(pictures: PicturesTested, resolution: str, probes: Float, gallery: Float) -> Scores:
+def summarise(
+    scores: Mapping[str, Float], pictures: PicturesTested, probability: Mapping[str, Logistic]
+) -> dict[str, Scores]:
+    """What similarities say at each resolution.
+
+    Args:
+        scores: From `similarities`.
+        pictures: The same.
+        probability: Resolution -> what the model file takes for the probability of the same person; may be empty.
+    """
+    return {name: _summary(values, pictures, name, probability.get(name)) for name, values in scores.items()}
+
+
+def _summary(values: Float, pictures: PicturesTested, resolution: str, probability: Logistic | None) -> Scores:
     trial = pictures.trial(resolution)
-    values = np.concatenate([
-        np.einsum("pd,pd->p", probes[trial.left[part]], gallery[trial.right[part]])
-        for part in _parts(len(trial.left))
-    ]).clip(-1.0, 1.0)  # fmt: skip
-    genuine = np.flatnonzero(trial.same)
-    impostors = np.flatnonzero(~trial.same)
+    genuine, impostors = np.flatnonzero(trial.same), np.flatnonzero(~trial.same)
     return Scores(
         trade=_trade(trial, values),
         histogram=_histogram(values[genuine], values[impostors]),
+        reliability=asdict(reliability(probabilities(probability, values), trial.same)) if probability else None,
         genuine=len(genuine),
         impostors=len(impostors),
         hardest_genuine=_hardest(pictures, resolution, trial, values, genuine[np.argsort(values[genuine])]),
@@ -155,7 +173,7 @@ def _trade(trial: Trial, values: Float) -> Trade:
 
     def tmr(weight: Float) -> Float:
         curve = ranking.sorted_curve(weight)
-        accepted = np.searchsorted(curve.fmr, grid, side="right")
+        accepted = np.searchsorted(curve.fmr, grid * (1 + 1e-12), side="right")  # 10**-2 may round below 1 %
         rates: Float = np.concatenate(([0.0], curve.tmr))[accepted]
         return rates
 
@@ -179,20 +197,18 @@ def _hardest(pictures: PicturesTested, resolution: str, trial: Trial, values: Fl
     found: list[HardPair] = []
     met: set[frozenset[int]] = set()
     for pair in ordered:
-        left, right = int(trial.left[pair]), int(trial.right[pair])
-        whom = (left, right) if pictures.people is None else (pictures.people[left], pictures.people[right])
-        who = frozenset(int(person) for person in whom)
-        if pictures.people is not None and who in met:
+        probe, mate = (side.faces[int(at[pair])] for side, at in _paired(pictures, trial))
+        who = frozenset((probe.label, mate.label))
+        if who in met:
             continue
         met.add(who)
-        probe = pictures.probes.crops[left]
-        seen = probe if resolution == NATIVE else degrade(probe, int(resolution))
-        shown = tuple(encode_picture(crop, ".jpg", _JPEG_QUALITY) for crop in (seen, pictures.gallery.crops[right]))
-        found.append(
-            HardPair(
-                float(values[pair]), pictures.probes.keys[left], pictures.gallery.keys[right], (shown[0], shown[1])
-            )
-        )
+        seen = probe.image if resolution == NATIVE else degrade(probe.image, int(resolution))
+        shown = encode_picture(seen, ".jpg", _JPEG_QUALITY), encode_picture(mate.image, ".jpg", _JPEG_QUALITY)
+        found.append(HardPair(float(values[pair]), probe.key, mate.key, shown))
         if len(found) == _HARDEST:
             break
     return found
+
+
+def _paired(pictures: PicturesTested, trial: Trial) -> tuple[tuple[FaceList, Int], tuple[FaceList, Int]]:
+    return (pictures.probes, trial.left), (pictures.gallery, trial.right)

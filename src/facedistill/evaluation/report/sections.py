@@ -1,10 +1,12 @@
 """The parts of the report page; a part without data is an empty text."""
 
 from html import escape
+from itertools import groupby
 
 from facedistill.evaluation.report.drawing import GLYPHS
 from facedistill.evaluation.report.figures import STUDENT, Report
 from facedistill.evaluation.report.markup import (
+    calibration_table,
     fact_list,
     pair_figure,
     part,
@@ -17,13 +19,13 @@ from facedistill.evaluation.report.markup import (
 from facedistill.evaluation.report.plots import (
     histogram_plot,
     pareto_plot,
+    reliability_plot,
     resolution_plot,
     series_of,
     trade_plot,
     training_plot,
 )
-from facedistill.evaluation.report.tables import resolution_title, rows
-from facedistill.evaluation.report.words import key_resolution
+from facedistill.evaluation.report.tables import key_resolution, resolution_title, rows
 from facedistill.model_file import NATIVE
 
 
@@ -87,9 +89,46 @@ def trade_part(report: Report) -> str:
         "trade",
         "False matches against false rejections",
         "Left, ROC: the share of genuine pairs accepted (higher is better). Right, DET: the share rejected (lower is "
-        "better). Bands: 95&nbsp;% intervals over the people tested. The lines begin where the test holds enough "
-        "impostor pairs to show the rate.",
+        "better; a line at the bottom rejects none). Bands: 95&nbsp;% intervals over the people tested. The lines "
+        "begin where the test holds enough impostor pairs to show the rate.",
         f'<div class="card">{legend(report)}{tabs("trade-at", "height of the degraded face", panels)}</div>',
+    )
+
+
+def comparison_part(report: Report) -> str:
+    """Whether the best student beats the others on the same pairs."""
+    if not report.comparisons:
+        return ""
+    lists = []
+    for name, tests in groupby(report.comparisons, key=lambda test: test.resolution):
+        sentences = "".join(f"<li>{prose(test.sentence)}</li>" for test in tests)
+        lists.append(f"<h3>{resolution_title(name)}</h3><ul>{sentences}</ul>")
+    seeds = " Where figures are means over seeds, the first seed's model was compared." if _seeds(report) else ""
+    return part(
+        "tests",
+        "Is the difference real?",
+        "Both models on the same pairs, people drawn anew a thousand times or so; in brackets, the 95&nbsp;% interval "
+        f"of the difference and the chance to see one as large by the choice of people alone.{seeds}",
+        f'<div class="card">{"".join(lists)}</div>',
+    )
+
+
+def calibration_part(report: Report) -> str:
+    """Whether the probabilities in the model files keep their word."""
+    known = [model for model in report.models if any(one.reliability for one in model.scores.values())]
+    if not known:
+        return ""
+    panels = {}
+    for name, scores in known[0].scores.items():
+        if scores.reliability:
+            plot = f"<figure>{reliability_plot(report.models, name)}</figure>"
+            panels[resolution_title(name)] = f'<div class="two">{plot}{calibration_table(known, name)}</div>'
+    return part(
+        "calibration",
+        "Do the probabilities keep their word?",
+        "Of the pairs to which a model gives 80&nbsp;%, eight in ten should show one person: the points should lie on "
+        "the dotted line. Genuine and impostor pairs weigh alike; the probabilities were fitted on other people.",
+        f'<div class="card">{tabs("calibration-at", "height of the degraded face", panels)}</div>',
     )
 
 
@@ -113,7 +152,7 @@ def score_part(report: Report) -> str:
     return part(
         "scores",
         "Similarities",
-        "In colour, pairs of the same person; in grey, of different people. The less they overlap, the better a "
+        "Filled, pairs of the same person; outlined, of different people. The less they overlap, the better a "
         "threshold can part them.",
         f'<div class="card">{tabs("scores-at", "height of the degraded face", panels)}</div>',
     )
@@ -126,7 +165,7 @@ def pairs_part(report: Report) -> str:
     shown.sort(key=lambda model: model.role != STUDENT)
     panels = {}
     for model in shown:
-        for name in dict.fromkeys((key_resolution(report), NATIVE)):
+        for name in dict.fromkeys((key_resolution(report.models[0].measured["sweep"]), NATIVE)):
             scores = model.scores[name]
             panels[f"{model.title}, {resolution_title(name)}"] = (
                 "<h3>The same person, and yet unlike</h3>"
@@ -147,7 +186,7 @@ def pairs_part(report: Report) -> str:
 
 def pareto_part(report: Report) -> str:
     """Accuracy against time and size."""
-    key = key_resolution(report)
+    key = key_resolution(report.models[0].measured["sweep"])
     figures = [
         f"<figure>{pareto_plot(report.models, key, cost, unit)}</figure>"
         for cost, unit in (("latency_ms", "CPU milliseconds a face"), ("size_mb", "file size, MB"))

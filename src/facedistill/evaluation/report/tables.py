@@ -14,6 +14,8 @@ from facedistill.model_file import NATIVE
 METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 NOT_KNOWN = "n/a"
 
+_KEY_RESOLUTION = "16"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -45,6 +47,12 @@ def models_in(summary: Mapping[str, Any]) -> list[str]:
 def resolutions_of(sweep: Mapping[str, Any]) -> list[str]:
     """The resolutions of a sweep, native first, then falling."""
     return [NATIVE, *sorted((name for name in sweep if name not in (NATIVE, BOTH)), key=int, reverse=True)]
+
+
+def key_resolution(sweep: Mapping[str, Any]) -> str:
+    """The resolution of the headline: 16 rows where a sweep holds them, else its smallest."""
+    known = resolutions_of(sweep)
+    return _KEY_RESOLUTION if _KEY_RESOLUTION in known else known[-1]
 
 
 def resolution_title(name: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Model, Report
-from facedistill.evaluation.report.tables import resolutions_of
+from facedistill.evaluation.report.gather import best_student
+from facedistill.evaluation.report.tables import key_resolution
 from facedistill.model_file import NATIVE
 
-_KEY_RESOLUTION = "16"
 _SETTINGS = {  # keys of a summary's settings, in plain words
     "folder": "run folder",
     "train_identities": "people trained on",
@@ -41,16 +41,10 @@ WORDS = (
 )
 
 
-def key_resolution(report: Report) -> str:
-    """16 rows where it was measured, else the smallest."""
-    known = resolutions_of(report.models[0].measured["sweep"])
-    return _KEY_RESOLUTION if _KEY_RESOLUTION in known else known[-1]
-
-
 def headline(report: Report) -> str:
     """The one figure that a reader takes along."""
-    key = key_resolution(report)
-    best = _best_student(report, key)
+    key = key_resolution(report.models[0].measured["sweep"])
+    best = best_student(report.models, key)
     size = "" if best.measured["size_mb"] is None else f"{best.measured['size_mb']:.1f} MB "
     seen = "at native size" if key == NATIVE else f"on faces {key} pixels high"
     students = _of_role(report, STUDENT)
@@ -60,20 +54,20 @@ def headline(report: Report) -> str:
 
 def lead(report: Report) -> Iterable[str]:
     """What the headline means, and how the students stand to their teacher and to themselves without one."""
-    key = key_resolution(report)
+    key = key_resolution(report.models[0].measured["sweep"])
     seen = "" if key == NATIVE else f", one of them shrunk until the face is {key} pixels high"
     yield f"It is shown two pictures{seen}, and says whether they show the same person."
     yield "A guess would be right in 50 % of the cases."
     teachers, students, controls = (_of_role(report, role) for role in (TEACHER, STUDENT, CONTROL))
     if len(students) > 1:
-        others = [model for model in report.models if model is not _best_student(report, key)]
+        others = [model for model in report.models if model is not best_student(report.models, key)]
         yield "The others: " + ", ".join(f"{model.title} {_accuracy(model, key)}" for model in others) + "."
         return
     for models, subject in ((teachers, "Its teacher"), (controls, "The same net, trained without a teacher,")):
         for model in models:
             yield f"{subject} is right in {_accuracy(model, key)}."
     for control in controls:
-        yield _verdict(students[0].measured["sweep"][key], control.measured["sweep"][key])
+        yield _verdict(report, students[0], control, key)
     if len(students[0].seeds) > 1:
         yield f"All figures are means over {len(students[0].seeds)} seeds."
 
@@ -126,24 +120,19 @@ def limits(report: Report) -> Iterable[str]:
     yield "Times are of one machine; ratios travel to another one better than milliseconds do."
 
 
-def _verdict(student: Mapping[str, Any], control: Mapping[str, Any]) -> str:
-    gain = 100 * (student["accuracy"] - control["accuracy"])
-    word = "gains" if gain > 0 else "loses"
-    text = f"So the teacher's lesson {word} {abs(gain):.1f} points"
-    if "accuracy" not in student["ci"] or "accuracy" not in control["ci"]:
+def _verdict(report: Report, student: Model, control: Model, key: str) -> str:
+    gain = 100 * (student.measured["sweep"][key]["accuracy"] - control.measured["sweep"][key]["accuracy"])
+    text = f"So the teacher's lesson {'gains' if gain > 0 else 'loses'} {abs(gain):.1f} points"
+    tested = [test for test in report.comparisons if test.resolution == key and test.b.startswith(control.title)]
+    if not tested:
         return f"{text}."
-    (low, high), (control_low, control_high) = student["ci"]["accuracy"], control["ci"]["accuracy"]
-    if low <= control_high and control_low <= high:
-        return f"{text}, which is within the uncertainty of this test (the 95 % intervals overlap)."
-    return f"{text}, more than the uncertainty of this test (the 95 % intervals do not overlap)."
+    if tested[0].comparison.significant:
+        return f"{text}, more than the choice of people explains (paired test, 95 %)."
+    return f"{text}, which the choice of people may explain as well (paired test, 95 %)."
 
 
 def _of_role(report: Report, role: str) -> list[Model]:
     return [model for model in report.models if model.role == role]
-
-
-def _best_student(report: Report, key: str) -> Model:
-    return max(_of_role(report, STUDENT), key=lambda model: model.measured["sweep"][key]["accuracy"])
 
 
 def _accuracy(model: Model, key: str) -> str:
