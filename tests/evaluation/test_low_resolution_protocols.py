@@ -26,10 +26,11 @@ from rich.console import Console
 from scipy.io import loadmat, savemat
 
 from facedistill.cli import main
-from facedistill.datasets import write_face_set
+from facedistill.datasets import FaceList, align_faces, load_orl, write_face_set
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
 from facedistill.evaluation.protocols import result_tables
+from facedistill.pictures import encode_picture
 from facedistill.variance import degrade
 
 EXACT = {"rel": 0, "abs": 1e-9}
@@ -126,6 +127,20 @@ def test_equal_pictures_rank_before_the_right_one(tmp_path):
     assert figures["rank_k"] == {"1": 0, "5": 0, "10": 0, "20": 0, "50": pytest.approx(1.0)}
 
 
+@pytest.mark.parametrize("name", ["scface", "survface"])
+def test_a_net_that_finds_everybody_alike_gains_nothing(name, tmp_path):
+    WRITERS[name](tmp_path)
+    figures = evaluate(lambda crops: np.ones((len(crops), 3), np.float32), f"{name}:{tmp_path}")[name]
+    if name == "scface":
+        cells = [figures["rank1"], *figures["by_camera"].values(), *figures["cross_distance"].values()]
+        assert {rate for cell in cells for rate in cell.values()} == {0.0}
+    else:
+        assert set(figures["identification"]["tpir20_at_fpir"].values()) == {0.0}
+        assert figures["identification"]["auc"] == 0
+        assert set(figures["verification"]["tar_at_far"].values()) == {0.0}
+        assert figures["verification"]["auc"] == figures["verification"]["accuracy"] == 0.5
+
+
 def test_a_copy_of_the_mate_among_the_distractors_comes_first(tmp_path):
     write_tinyface(tmp_path)
     folder = tmp_path / "Testing_Set"
@@ -165,7 +180,7 @@ def scored_pairs(folder):
     return pairs
 
 
-def verification_oracle(folder):
+def verification_oracle(folder, folds=True):
     pairs = scored_pairs(folder)
     genuine = [score for score, same in pairs if same]
     impostor = [score for score, same in pairs if not same and score is not None]
@@ -182,10 +197,12 @@ def verification_oracle(folder):
         tars[f"{far:g}"] = max((accepted(genuine, t) / len(genuine) for t in allowed), default=0.0)
     wins = sum((g > i) + (g == i) / 2 for g in right for i in impostor)
     area = wins / len(genuine) / len(impostor)
+    if not folds:
+        return tars, area, None
     half = len(genuine)
-    folds = [[*range(10 * k // 10 * half // 10, (k + 1) * half // 10)] for k in range(10)]
+    tenths = [[*range(k * half // 10, (k + 1) * half // 10)] for k in range(10)]
     accuracies = []
-    for fold in folds:
+    for fold in tenths:
         test = [*fold, *(half + index for index in fold)]
         train = [pairs[index] for index in range(2 * half) if index not in test and pairs[index][0] is not None]
         values = sorted({score for score, _ in train})
@@ -406,6 +423,19 @@ def test_scface_pictures_without_a_face_are_misses(tmp_path):
     assert figures["rank1"]["3"] <= 10 / 15
 
 
+def test_scface_photos_are_found_and_aligned(tmp_path):
+    """Real photos, of no crop convention's size."""
+    photos = [load_orl().faces[index] for index in (0, 1, 10, 11)]
+    names = ["001_frontal.JPG", "001_cam1_1.jpg", "002_frontal.JPG", "002_cam1_1.jpg"]
+    for name, photo in zip(names, photos, strict=True):
+        (tmp_path / name).write_bytes(encode_picture(photo.image, ".png"))
+    crops = []
+    evaluate(lambda batch: crops.append(batch) or embed(batch), f"scface:{tmp_path}")
+    aligned = {face.key: face.image for face in align_faces(FaceList(photos)).faces.faces}
+    expected = [aligned[photos[index].key] for index in (0, 2, 1, 3)]  # mugshots first
+    np.testing.assert_array_equal(np.concatenate(crops), expected)
+
+
 def test_scface_at_given_resolutions(tmp_path):
     """The probes alone are degraded, then both sides: native pictures go through `degrade` before the net."""
     write_scface(tmp_path, people=5)
@@ -514,7 +544,6 @@ def test_lists_that_cannot_be_right(name, mat, role, change, said, tmp_path):
         pytest.param("negative", lambda cells: cells[:, :1], "not a list of pairs", id="one column"),
         pytest.param("negative", lambda cells: cells[:0], "not a list of pairs", id="no impostor at all"),
         pytest.param("negative", lambda cells: cells[:1], "two same and two different", id="one impostor"),
-        pytest.param("positive", lambda cells: np.vstack([cells, cells[:1, ::-1]]), "a pair twice", id="twice"),
         pytest.param("positive", lambda cells: cells[:, [0, 0]], "with itself", id="a picture and itself"),
     ],
 )
@@ -526,6 +555,17 @@ def test_pairs_that_cannot_be_right(kind, change, said, tmp_path):
     savemat(mat, {f"{kind}_pairs_names": change(plain)})
     with pytest.raises(FacedistillError, match=said):
         survface(tmp_path)
+
+
+def test_pairs_listed_twice_count_twice_and_are_told(tmp_path):
+    write_survface(tmp_path, pairs=12)
+    mat = tmp_path / "Face_Verification_Test_Set" / "positive_pairs_names.mat"
+    cells = [[str(cell[0]) for cell in row] for row in loadmat(mat)["positive_pairs_names"]]
+    savemat(mat, {"positive_pairs_names": np.array([*cells, cells[0][::-1]], dtype=object)})
+    figures = survface(tmp_path)
+    assert figures["verification"]["counts"]["same pairs"] == 13
+    assert figures["verification"]["auc"] == pytest.approx(verification_oracle(mat.parent, folds=False)[1], **EXACT)
+    assert "1 pairs are listed more than once" in " ".join(figures["notes"])
 
 
 def test_a_pair_that_is_same_and_different(tmp_path):
@@ -593,9 +633,9 @@ def test_two_different_pictures_of_one_name(tmp_path):
         scface(tmp_path)
 
 
-@pytest.mark.parametrize("testing", [0, 1, 9])
+@pytest.mark.parametrize("testing", [0, 1, 9, "half", True])
 def test_scface_splits_that_cannot_be(testing, tmp_path):
-    with pytest.raises(UsageError, match="a search needs two"):
+    with pytest.raises(UsageError, match="testing"):
         scface(write_scface(tmp_path), testing=testing)
 
 

@@ -64,7 +64,7 @@ def read_pair_names(mat: Path) -> list[tuple[str, str]]:
 
     Raises:
         UsageError: There is no such file or variable.
-        FacedistillError: The list is damaged, empty, holds a pair twice, or a picture with itself.
+        FacedistillError: The list is damaged or empty, or pairs a picture with itself.
     """
     names = _names(read_mat(mat), mat.stem, mat)
     if names.ndim != 2 or names.shape[1] != 2 or not len(names):
@@ -72,8 +72,6 @@ def read_pair_names(mat: Path) -> list[tuple[str, str]]:
     pairs = [(str(left), str(right)) for left, right in names]
     if alone := [left for left, right in pairs if left == right]:
         raise FacedistillError(f"{mat} pairs {alone[0]} with itself; copy it again from its origin")
-    if len({frozenset(pair) for pair in pairs}) != len(pairs):
-        raise FacedistillError(f"{mat} lists a pair twice; copy it again from its origin")
     return pairs
 
 

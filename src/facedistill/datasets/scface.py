@@ -9,6 +9,7 @@ import numpy as np
 from facedistill.datasets.mat_lists import PICTURE_SUFFIXES, shown
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import file_digest
+from facedistill.registry import check_count
 
 CAMERAS = (1, 2, 3, 4, 5)
 METRES = {1: 4.2, 2: 2.6, 3: 1.0}
@@ -101,9 +102,9 @@ def split_people(people: list[int], testing: int, seed: int) -> tuple[list[int],
         (training, testing), both sorted.
 
     Raises:
-        UsageError: Fewer than two to test with, or more than there are.
+        UsageError: `testing` is no number, or fewer than two or more than there are.
     """
-    if not 2 <= testing <= len(people):
+    if check_count("testing", testing) not in range(2, len(people) + 1):
         raise UsageError(f"testing is {testing} people; SCface has {len(people)} here, and a search needs two")
     shuffled = np.random.default_rng(seed).permutation(sorted(people)).tolist()
     return sorted(shuffled[testing:]), sorted(shuffled[:testing])

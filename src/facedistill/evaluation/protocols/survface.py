@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from facedistill.datasets import PairSet
 from facedistill.datasets.survface import IDENTIFICATION, VERIFICATION, read_survface_pairs, read_survface_search
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float, Ranking, auc, paired_cosines, supported
@@ -68,6 +69,8 @@ def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequenc
     figures: Figures = {name: test(embed, path, size) for name, test in here.items()}
     published = {"verification": _PUBLISHED_PAIRS, "identification": _PUBLISHED_SEARCH}
     counted = [note for name in here for note in incomplete(figures[name]["counts"], published[name])]
+    if repeated := figures.get("verification", {}).get("counts", {}).get("repeated pairs"):
+        counted.append(f"{repeated} pairs are listed more than once and count each time, as the list says")
     return {**figures, "notes": [treatment(size), *([_TEMPLATES] if "identification" in here else []), *counted]}
 
 
@@ -107,6 +110,7 @@ def _verify(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
         "counts": {
             "same pairs": int(np.count_nonzero(pairs.same)),
             "different pairs": int(np.count_nonzero(~pairs.same)),
+            "repeated pairs": _repeated(pairs),
             "pictures": len(files),
         },
         "failed": {
@@ -116,6 +120,12 @@ def _verify(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
         },
         "fte": 1 - len(places) / len(files),
     }
+
+
+def _repeated(pairs: PairSet) -> int:
+    """How many pairs occur before in the list, in either order."""
+    sides = np.sort(np.stack([pairs.first, pairs.second], axis=1), axis=1)
+    return len(pairs) - len(np.unique(sides, axis=0))
 
 
 def _folds(same: NDArray[np.bool_]) -> Int:
