@@ -6,13 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facedistill.datasets import Face, FaceList, align_faces, load_orl, open_face_set, read_bin
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.datasets import Face, FaceList, FaceSet, align_faces, load_orl, open_face_set, read_bin
+from facedistill.datasets.folder import FolderFaces
+from facedistill.datasets.recordio_set import RecordFaces
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.labels import AUTO, Columns, find_labels, read_labels
 from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Report, Training
 from facedistill.evaluation.report.gather import FinishedRun, Net, gather
 from facedistill.evaluation.report.scores import PicturesTested, face_set_pictures, listed_pictures
 from facedistill.evaluation.report.tables import models_in
-from facedistill.evaluation.sweep import BOTH
+from facedistill.evaluation.sweep import BOTH, readable
 from facedistill.faces import recrop
 from facedistill.files import file_digest
 from facedistill.model_file import NATIVE
@@ -75,13 +81,27 @@ def _pictures(recipe: Recipe) -> PicturesTested:
     if recipe.test == HELD_OUT:
         held_out = open_training_faces(recipe.data, size).held_out
         assert held_out is not None, "the recipe was checked"
-        return face_set_pictures(held_out)
+        return face_set_pictures(held_out, _labels(held_out.parent, held_out.indices))
     if recipe.test == ORL:
         return face_set_pictures(align_faces(load_orl(), size).faces)
     path = Path(recipe.test)
     if path.suffix == ".bin":
         return _fitting(listed_pictures(read_bin(path)), size)
-    return _fitting(face_set_pictures(open_face_set(path)), size)
+    faces = open_face_set(path)
+    return _fitting(face_set_pictures(faces, _labels(faces, np.arange(len(faces)))), size)
+
+
+def _labels(faces: FaceSet, places: NDArray[np.int64]) -> Columns:
+    """What the labels beside a face set say of some of its pictures; nothing where it has none."""
+    if not isinstance(faces, RecordFaces | FolderFaces):
+        return {}
+    try:
+        path = find_labels(AUTO, faces.folder)
+    except UsageError:
+        return {}
+    found = readable(lambda index: (index, faces[index].key), len(faces), str(faces.folder))
+    columns = read_labels(path, {key: index for index, key in found}, faces.labels)
+    return {name: [values[place] for place in places] for name, values in columns.items()}
 
 
 def _fitting(pictures: PicturesTested, size: tuple[int, int]) -> PicturesTested:

@@ -19,7 +19,7 @@ from facedistill.recordio import INDEX, PROPERTY, RECORDS, RecordFile, write_rec
 class RecordFaces:
     """A face set in RecordIO; its keys are the records' numbers.
 
-    Args:
+    Attributes:
         folder: Holds `train.rec`, `train.idx` and `property`.
 
     Raises:
@@ -28,6 +28,7 @@ class RecordFaces:
 
     def __init__(self, folder: Path) -> None:
         self._records = RecordFile(folder)
+        self.folder = Path(folder)
 
     def __len__(self) -> int:
         return len(self._records)

@@ -142,6 +142,8 @@ class Model:
         measured: {"name", "size_mb", "parameters", "macs", "latency_ms", "sweep"} as a run's summary has it. Where
             there are several seeds, means; each cell then has "std", the sample standard deviation over the seeds.
         scores: Resolution -> scores; empty where the model could not be loaded. Hard pairs are the first seed's.
+        groups: Resolution -> errors by condition and group at one threshold, as `evaluation.groups.group_figures` has
+            them; empty where the test set has no labels. Of the first seed.
         card: The model card.
     """
 
@@ -150,6 +152,7 @@ class Model:
     seeds: list[int]
     measured: dict[str, Any]
     scores: dict[str, Scores]
+    groups: dict[str, dict[str, Any]]
     card: Card
 
 

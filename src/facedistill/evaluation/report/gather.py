@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facedistill.errors import UsageError
 from facedistill.evaluation.report.cards import model_card, teacher_card
 from facedistill.evaluation.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Training
-from facedistill.evaluation.report.scores import PicturesTested, similarities, summarise
+from facedistill.evaluation.report.scores import PicturesTested, compare_groups, similarities, summarise
 from facedistill.evaluation.report.seeds import fold_seeds
 from facedistill.evaluation.report.tables import key_resolution, resolutions_of
 from facedistill.evaluation.sweep import Embed
@@ -187,7 +187,11 @@ def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
     else:
         card = model_card(run.recipe, run.summary, role, net.metadata, net.digest)
         summary = summarise(scores, run.pictures, net.metadata.probability)
-    return Model(role, role, [run.recipe.seed], measured, summary, card), scores
+    groups: dict[str, dict[str, Any]] = {}
+    if run.pictures.attributes and scores:
+        wanted = dict.fromkeys((key_resolution(measured["sweep"]), NATIVE))
+        groups = {name: compare_groups(scores[name], run.pictures, name) for name in wanted}
+    return Model(role, role, [run.recipe.seed], measured, summary, groups, card), scores
 
 
 def _comparisons(asked: Sequence[tuple[Model, Similarities]], pictures: PicturesTested) -> list[Paired]:

@@ -5,12 +5,14 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import groupby
+from typing import Any
 
 from facedistill.evaluation.report.figures import HardPair, Model
 from facedistill.evaluation.report.plots import series_of
-from facedistill.evaluation.report.tables import Row, resolution_title
+from facedistill.evaluation.report.tables import NOT_KNOWN, Row, resolution_title
 from facedistill.model_file import BOTH_PREFIX, NATIVE
 
+_RATES = {"fmr": "false matches", "fnmr": "rejections", "eer": "equal error rate"}
 _FMRS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -115,6 +117,33 @@ def calibration_table(models: Sequence[Model], resolution: str) -> str:
     )
 
 
+def groups_table(figures: Mapping[str, Any]) -> str:
+    """Errors by condition and group, at one threshold for all."""
+    parts = []
+    for name, told in figures["attributes"].items():
+        ratio = "" if told["fmr_ratio"] is None else f"; largest false match rate / smallest: {told['fmr_ratio']:.1f}"
+        unknown = f"; {told['unknown']} pictures without a label" if told["unknown"] else ""
+        heading = f"{escape(name.replace('_', ' '))}<small>{ratio}{unknown}</small>"
+        parts.append(f'<tbody><tr><th scope="rowgroup" colspan="5">{heading}</th></tr>')
+        for group, cell in told["groups"].items():
+            worst = [_RATES[metric] for metric, which in told["worst"].items() if which == group]
+            note = cell["warning"] or (f"worst: {', '.join(worst)}" if worst else "")
+            title = f"{escape(group)}<small> {escape(note)}</small>"
+            rates = "".join(f"<td>{_with_small_interval(_group_rate(cell, metric))}</td>" for metric in _RATES)
+            parts.append(f'<tr><th scope="row">{title}</th><td>{cell["people"]}</td>{rates}</tr>')
+        parts.append("</tbody>")
+    heads = "".join(
+        f'<th scope="col">{head}</th>' for head in ("people", "false matches, %", "rejections, %", "EER, %")
+    )
+    caption = (
+        f"all at the threshold {figures['threshold']:.3f}: a false match rate of {100 * figures['fmr']:g} % in all"
+    )
+    return scrolling(
+        "errors by group",
+        f"<table><caption>{caption}</caption><thead><tr><td></td>{heads}</tr></thead>{''.join(parts)}</table>",
+    )
+
+
 def thresholds_table(thresholds: Mapping[str, Mapping[str, float]]) -> str:
     """The thresholds that a model file carries; nothing where it carries none."""
     if not thresholds:
@@ -123,7 +152,7 @@ def thresholds_table(thresholds: Mapping[str, Mapping[str, float]]) -> str:
     heads = "".join(f'<th scope="col">{100 * float(rate):g}&nbsp;%</th>' for rate in rates)
     lines = "".join(
         f'<tr><th scope="row">{escape(_condition_title(name))}</th>'
-        + "".join(f"<td>{known[rate]:.3f}</td>" if rate in known else "<td>n/a</td>" for rate in rates)
+        + "".join(f"<td>{known[rate]:.3f}</td>" if rate in known else f"<td>{NOT_KNOWN}</td>" for rate in rates)
         + "</tr>"
         for name, known in sorted(thresholds.items(), key=lambda entry: _condition_order(entry[0]))
     )
@@ -155,6 +184,13 @@ def scrolling(label: str, content: str) -> str:
 def _with_small_interval(value: str) -> str:
     figure, bracket, rest = value.partition(" (")
     return escape(figure) + (f" <small>({escape(rest)}</small>" if bracket else "")
+
+
+def _group_rate(cell: Mapping[str, Any], metric: str) -> str:
+    if cell[metric] is None:
+        return NOT_KNOWN
+    low, high = cell["ci"].get(metric, (None, None))
+    return f"{100 * cell[metric]:.2f}" + ("" if low is None else f" ({100 * low:.2f}-{100 * high:.2f})")
 
 
 def _condition_order(name: str) -> tuple[bool, float]:

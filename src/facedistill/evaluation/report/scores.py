@@ -1,9 +1,10 @@
 """From the pictures of a test set and a model's embeddings to curves, histograms, reliability and the hardest pairs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from facedistill.datasets import Face, FaceList, FaceSet, PairSet
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.cache import cached_embeddings
+from facedistill.evaluation.groups import group_figures
+from facedistill.evaluation.labels import Attribute, Columns, attributes_of
 from facedistill.evaluation.metrics import Float, Ranking, unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
 from facedistill.evaluation.report.figures import HardPair, Histogram, Scores, Trade
@@ -36,11 +39,13 @@ class PicturesTested:
         probes: The side that is degraded.
         gallery: The side that stays as it is; the same object where every two pictures are compared.
         same: bool [P] of listed pairs, whose people are not known; None where every two pictures are compared.
+        attributes: Name -> groups of the pictures, where the set has labels.
     """
 
     probes: FaceList
     gallery: FaceList
     same: NDArray[np.bool_] | None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     @property
     def content(self) -> tuple[str, str]:
@@ -72,16 +77,25 @@ class PicturesTested:
         return draw(units, int(np.clip(_WORK // pairs, _LEAST_REPLICATES, _MOST_REPLICATES)), seed=0)
 
 
-def face_set_pictures(faces: FaceSet) -> PicturesTested:
+def face_set_pictures(faces: FaceSet, labels: Columns | None = None) -> PicturesTested:
     """Every two pictures of a face set.
+
+    Args:
+        faces: The set.
+        labels: What is known of each of its pictures.
 
     Raises:
         FacedistillError: No picture can be read.
     """
-    found = readable(faces.__getitem__, len(faces), "the test set")
-    people = np.unique([face.label for face in found], return_inverse=True)[1]
-    side = FaceList(Face(face.image, int(label), face.key) for face, label in zip(found, people, strict=True))
-    return PicturesTested(side, side, None)
+
+    def read(index: int) -> tuple[int, Face]:
+        return index, faces[index]
+
+    found = readable(read, len(faces), "the test set")
+    people = np.unique([face.label for _, face in found], return_inverse=True)[1].astype(np.int64)
+    side = FaceList(Face(face.image, int(label), face.key) for (_, face), label in zip(found, people, strict=True))
+    columns = {name: [values[index] for index, _ in found] for name, values in (labels or {}).items()}
+    return PicturesTested(side, side, None, attributes_of(columns, people))
 
 
 def listed_pictures(pairs: PairSet) -> PicturesTested:
@@ -144,6 +158,16 @@ def summarise(
         probability: Resolution -> what the model file takes for the probability of the same person; may be empty.
     """
     return {name: _summary(values, pictures, name, probability.get(name)) for name, values in scores.items()}
+
+
+def compare_groups(values: Float, pictures: PicturesTested, resolution: str) -> dict[str, Any]:
+    """Errors by condition and group at one threshold; of a set with labels."""
+    trial = pictures.trial(resolution)
+    left, right = trial.left, trial.right
+    if resolution == NATIVE:  # either picture of a pair is once the probe
+        left, right = np.concatenate((left, right)), np.concatenate((right, left))
+        values = np.concatenate((values, values))
+    return group_figures(values, left, right, pictures.probes.labels, pictures.attributes)
 
 
 def _summary(values: Float, pictures: PicturesTested, resolution: str, probability: Logistic | None) -> Scores:

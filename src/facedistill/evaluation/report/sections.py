@@ -8,6 +8,7 @@ from facedistill.evaluation.report.figures import STUDENT, Report
 from facedistill.evaluation.report.markup import (
     calibration_table,
     fact_list,
+    groups_table,
     pair_figure,
     part,
     prose,
@@ -129,6 +130,25 @@ def calibration_part(report: Report) -> str:
         "Of the pairs to which a model gives 80&nbsp;%, eight in ten should show one person: the points should lie on "
         "the dotted line. Genuine and impostor pairs weigh alike; the probabilities were fitted on other people.",
         f'<div class="card">{tabs("calibration-at", "height of the degraded face", panels)}</div>',
+    )
+
+
+def groups_part(report: Report) -> str:
+    """Errors by condition and by group of people."""
+    panels = {
+        f"{model.title}, {resolution_title(name)}": groups_table(figures)
+        for model in sorted(report.models, key=lambda model: model.role != STUDENT)
+        for name, figures in model.groups.items()
+    }
+    if not panels:
+        return ""
+    return part(
+        "groups",
+        "By condition and group",
+        "What an average hides: errors of each group at one threshold for all. Where a group is a trait of people, "
+        "impostor pairs are of two people of it. A group of too few people or pairs has its figures, but no interval "
+        "and no part in a comparison.",
+        f'<div class="card">{tabs("groups-of", "model and height of the degraded face", panels)}</div>',
     )
 
 

@@ -116,7 +116,8 @@ def limits(report: Report) -> Iterable[str]:
         "Pictures of one set share room, light and time; part of what is recognised may be hair and background. "
         "Try the net on your own pictures before you rely on it."
     )
-    yield "The test says nothing of differences between groups of people, of masks, of ageing, or of deliberate deceit."
+    groups = "" if any(model.groups for model in report.models) else "differences between groups of people, of "
+    yield f"The test says nothing of {groups}masks, of ageing, or of deliberate deceit."
     yield "Times are of one machine; ratios travel to another one better than milliseconds do."
 
 
