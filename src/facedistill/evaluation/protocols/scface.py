@@ -22,6 +22,7 @@ from facedistill.evaluation.trials import Int
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
 
+_PUBLISHED = {"mugshots": PEOPLE, "surveillance pictures": PEOPLE * len(CAMERAS) * len(METRES)}
 _MISSES = "faces are found by the detector and aligned; a picture without a face is a miss, as are all of a person " + (
     "whose mugshot shows none"
 )
@@ -61,6 +62,7 @@ def run(
         {rows: {rank1, ci}, ..., "both": {rows: ...}}.
     """
     data = read_scface(path)
+    whole = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.shots)}
     training: list[int] = []
     if testing is not None:
         training, tested = split_people(list(data.mugshots), testing, seed)
@@ -77,9 +79,6 @@ def run(
         one_side = {str(rows): search.by_distance(embedded[str(rows)], native) for rows in resolutions}
         both = {str(rows): search.by_distance(embedded[str(rows)], embedded[str(rows)]) for rows in resolutions}
         figures["sweep"] = {**one_side, BOTH: both}
-    counts = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.shots)}
-    people = len(data.mugshots) if testing is not None else PEOPLE
-    published = {"mugshots": people, "surveillance pictures": people * len(CAMERAS) * len(METRES)}
     return {
         **figures,
         "by_camera": search.by_camera(native),
@@ -89,10 +88,10 @@ def run(
             "testing": sorted(data.mugshots),
             "training": training,
         },
-        "counts": counts,
+        "counts": {"mugshots": len(data.mugshots), "surveillance pictures": len(data.shots)},
         **search.failures(),
         "failures": reader.failures,
-        "notes": [_MISSES, _CROSS, *incomplete(counts, published)],
+        "notes": [_MISSES, _CROSS, *incomplete(whole, _PUBLISHED)],
     }
 
 
@@ -110,15 +109,16 @@ def tables(title: str, figures: Figures) -> list[Table]:
         for name, rates in cell.items() if rows_left == BOTH else [(rows_left, cell)]:
             sides = "both" if rows_left == BOTH else "probe"
             rows.append((f"{sides} at {name} px", *(percent(rates["rank1"][d]) for d in distances)))
-    rows.append(("failed to enrol", *(percent(figures["fte"].get(d)) for d in distances)))
-    notes = "; ".join([f"tested on {figures['split']['rule']}", *figures["notes"]])
+    rows.append(("failed pictures", *(percent(figures["fte"].get(d)) for d in distances)))
+    lost = f"{figures['failed']['mugshots']} of {figures['counts']['mugshots']} mugshots failed"
+    notes = "; ".join([f"tested on {figures['split']['rule']}", lost, *figures["notes"]])
     across = [
         (f"gallery at {METRES[int(gallery)]} m", *(percent(rates.get(d)) for d in distances if d != _ALL))
         for gallery, rates in figures["cross_distance"].items()
     ]
     return [
-        figure_table(title, columns, rows, notes),
-        figure_table("cross-distance", columns[: len(distances)], across),
+        figure_table(title, columns, rows),
+        figure_table(f"{title}, cross-distance", columns[: len(distances)], across, notes),
     ]
 
 

@@ -33,8 +33,7 @@ FARS = (0.3, 0.1, 0.01, 0.001)
 FPIRS = (0.3, 0.2, 0.1)
 RANK = 20
 
-_PUBLISHED_PAIRS = {"same pairs": 5320, "different pairs": 5320}
-_PUBLISHED_SEARCH = {"gallery pictures": 60_294, "mated probes": 60_423}
+_PUBLISHED = {"same pairs": 5320, "different pairs": 5320, "gallery pictures": 60_294, "mated probes": 60_423}
 _TEMPLATES = "a person of the gallery is one template, the mean of the person's unit embeddings"
 
 
@@ -67,28 +66,29 @@ def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequenc
     if not here:
         raise UsageError(f"{path} holds neither {VERIFICATION} nor {IDENTIFICATION}; name the folder of QMUL-SurvFace")
     figures: Figures = {name: test(embed, path, size) for name, test in here.items()}
-    published = {"verification": _PUBLISHED_PAIRS, "identification": _PUBLISHED_SEARCH}
-    counted = [note for name in here for note in incomplete(figures[name]["counts"], published[name])]
-    if repeated := figures.get("verification", {}).get("counts", {}).get("repeated pairs"):
+    counts = {what: count for name in here for what, count in figures[name]["counts"].items()}
+    counted = incomplete(counts, {what: count for what, count in _PUBLISHED.items() if what in counts})
+    if repeated := counts.get("repeated pairs"):
         counted.append(f"{repeated} pairs are listed more than once and count each time, as the list says")
     return {**figures, "notes": [treatment(size), *([_TEMPLATES] if "identification" in here else []), *counted]}
 
 
 def tables(title: str, figures: Figures) -> list[Table]:
     """A table for each of the two tests."""
-    notes, shown = "; ".join(figures["notes"]), []
+    shown = []
     if "verification" in figures:
         cell = figures["verification"]
         accuracy = f"{percent(cell['accuracy'])} \N{PLUS-MINUS SIGN} {percent(cell['accuracy_std'])}"
         rows = [*rate_rows("TAR at FAR", cell["tar_at_far"]), ("AUC", percent(cell["auc"]))]
         rows += [("mean accuracy", accuracy), ("equal error rate", percent(cell["eer"]))]
         rows.append(("pictures failed", percent(cell["fte"])))
-        shown.append(figure_table(f"{title}, verification", ("", "%"), rows, notes))
+        shown.append(figure_table(f"{title}, verification", ("", "%"), rows))
     if "identification" in figures:
         cell = figures["identification"]
         rows = [*rate_rows(f"TPIR{RANK} at FPIR", cell["tpir20_at_fpir"]), ("AUC", percent(cell["auc"]))]
         rows += [*rate_rows("found among the first", cell["rank_k"]), ("pictures failed", percent(cell["fte"]))]
-        shown.append(figure_table(f"{title}, identification", ("", "%"), rows, notes))
+        shown.append(figure_table(f"{title}, identification", ("", "%"), rows))
+    shown[-1].caption = "; ".join(figures["notes"])
     return shown
 
 
