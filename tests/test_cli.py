@@ -135,6 +135,20 @@ def test_eval_writes_the_layout_that_others_read(run, recipe, tmp_path, capsys):
     assert "16 px" in capsys.readouterr().out
 
 
+def test_eval_tells_groups_apart(recipe, tmp_path, capsys):
+    (tmp_path / "labels.csv").write_text("\n".join(["index,town", *(f"{i},{'ab'[i // 5 % 2]}" for i in range(70))]))
+    out, faces = tmp_path / "out.json", str(recipe.parent / "faces")
+    words = ["--on", faces, "--groups", str(tmp_path / "labels.csv"), "--json", str(out), "--resolutions", "[8]"]
+    assert main(["eval", str(recipe.parent / "teacher.onnx"), *words]) == 0
+    told = json.loads(out.read_text())["faces"]
+    assert {"native", "8", "both", "groups"} == set(told)
+    assert set(told["groups"]["attributes"]) == {"resolution", "town"}
+    assert "too few to say: 7 of 10 people" in capsys.readouterr().out
+    (tmp_path / "labels.csv").write_text("index,town\n0,a\n")
+    assert main(["eval", str(recipe.parent / "teacher.onnx"), *words]) == 2
+    assert "no row for 69 (1, 2, 3, ...)" in capsys.readouterr().err
+
+
 def test_verify_answers_in_a_sentence(run, tmp_path, capsys):
     faces = load_orl()
     for number in (0, 1):

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from facedistill.evaluation.groups import GROUPS, groups_table
 from facedistill.evaluation.protocols.protocol import Figures
 from facedistill.evaluation.report import sweep_table
 from facedistill.evaluation.sweep import Embed
@@ -20,5 +21,6 @@ def fitted(embed: Embed, size: tuple[int, int]) -> Embed:
 
 
 def sweep_tables(title: str, figures: Figures) -> list[Table]:
-    """The table of a sweep."""
-    return [sweep_table(title, figures)]
+    """The table of a sweep, and that of its groups where there are any."""
+    tables = [sweep_table(title, {name: cell for name, cell in figures.items() if name != GROUPS})]
+    return [*tables, groups_table(f"{title}, by group", figures[GROUPS])] if GROUPS in figures else tables
