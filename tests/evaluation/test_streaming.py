@@ -103,6 +103,15 @@ def test_neither_order_nor_grouping_changes_a_bit(case, cut, seed, exact):
     assert everything(other.compute(RATES)) == everything(together)
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_caller_may_use_its_arrays_again(exact):
+    metric, scores, same = VerificationMetric(exact=exact), np.array([0.9, 0.1], np.float32), np.array([True, False])
+    metric.update(scores, same)
+    scores[:], same[:] = 0, True
+    metric.update(np.array([0.8]), False)
+    assert (metric.compute().eer, metric.compute().impostors) == (0, 2)
+
+
 def test_one_bool_serves_a_whole_update():
     random = np.random.default_rng(0)
     genuine, impostor = random.uniform(0, 1, 50), random.uniform(-1, 0.5, 70)

@@ -123,7 +123,7 @@ class VerificationMetric:
         if values.ndim != 1 or genuine.shape not in ((), values.shape):
             raise UsageError(f"scores and same must be [P] and [P] or one bool, not {values.shape} and {genuine.shape}")
         if self.exact:
-            self._scores.append(values)
+            self._scores.append(values.copy())  # the caller may fill the same array again
             self._same.append(np.broadcast_to(genuine, values.shape))
         elif genuine.ndim == 0:
             self._counts[int(genuine)] += count_scores(values, self.bins)
