@@ -16,26 +16,42 @@ SUNGLASSES = 0.03
 HEADWEAR = 0.07
 MAKE_UP = 0.30  # of women's pictures
 DYED_HAIR = 0.06
+GREY_COVERED = 0.8  # of women's pictures where all is grey, and a third of that of men's: dyed in their own colour
 OCCLUSIONS = {"none": 0.88, "hand": 0.04, "mask": 0.05, "scarf": 0.03}
 
 _PICTURE_STREAM, _DAY_STREAM = 0x51C7, 0xDA11
 
 _STYLES = {  # hairstyle -> weights for (women, men)
-    "shaved": (0.3, 3),
+    "shaved": (0.2, 4),
     "buzz": (0.3, 9),
-    "crop": (1, 14),
-    "short": (4, 18),
-    "side_part": (3, 14),
-    "slick": (3, 6),
-    "fringe": (4, 9),
-    "curly": (5, 5),
-    "tied": (16, 2),
-    "bob": (13, 1.5),
-    "bob_fringe": (9, 0.5),
-    "long": (17, 2),
-    "long_wavy": (14, 1),
+    "fade": (0.2, 9),
+    "crop": (1, 11),
+    "short": (4, 16),
+    "side_part": (3, 15),
+    "slick": (2, 7),
+    "quiff": (0.5, 8),
+    "fringe": (3, 6),
+    "curtains": (2, 4),
+    "curly": (4, 4),
+    "tied": (13, 1.5),
+    "bun": (6, 0.7),
+    "bob": (10, 1),
+    "bob_fringe": (5, 0.3),
+    "long": (12, 1.5),
+    "long_side": (13, 1),
+    "long_fringe": (7, 0.5),
+    "long_wavy": (11, 1),
 }
-_CURLED_STYLES = {"afro": (9, 9), "curly": (9, 10), "buzz": (2, 12), "long_curly": (12, 1.5), "tied": (12, 2)}
+_CURLED_STYLES = {
+    "afro": (8, 7),
+    "curly": (9, 9),
+    "buzz": (2, 14),
+    "fade": (0.5, 12),
+    "long_curly": (12, 1.5),
+    "tied": (10, 1),
+    "bun": (8, 1),
+}
+_CLOSE_STYLES = ("shaved", "buzz", "crop", "fade")
 _FRAMES = ("round", "oval", "rectangle", "square", "cat", "aviator", "rimless")
 _BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _BEARDS = ("none", "shadow", "stubble", "moustache", "goatee", "chin", "beard")
@@ -187,11 +203,14 @@ def _draw_hair(person: Person, rng: np.random.Generator) -> Hair:
         weights = {name: (w / 4, m / 4) for name, (w, m) in weights.items()} | _CURLED_STYLES
     shares = np.array([(1 - person.gender) * w + person.gender * m for w, m in weights.values()])
     if person.recession > 0.7:  # little left to part or to grow long
-        shares *= np.array([name in ("shaved", "buzz", "crop", "short") for name in weights])
+        shares *= np.array([name in _CLOSE_STYLES for name in weights])
     style = str(rng.choice(list(weights), p=shares / shares.sum()))
     dyed = bool(rng.random() < DYED_HAIR)
+    coloured = rng.random() < GREY_COVERED * person.grey * (1 - 0.7 * person.gender)
     melanin = float(np.clip(person.hair_melanin + rng.normal(0, 0.04), 0, 1))
     red, grey = person.hair_red, float(np.clip(person.grey + rng.normal(0, 0.04), 0, 1))
+    if coloured:
+        grey *= 0.15
     if dyed:
         melanin, red, grey = float(rng.uniform(0.1, 1)), float(rng.beta(0.6, 2)), 0.0
     return Hair(style, melanin, red, grey, dyed, int(rng.integers(1 << 31)))

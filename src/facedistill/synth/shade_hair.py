@@ -3,7 +3,30 @@
 import math
 
 from facedistill.synth.raster import map_value
-from facedistill.synth.surface import Floats, clamp, kernel, lit_share
+from facedistill.synth.surface import Floats, clamp, inline, kernel, lit_share
+
+
+@inline
+def _lit(x: float, y: float, z: float, plane: Floats, shadow: Floats) -> float:
+    """Share of the key light that reaches a strand: hair hides how coarse four looks into the shadow map are."""
+    u = plane[0, 0] * x + plane[0, 1] * y + plane[0, 2] * z + plane[0, 3] - 0.5
+    v = plane[1, 0] * x + plane[1, 1] * y + plane[1, 2] * z + plane[1, 3] - 0.5
+    d = plane[2, 0] * x + plane[2, 1] * y + plane[2, 2] * z + plane[2, 3] - 0.07
+    side = shadow.shape[0]
+    if u < 0.0 or v < 0.0 or u >= side - 1.0 or v >= side - 1.0:
+        return 1.0
+    column, row = int(u), int(v)
+    fu, fv = u - column, v - row
+    total = 0.0
+    if shadow[row, column] > d:
+        total += (1.0 - fu) * (1.0 - fv)
+    if shadow[row, column + 1] > d:
+        total += fu * (1.0 - fv)
+    if shadow[row + 1, column] > d:
+        total += (1.0 - fu) * fv
+    if shadow[row + 1, column + 1] > d:
+        total += fu * fv
+    return total
 
 
 @kernel
@@ -24,7 +47,7 @@ def shade_hair(
     if nx * vx + ny * vy + nz * vz < 0.0:
         nx, ny, nz = -nx, -ny, -nz
         a[11] *= 0.45  # the inside of hanging hair
-    lit = lit_share(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, plane, shadow, 0.07)
+    lit = _lit(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, plane, shadow)
     along = tx * light[0] + ty * light[1] + tz * light[2]
     facing = nx * light[0] + ny * light[1] + nz * light[2]
     across = math.sqrt(max(1.0 - along * along, 0.0))
@@ -33,19 +56,21 @@ def shade_hair(
     hx, hy, hz = light[0] + vx, light[1] + vy, light[2] + vz
     length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
     ht = (tx * hx + ty * hy + tz * hz) / length
-    jitter = 0.35 * (strand - 0.5)
-    first = max(1.0 - (ht + 0.10 + jitter) ** 2, 0.0) ** 40
-    second = max(1.0 - (ht - 0.14 + jitter) ** 2, 0.0) ** 14
+    jitter = 0.30 * (strand - 0.5)
+    first = max(1.0 - (ht + 0.10 + jitter) ** 2, 0.0) ** 32
+    second = max(1.0 - (ht - 0.14 + jitter) ** 2, 0.0) ** 8
     sheen = clamp(facing + 0.3, 0.0, 1.0) * lit * hair[4]
-    depth = a[11] * (0.55 + 0.75 * strand)
+    depth = a[11] * (0.62 + 0.55 * strand)
     other = strands[(r * 3 + 17) % rows, (int(a[10]) * 3 + 13) % columns]
-    grey = clamp(1.6 * hair[3] - 0.3 + 0.9 * (other - 0.5) * (1.0 - abs(2.0 * hair[3] - 1.0)), 0.0, 1.0)
+    # Grey hairs stand among the others; only the oldest have no others left.
+    grey = clamp(0.85 * hair[3] + 0.9 * (other - 0.5) * hair[3] * (1.0 - hair[3]) * 2.0, 0.0, 1.0)
     for ch in range(3):
-        colour = hair[ch] + grey * (hair[5 + ch] - hair[ch])
-        colour *= 0.55 + 0.9 * strand
+        colour = hair[ch] + grey * (0.8 * hair[5 + ch] - hair[ch])
+        colour *= 0.72 + 0.56 * strand
         sky = max(ambient[0, ch] + 0.7 * (ambient[1, ch] * nx + ambient[2, ch] * ny + ambient[3, ch] * nz), 0.0)
-        out[ch] = colour * (key[ch] * diffuse * lit + sky) * depth
-        out[ch] += key[ch] * sheen * depth * (0.05 * first + 0.9 * colour * second)
+        # Strands mirror a little of whatever is around them: what black hair is seen by.
+        out[ch] = (colour * (key[ch] * diffuse * lit + sky) + (0.008 + 0.022 * strand) * hair[4] * sky) * depth
+        out[ch] += key[ch] * sheen * depth * (0.018 * first + 0.45 * colour * second)
 
 
 @kernel
