@@ -1,7 +1,9 @@
 """IJB-B (Whitelam et al. 2017) and IJB-C (Maze et al. 2018): templates of pictures and frames, from meta files."""
 
 import csv
+from array import array
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -140,20 +142,20 @@ def _read_landmarks(path: Path) -> dict[str, list[float]]:
 
 
 def _read_pairs(path: Path, template_ids: Int) -> tuple[Int, Int, NDArray[np.bool_]]:
-    text = read_list(path, "the pairs")
-    if not text.strip():
+    numbers = array("q")  # IJB-C has 15.6 million pairs; np.loadtxt crashes on some texts that are no numbers
+    for count, line in enumerate(StringIO(read_list(path, "the pairs")), start=1):
+        cells = line.split()
+        if not cells:
+            continue
+        if len(cells) != 3 or not (_is_id(cells[0]) and _is_id(cells[1])) or cells[2] not in ("0", "1"):
+            raise UsageError(f"{path}, line {count} must read `template template 1 or 0`")
+        numbers.extend(map(int, cells))
+    if not numbers:
         raise UsageError(f"{path} holds no pair; copy it again")
-    try:
-        rows = np.loadtxt(text.splitlines(), dtype=np.int64, comments=None, ndmin=2)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            f"{path} must hold lines `template template 1 or 0` ({' '.join(str(error).split())})"
-        ) from error
-    if rows.shape[1] != 3 or not np.isin(rows[:, 2], (0, 1)).all():
-        raise UsageError(f"{path} must hold lines `template template 1 or 0`")
-    if own := np.flatnonzero(rows[:, 0] == rows[:, 1]).tolist():
-        raise FacedistillError(f"{path}, pair {own[0] + 1} compares template {rows[own[0], 0]} with itself")
-    return _places(rows[:, 0], template_ids, path), _places(rows[:, 1], template_ids, path), rows[:, 2] == 1
+    first, second, same = np.array(numbers, np.int64).reshape(-1, 3).T
+    if own := np.flatnonzero(first == second).tolist():
+        raise FacedistillError(f"{path} compares template {first[own[0]]} with itself; copy it again")
+    return _places(first, template_ids, path), _places(second, template_ids, path), same == 1
 
 
 def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, Roster], Roster | None]:

@@ -1,0 +1,123 @@
+"""YouTube Faces' protocol against plain loops; what fails counts against the model."""
+
+import pytest
+from generated_sets import embed, embedded, spoil, write_ytf
+from slow_oracles import cosine, flat, judged_pairs, mean, unit
+
+from facedistill.datasets.ytf import read_ytf
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation import evaluate
+from facedistill.evaluation.protocols import result_tables
+
+
+def expected(made):
+    """`made.videos` holds the frames that count."""
+    vectors = {
+        video: mean([unit(embedded(crop)) for crop in crops]) for video, crops in made.videos.items() if len(crops)
+    }
+    return judged_pairs(
+        [
+            (cosine(vectors[one], vectors[two]) if one in vectors and two in vectors else None, same, fold)
+            for one, two, same, fold in made.pairs
+        ]
+    )
+
+
+def counts(made):
+    used = {video for one, two, _same, _fold in made.pairs for video in (one, two)}
+    return len(used), sum(len(made.videos[video]) for video in used)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_figures_are_those_of_plain_loops(seed, tmp_path):
+    made = write_ytf(tmp_path, seed=seed)
+    (found,) = evaluate(embed, f"ytf:{tmp_path}").values()
+    videos, frames = counts(made)
+    assert found.pop("failures") == {"pictures": frames, "unreadable": 0, "no_face": 0}
+    assert (found.pop("videos"), found.pop("failed_videos")) == (videos, 0)
+    wanted = expected(made)
+    assert 0.5 < wanted["accuracy"] < 1
+    assert flat(found) == pytest.approx(flat(wanted), abs=1e-9)
+
+
+def test_frames_that_fail_are_left_out_and_a_video_without_any_fails(tmp_path):
+    made = write_ytf(tmp_path)
+    one = made.pairs[0][0]
+    for frame in made.frames(one):
+        spoil(frame)
+    spoiled = len(made.videos[one]) + 1
+    long = next(video for pair in made.pairs for video in pair[:2] if len(made.videos[video]) > 1 and video != one)
+    _videos, frames = counts(made)
+    spoil(made.frames(long)[0])
+    made.videos[one], made.videos[long] = [], made.videos[long][1:]
+    (found,) = evaluate(embed, f"ytf:{tmp_path}").values()
+    assert found.pop("failures") == {"pictures": frames, "unreadable": spoiled, "no_face": 0}
+    assert found.pop("failed_videos") == 1
+    assert found["failed_pairs"] >= 1
+    del found["videos"]
+    assert flat(found) == pytest.approx(flat(expected(made)), abs=1e-9)
+
+
+def test_a_video_without_frames_fails_and_is_said_to(tmp_path):
+    made = write_ytf(tmp_path)
+    for frame in made.frames(made.pairs[0][0]):
+        frame.unlink()
+    found = evaluate(embed, f"ytf:{tmp_path}")
+    assert found["ytf"]["failed_videos"] == 1
+    (table,) = result_tables("net", f"ytf:{tmp_path}", found)
+    assert f"{found['ytf']['failed_pairs']} of 30 pairs could not be compared" in str(table.caption)
+
+
+LIST = "1, A/0, A/1, 1\n1, A/0, B/0, 0\n2, B/0, B/1, 1\n2, B/1, A/1, 0\n"
+
+
+@pytest.fixture
+def videos(tmp_path):
+    for name in ("A/0", "A/1", "B/0", "B/1"):
+        (tmp_path / "frame_images_DB" / name).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(LIST, id="as published"),
+        pytest.param("split, first, second, same\n" + LIST, id="with headings"),
+        pytest.param(LIST.replace(", ", ",").replace("\n", ",0\r\n"), id="other spaces, a fifth column, Windows' ends"),
+        pytest.param(LIST.replace("2, B", "7, B"), id="other numbers of splits"),
+    ],
+)
+def test_reads_the_list(text, videos):
+    (videos / "splits.txt").write_text(text, newline="")
+    found = read_ytf(videos)
+    assert found.names == ("A/0", "A/1", "B/0", "B/1")
+    assert found.first.tolist() == [0, 0, 2, 3]
+    assert found.second.tolist() == [1, 2, 3, 1]
+    assert found.same.tolist() == [True, False, True, False]
+    assert found.folds.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        pytest.param("", UsageError, "holds 0 splits", id="an empty list"),
+        pytest.param(LIST[: LIST.index("2, B")], UsageError, "holds 1 splits", id="one split"),
+        pytest.param(LIST[: LIST.rindex("2, B")], FacedistillError, "1 to 2 pairs", id="cut"),
+        pytest.param(LIST.replace("A/1, 1", "A/1"), UsageError, "pair 1 is no pair", id="half a pair"),
+        pytest.param(LIST.replace("A/1, 1", "A/1, yes"), UsageError, "pair 1 is no pair", id="a truth that is none"),
+        pytest.param(LIST.replace("2, B/0", "two, B/0"), UsageError, "pair 3 is no pair", id="a split that is none"),
+        pytest.param(LIST.replace("A/0, A/1", "../A, A/1"), UsageError, "pair 1 names no video", id="a way out"),
+        pytest.param(LIST.replace("A/0, A/1", "A/1, A/1"), UsageError, "with itself", id="a video against itself"),
+        pytest.param(LIST.replace("B/1", "B/9"), FacedistillError, "lacks 1 of the 4 videos", id="a missing video"),
+    ],
+)
+def test_says_what_is_wrong_with_the_list(text, error, said, videos):
+    (videos / "splits.txt").write_text(text)
+    with pytest.raises(error, match=said) as caught:
+        read_ytf(videos)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_the_list_is_a_wrong_call(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read the pairs .*splits\.txt"):
+        evaluate(embed, f"ytf:{tmp_path}")
