@@ -126,6 +126,20 @@ def test_export_writes_the_model_file_again(run, part, tmp_path, capsys):
     assert ModelMetadata.from_map({"facedistill": ours}, "a") == ModelMetadata.from_map({"facedistill": theirs}, "b")
 
 
+def test_export_calibrates_on_other_people(run, recipe, tmp_path, capsys):
+    others, out = tmp_path / "others", tmp_path / "out.onnx"
+    write_face_set(others, draw_toy_people(12, 4, seed=9), extension=".png")
+    assert main(["export", str(run), str(out), "--calibrate_on", str(others)]) == 0
+    metadata = json.loads(onnx.load(out).metadata_props[0].value)
+    assert f"48 pictures of 12 people of {others}" in metadata["calibration"]
+    assert metadata["thresholds"]["16"].keys() == {"1e-1", "1e-2", "1e-3"}  # 2112 ordered impostor pairs
+    assert main(["export", str(run), str(out), "--calibrate_on", str(recipe.parent / "faces")]) == 2
+    assert "trained on" in capsys.readouterr().err
+    write_face_set(others, draw_toy_people(4, 2, size=(112, 112)), extension=".png")
+    assert main(["export", str(run), str(out), "--calibrate_on", str(others)]) == 2
+    assert "112x112" in capsys.readouterr().err
+
+
 def test_eval_writes_the_layout_that_others_read(run, recipe, tmp_path, capsys):
     out = tmp_path / "out.json"
     assert main(["eval", str(run / "student.onnx"), "--on", str(recipe.parent / "faces"), "--json", str(out)]) == 0

@@ -130,16 +130,18 @@ def evaluate(
         _console().print(table)
 
 
-def export(run: str, out: str) -> None:
+def export(run: str, out: str, calibrate_on: str | None = None) -> None:
     """Writes a run's best net as one ONNX file with preprocessing inside, proven equal to the trained net.
 
     Args:
         run: A run folder, or RUN/control.
         out: The model file to write, OUT.onnx.
+        calibrate_on: `orl` or a face set of people who were not trained on, to measure the thresholds on; by default
+            the run's validation people, who are often too few for small false match rates.
     """
     from facedistill.experiment import export_run
 
-    error = export_run(Path(run), Path(out))
+    error = export_run(Path(run), Path(out), calibrate_on)
     print(f"{out}: {Path(out).stat().st_size / 1e6:.2f} MB, differs from the trained net by at most {error:.1g}")
 
 

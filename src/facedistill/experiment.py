@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.backbones import embed_crops, load_backbone
-from facedistill.datasets import FaceSet, load_orl, open_face_set
+from facedistill.datasets import FaceSet, align_faces, load_orl, open_face_set
 from facedistill.errors import UsageError
 from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import as_metadata
@@ -89,7 +89,7 @@ def run(recipe: Recipe) -> dict[str, Any]:
         result = _train(net, faces, store if net.distils else None)
         seconds[name] = result.seconds
         files[name] = folder / f"{name}.onnx"
-        _export(net, faces, files[name])
+        _export(net, faces, files[name], recipe.data.faces, faces.validation)
     summary = _prove(recipe, faces, teacher, files, seconds)
     _write_examples(recipe, faces, folder)
     write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
@@ -97,23 +97,41 @@ def run(recipe: Recipe) -> dict[str, Any]:
     return summary
 
 
-def export_run(folder: Path, out: Path) -> float:
+def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> float:
     """Writes a run's best net as a model file.
 
     Args:
         folder: The run folder; `RUN/control` is one too.
         out: The model file.
+        calibrate_on: "orl" or a face set of people who were not trained on, to measure thresholds and probability on;
+            None takes the run's validation people.
 
     Returns:
         The largest difference to torch's embeddings, see `export_model`.
 
     Raises:
-        UsageError: The folder holds no run.
+        UsageError: The folder holds no run, or the set to calibrate on has other crops or was trained on.
     """
     if not (folder / RECIPE).exists() or not (folder / BEST).exists():
         raise UsageError(f"{folder} holds no trained run (no {RECIPE} or no {BEST}); give a run folder")
     recipe = replace(read_recipe(folder / RECIPE), out=str(folder))
-    return _export(recipe, open_training_faces(recipe.data, recipe.student.input_size), out)
+    others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
+    faces = open_training_faces(recipe.data, recipe.student.input_size)
+    return _export(recipe, faces, out, calibrate_on or recipe.data.faces, others or faces.validation)
+
+
+def _open_others(recipe: Recipe, name: str) -> FaceSet:
+    """A face set to calibrate on that is not the one trained on."""
+    if name == recipe.data.faces or Path(name).resolve() == Path(recipe.data.faces).resolve():
+        raise UsageError(f"{name} holds the people that were trained on; leave calibrate_on out, or give other people")
+    size = recipe.student.input_size
+    faces = align_faces(load_orl(), size).faces if name == ORL else open_face_set(name)
+    if faces.size != size:
+        raise UsageError(
+            f"the crops in {name} are {faces.size[0]}x{faces.size[1]}, but the net takes {size[0]}x{size[1]}; "
+            "prepare the photos in that size"
+        )
+    return faces
 
 
 def _load_teacher(recipe: Recipe) -> Teacher:
@@ -155,15 +173,14 @@ def _validator(faces: FaceSet) -> Validate:
     return validate
 
 
-def _export(recipe: Recipe, faces: TrainingFaces, out: Path) -> float:
+def _export(recipe: Recipe, faces: TrainingFaces, out: Path, source: str, others: FaceSet | None) -> float:
+    """Writes the model file, calibrated on `others` of the set `source`."""
     backbone = load_backbone(recipe.folder / BEST)
-    embed = partial(embed_crops, backbone)
     calibrated: dict[str, Any] = {}
     calibration = "not calibrated: the recipe keeps no people for validation"
-    if faces.validation is not None:
-        calibrated = as_metadata(calibrate(embed, faces.validation))
-        people, pictures = faces.validation.classes, len(faces.validation)
-        calibration = f"on {pictures} pictures of {people} people of {recipe.data.faces} that were not trained on"
+    if others is not None:
+        calibrated = as_metadata(calibrate(partial(embed_crops, backbone), others))
+        calibration = f"on {len(others)} pictures of {others.classes} people of {source} that were not trained on"
     metadata = ModelMetadata(
         name=recipe.name,
         crop_size=recipe.student.input_size,
