@@ -18,6 +18,9 @@ EXPRESSION_LIMIT = 1.0
 _DIMORPHISM = 1.2  # the model's own women and men look more alike than real ones do to a recogniser
 # Where all resting average heads stand afterwards, decimetres: the midpoint of the eyeballs' centres.
 EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
+# The model's heads are narrow for their height: on real photos a detector sees the eyes 13 % farther apart, measured by
+# the way from eyes to mouth.
+_STRETCH = np.array([1.11, 0.98, 1.0], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,7 @@ class Sculptor:
         for name, amount in expression.items():
             total[name] = min(total.get(name, 0.0) + float(amount), EXPRESSION_LIMIT)
         posed = self._express(neutral, total)
-        return Head(self._express(neutral, resting), posed)
+        return Head(_stretched(self._express(neutral, resting)), _stretched(posed))
 
     def eye_centres(self, points: Floats) -> Floats:
         """Centres of the subject's right and left eyeball, float32 [2, 3]."""
@@ -123,12 +126,17 @@ class Sculptor:
         return posed
 
 
+def _stretched(points: Floats) -> Floats:
+    stretched: Floats = EYES_AT + _STRETCH * (points - EYES_AT)
+    return stretched
+
+
 def _resting(person: Person) -> dict[str, float]:
     """The face a person makes when he makes none."""
     up, wide = person.resting_mouth, person.resting_lids
     smile, frown = 0.10 + max(up, 0) * 0.22, max(-up, 0) * 0.10
     squint, open_ = max(-wide, 0) * 0.18, 0.12 + max(wide, 0) * 0.25
-    brows = 0.06 + 0.10 * person.brow_height
+    brows = 0.03 + 0.05 * person.brow_height
     paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 2 * brows}
     return {"browInnerUp": brows} | {
         name + side: amount for name, amount in paired.items() for side in ("Left", "Right")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facedistill.errors import UsageError
 from facedistill.synth.traits import TRAITS
 
-_SPREAD = 0.74  # of all shape traits: at 1, MTCNN doubts a third of the faces, and rightly
+_SPREAD = 0.95  # of all shape traits: beyond 1, faces begin to look like caricatures
 _SIDE_ASYMMETRY = 0.06  # how far a right eye, ear or cheek strays from the left one
 _PERSON_STREAM = 0x9E50  # keeps a person's random numbers apart from those of the pictures of him
 

@@ -10,6 +10,7 @@ from facedistill.synth.assets import load_assets
 from facedistill.synth.background import draw_background
 from facedistill.synth.camera import PIVOT, Camera, frame_face, rotation_matrix
 from facedistill.synth.conditions import Conditions
+from facedistill.synth.develop import LUMINANCE, develop
 from facedistill.synth.eyes import Eyes
 from facedistill.synth.geometry import Sculptor
 from facedistill.synth.light import Light, cast_shadows, light_direction, shadow_plane, turn_ambient
@@ -22,9 +23,7 @@ Floats = NDArray[np.float32]
 
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
-_MIDDLE, _CONTRAST, _GAIN = 0.20, 1.28, 1.0
 _METERED_LIGHT, _METERED_SKIN = 0.85, 0.26  # what the camera's meter brings light and skin nearer to
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +95,13 @@ class Studio:
         )
         covered = _photograph(scene, camera, light, table, _OVERSAMPLED * size)
         behind = draw_background(conditions.background, conditions.background_seed, size)
-        picture = (
-            covered[..., :3] * _exposure(person, light, _unit(camera.position() - PIVOT))
-            + (1 - covered[..., 3:]) * behind
-        )
+        gains = _exposure(person, light, _unit(camera.position() - PIVOT))
         marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
         # The raster counts from the edge of the first pixel, landmarks from its centre.
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
         outline = camera.project(self._dresser.face_outline(head.posed))[:, :2] / _OVERSAMPLED
         (x1, y1), (x2, y2) = outline.min(axis=0), outline.max(axis=0)
-        return Photo(_develop(picture), landmarks, (float(x1), float(y1), float(x2), float(y2)))
+        return Photo(develop(covered, gains, behind), landmarks, (float(x1), float(y1), float(x2), float(y2)))
 
 
 def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
@@ -119,6 +115,7 @@ def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
             plane,
             scene.points,
             scene.triangles[: scene.shadowing],
+            scene.culled,
             scene.places,
             scene.heights,
             scene.levels[: scene.shadowing],
@@ -129,9 +126,9 @@ def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
 
 def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, side: int) -> Floats:
     screen = camera.project(scene.points)
-    nearness, owner, weights = scene.draw(screen, side)
+    nearness, owner = scene.draw(screen, side)
     covered: Floats = shade(
-        owner, weights, nearness, scene.triangles, scene.kinds, scene.attributes,
+        owner, nearness, screen, scene.triangles, scene.kinds, scene.attributes,
         camera.position(), light.ambient, light.direction, light.key, light.plane, light.shadow,
         scene.sheet, scene.cover, scene.look, scene.tints, eye_table, scene.strands, scene.hair, scene.plain,
     )  # fmt: skip
@@ -154,8 +151,8 @@ def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
     seen = (toward + straight) / np.linalg.norm(toward + straight)
     falling = light.ambient[0] + seen @ light.ambient[1:] + light.key * max(float(seen @ light.direction), 0.2)
     falling = np.maximum(falling, 0.02)
-    bright = float(falling @ _LUMINANCE)
-    skin = float(skin_colour(person.skin_tone) @ _LUMINANCE)
+    bright = float(falling @ LUMINANCE)
+    skin = float(skin_colour(person.skin_tone) @ LUMINANCE)
     balance = (bright / falling) ** 0.7
     gains: Floats = (balance * (_METERED_LIGHT / bright) ** 0.85 * (_METERED_SKIN / skin) ** 0.35).astype(np.float32)
     return gains
@@ -163,20 +160,3 @@ def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
 
 def _unit(vector: Floats) -> Floats:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
-
-
-def _develop(linear: Floats) -> NDArray[np.uint8]:
-    """Linear light -> sRGB with a camera's contrast curve: steeper round the middle, a soft shoulder."""
-    luminance = np.maximum(linear @ _LUMINANCE, 1e-4)
-    bright = linear * (_GAIN * (luminance / _MIDDLE) ** (_CONTRAST - 1))[..., None]
-    bright += 0.10 * (bright @ _LUMINANCE)[..., None] - 0.10 * bright
-    shouldered = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp((0.6 - bright) / 0.4)))
-    index = np.clip(shouldered * (len(_GAMMA) - 1), 0, len(_GAMMA) - 1).astype(np.int32)
-    picture: NDArray[np.uint8] = _GAMMA[index]
-    return picture
-
-
-_STEPS = np.linspace(0, 1, 4096)
-_GAMMA = np.round(255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)).astype(
-    np.uint8
-)
