@@ -1,5 +1,6 @@
 """A mask over nose and chin, and a scarf round neck and chin: cloth drawn taut over whatever face is under it."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from facedistill.synth.shade import OTHER_CLOTH
 Floats = NDArray[np.float32]
 
 _NEIGHBOURS = 3
-_MASK_ROWS, _MASK_COLUMNS, _MASK_ANGLE = 26, 25, 1.12
+_MASK_ROWS, _MASK_COLUMNS, _MASK_ANGLE = 24, 23, 0.93
 _SCARF_ROWS, _SCARF_COLUMNS = 22, 49
 _SCARF_TOPS = (6.22, 6.50, 6.78)  # under the chin, over it, over the mouth
 
@@ -21,14 +22,16 @@ _SCARF_TOPS = (6.22, 6.50, 6.78)  # under the chin, over it, over the mouth
 class Follower:
     """Places of the resting head that move with the nearest skin."""
 
-    def __init__(self, assets: Assets, angles: Floats, heights: Floats) -> None:
+    def __init__(self, assets: Assets, angles: NDArray[np.floating], heights: NDArray[np.floating]) -> None:
+        angles, heights = np.atleast_2d(*np.broadcast_arrays(angles, heights))
         places = sheet_place(np.stack([np.sin(angles), heights, AXIS_Z + np.cos(angles)], axis=-1))
         rows, columns = places[..., 0].astype(int), places[..., 1].astype(int)
         rest = assets.sheet_points[rows, columns].reshape(-1, 3)
         skin = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (assets.inner_mouth < 0.5))
-        away = np.linalg.norm(rest[:, None] - assets.points[skin][None], axis=2)
-        nearest = np.argsort(away, axis=1)[:, :_NEIGHBOURS]
-        weights = 1 / (np.take_along_axis(away, nearest, axis=1) + 0.01)
+        there = assets.points[skin]
+        away = (there**2).sum(axis=1) - 2 * rest @ there.T  # squared, but for a constant
+        nearest = np.argpartition(away, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+        weights = 1 / (np.linalg.norm(rest[:, None] - there[nearest], axis=2) + 0.01)
         self._weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)[..., None]
         self._skin = skin[nearest]
         self._offset = rest - (self._weights * assets.points[self._skin]).sum(axis=1)
@@ -51,7 +54,8 @@ def tauten(points: Floats, rounds: int) -> Floats:
     for _ in range(rounds):
         drawn[1:-1] = np.maximum(drawn[1:-1], (drawn[:-2] + drawn[2:]) / 2)
         drawn[:, 1:-1] = np.maximum(drawn[:, 1:-1], (drawn[:, :-2] + drawn[:, 2:]) / 2)
-    grown = drawn / np.maximum(reach, 1e-6)
+    drawn[1:-1, 1:-1] = (drawn[1:-1, 1:-1] + cv2.GaussianBlur(drawn, (5, 5), 0)[1:-1, 1:-1]) / 2
+    grown = np.maximum(drawn, reach) / np.maximum(reach, 1e-6)
     return np.stack([side * grown, points[..., 1], AXIS_Z + front * grown], axis=-1).astype(np.float32)
 
 
@@ -69,22 +73,22 @@ class Cloths:
     def __init__(self, assets: Assets) -> None:
         down = np.linspace(0, 1, _MASK_ROWS)[:, None]
         around = np.linspace(-_MASK_ANGLE, _MASK_ANGLE, _MASK_COLUMNS)[None]
-        top = 7.06 - 0.16 * smooth_step(0.1, 0.7, np.abs(around)) - 0.06 * smooth_step(0.6, 1.1, np.abs(around))
-        bottom = 6.165 + 0.33 * smooth_step(0.35, 1.1, np.abs(around))
-        self._mask = Follower(assets, *_grid(around, top * (1 - down) + bottom * down))
+        top = 7.04 - 0.20 * smooth_step(0.15, 0.9, np.abs(around)) + 0.06 * np.exp(-((around / 0.11) ** 2))
+        bottom = 6.165 + 0.30 * smooth_step(0.3, 0.93, np.abs(around))
+        self._mask = Follower(assets, around, top * (1 - down) + bottom * down)
         loop = np.linspace(0, 1, 7)
         self._loops = [
-            Follower(assets, (side * (_MASK_ANGLE - 0.02 + 0.42 * loop))[None], (low + (high - low) * loop)[None])
+            Follower(assets, side * (_MASK_ANGLE - 0.02 + 0.50 * loop), low + (high - low) * loop**0.8)
             for side in (-1.0, 1.0)
-            for low, high in ((6.82, 7.14), (6.50, 6.92))
+            for low, high in ((6.82, 7.12), (6.50, 6.90))
         ]
         down = np.linspace(0, 1, _SCARF_ROWS)[:, None]
         around = np.linspace(-np.pi, np.pi, _SCARF_COLUMNS)[None]
         self._scarves = []
         for top_front in _SCARF_TOPS:
             back = 6.45
-            top = back + (top_front - back) * smooth_step(2.4, 0.9, np.abs(around))
-            self._scarves.append(Follower(assets, *_grid(around, top * (1 - down) + 5.45 * down)))
+            rim = back + (top_front - back) * smooth_step(2.4, 0.9, np.abs(around))
+            self._scarves.append(Follower(assets, around, rim * (1 - down) + 5.45 * down))
 
     def mask(self, posed: Floats, seed: int) -> list[Piece]:
         """A pleated mask with ear loops."""
@@ -136,8 +140,3 @@ class Cloths:
         elif pattern < 0.7:  # knitted
             bright = bright * (0.94 + 0.06 * np.cos(np.arange(_SCARF_COLUMNS) * np.pi)[None])
         return [grid_piece(push_out(points, stand), OTHER_CLOTH, np.asarray(bright, np.float32))]
-
-
-def _grid(angles: NDArray[np.floating], heights: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    first, second = np.broadcast_arrays(angles.astype(np.float32), heights.astype(np.float32))
-    return np.ascontiguousarray(first), np.ascontiguousarray(second)

@@ -1,5 +1,6 @@
 """What lies on the skin for one picture: beard, shaved scalp, lipstick, eye shadow, blush."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +36,8 @@ class Covers:
         self._sheet[..., LIPS] = regions.lips
         self._sheet[..., LIDS] = regions.lids
         self._sheet[..., CHEEKS] = regions.cheeks
-        self._points = np.stack([regions.signed_x, regions.y, regions.z], axis=-1)
+        points = np.stack([regions.signed_x, regions.y, regions.z], axis=-1)
+        self._points = points.reshape(ROWS // 2, 2, COLUMNS // 2, 2, 3).mean(axis=(1, 3))  # hairlines need no more
         rng = np.random.default_rng(23)
         self._hairs = streaks(rng, ROWS, COLUMNS, length=4, width=1.0)
         self._last: Person | None = None
@@ -55,9 +57,8 @@ class Covers:
         if self._last is not person:
             shift = person.skin_seed % 300
             grain = 0.72 + 0.5 * (np.roll(self._hairs, shift, axis=1) - 0.5)
-            self._sheet[..., ROOTS] = (
-                smooth_step(-0.04, 0.10, rooted(self._points, person) + 0.06 * (grain - 0.7)) * grain
-            )
+            depth = cv2.resize(rooted(self._points, person), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
+            self._sheet[..., ROOTS] = smooth_step(-0.04, 0.10, depth + 0.06 * (grain - 0.7)) * grain
             self._last = person
         *shares, density = FACIAL_HAIR[facial_hair]
         window = self._window

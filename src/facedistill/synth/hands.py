@@ -11,6 +11,7 @@ from facedistill.synth.pieces import Piece, finger_piece
 from facedistill.synth.shade import EXTRA, PLACE
 
 Floats = NDArray[np.float32]
+Place = NDArray[np.floating]  # [..., 2]: radians from the middle of the face outwards, and height in decimetres
 
 _RINGS, _SIDES = 22, 11
 _LENGTHS = (0.86, 1.0, 0.95, 0.74)  # of index to little finger, relative to the middle one
@@ -24,9 +25,8 @@ class Hands:
 
     def __init__(self, assets: Assets) -> None:
         heights = np.linspace(_HEIGHTS[1], _HEIGHTS[0], _ROWS, dtype=np.float32)[:, None]
-        self._angles = np.linspace(-1.5, 1.5, _COLUMNS, dtype=np.float32)
-        grid = np.broadcast_arrays(self._angles[None], heights)
-        self._face = Follower(assets, *(np.ascontiguousarray(part) for part in grid))
+        angles = np.linspace(-1.5, 1.5, _COLUMNS, dtype=np.float32)
+        self._face = Follower(assets, angles[None], heights)
 
     def pieces(self, posed: Floats, seed: int) -> list[Piece]:
         """Fingers, thumb, palm and wrist, of a size that suits the face."""
@@ -36,7 +36,7 @@ class Hands:
         across = rng.random() < 0.35  # before the mouth, else up the cheek
         size = float(rng.uniform(0.9, 1.05))
         if across:
-            root, way = np.array([0.98, float(rng.uniform(6.62, 6.80))]), np.array([-1.0, 0.10])
+            root, way = np.array([0.80, float(rng.uniform(6.60, 6.74))]), np.array([-1.0, 0.10])
         else:
             root, way = np.array([0.80, float(rng.uniform(6.22, 6.38))]), np.array([-0.18, 1.0])
         way = way / np.linalg.norm(way)
@@ -55,8 +55,8 @@ class Hands:
         pieces.append(_back(middle, side, across, size))
         return pieces
 
-    def _on(self, face: Floats, side: float, places: Floats, lift: float) -> Floats:
-        """Points of the face at [N, 2] (angle outwards, height), `lift` decimetres above it: float32 [N, 3]."""
+    def _on(self, face: Floats, side: float, places: Place, lift: float) -> Floats:
+        """Points `lift` decimetres above the face: float32 [N, 3]."""
         row = (_HEIGHTS[1] - places[:, 1]) / (_HEIGHTS[1] - _HEIGHTS[0]) * (_ROWS - 1)
         column = (side * places[:, 0] + 1.5) / 3.0 * (_COLUMNS - 1)
         row, column = np.clip(row, 0, _ROWS - 1.001), np.clip(column, 0, _COLUMNS - 1.001)
@@ -64,10 +64,11 @@ class Hands:
         fr, fc = (row - r)[:, None], (column - c)[:, None]
         points = (1 - fr) * ((1 - fc) * face[r, c] + fc * face[r, c + 1])
         points = points + fr * ((1 - fc) * face[r + 1, c] + fc * face[r + 1, c + 1])
-        return push_out(points[None].astype(np.float32), np.full((1, len(points)), lift, np.float32))[0]
+        lifted = push_out(points[None].astype(np.float32), np.full((1, len(points)), lift, np.float32))
+        return lifted.reshape(-1, 3)
 
     def _finger(
-        self, face: Floats, side: float, start: Floats, end: Floats, radius: float, rng: np.random.Generator
+        self, face: Floats, side: float, start: Place, end: Place, radius: float, rng: np.random.Generator
     ) -> Piece:
         along = np.linspace(0, 1, _RINGS)
         spine = self._on(face, side, start[None] + along[:, None] * (end - start)[None], 0.85 * radius)
@@ -93,7 +94,7 @@ class Hands:
         top = np.clip(np.sin(around), 0, 1)[None] ** 2
         crease = np.abs(np.sin(40 * along))[:, None] * (knuckles > 0.4)[:, None] * top
         under = np.clip(-np.sin(around), 0, 1)[None] + 0.3 * (1 - top) + 0 * along[:, None]
-        attributes[:, EXTRA] = np.clip(0.16 * crease + 0.28 * under, 0, 0.5).ravel()
+        attributes[:, EXTRA] = np.clip(0.14 * crease + 0.16 * under, 0, 0.5).ravel()
         nail = ((along[:, None] > 0.86) & (along[:, None] < 0.975) & (np.sin(around)[None] > 0.8)).ravel()
         attributes[nail, PLACE : PLACE + 2] = sheet_place(_NAIL)
         return attributes, triangles, kind, levels

@@ -51,7 +51,7 @@ class Mouth:
         )
         down = np.linspace(0, 1, 5)[:, None]
         # Teeth: a shallow arch; the lip that rises in a smile bares more of them.
-        shown = min(0.02 + 0.45 * gap, 0.09)
+        shown = min(0.02 + 0.55 * gap, 0.10)
         bottom = upper_y[_COLUMNS // 2] - shown + 0.5 * (upper_y - upper_y[_COLUMNS // 2]) + 0.02 * across**2
         teeth_y = (upper_y + 0.06) * (1 - down) + bottom * down
         teeth_z = upper_z - 0.045 - 0.10 * across**2 - 0.025 * (1 - down)

@@ -106,14 +106,14 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
         both("mouthLowerDown", rng.uniform(0.20, 0.65))
         both("cheekSquint", 0.40 * strength)
         both("eyeSquint", 0.35 * strength)
-        moves["jawOpen"] = float(rng.uniform(0.02, 0.14))
+        moves["jawOpen"] = float(rng.uniform(0.05, 0.20))
     elif kind == "talking":
         moves["jawOpen"] = float(rng.uniform(0.04, 0.22))
         moves["mouthPucker"] = float(rng.uniform(0, 0.2))
         both("mouthSmile", rng.uniform(0, 0.35))
     elif kind == "squint":
-        both("eyeSquint", 0.6 * strength)
-        both("eyeBlink", rng.uniform(0.15, 0.45))
+        both("eyeSquint", 0.5 * strength)
+        both("eyeBlink", rng.uniform(0.05, 0.25))
         both("cheekSquint", 0.3 * strength)
     elif kind == "blink":
         both("eyeBlink", 1.0)
