@@ -11,7 +11,7 @@ from facedistill.pictures import decode_picture, encode_picture
 
 MOTION = 0.12  # share of pictures with motion blur
 SOFT = 0.30  # share of pictures out of focus
-_LENS = (0.5, 1.1)  # sigma that no lens and colour filter goes below, pixels of the photo
+_LENS = (0.45, 0.95)  # sigma that no lens and colour filter goes below, pixels of the photo
 _LEVELS = np.arange(256)[:, None, None] / 255
 
 
@@ -45,7 +45,7 @@ def draw_sensor(rng: np.random.Generator, dim: float) -> Sensor:
     return Sensor(
         exposure=float(np.clip(rng.normal(-0.15 * dim, 0.28), -1.2, 0.8)),
         white_balance=(float(np.exp(rng.normal(0, 0.06))), float(np.exp(rng.normal(0, 0.06)))),
-        blur=float(rng.uniform(0.25, 0.95)) if soft else 0.0,
+        blur=float(np.hypot(rng.uniform(*_LENS), rng.uniform(0.25, 0.95) * soft)),
         motion=float(rng.uniform(1.3, 4.2)) if moving else 0.0,
         motion_angle=float(rng.uniform(0, 180)),
         noise=float(rng.gamma(1.6, 0.004) * (1 + 2.5 * dim)),

@@ -1,0 +1,72 @@
+"""From light to bytes: a person is laid over what stands behind, and the camera's contrast curve makes sRGB of it."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.synth.surface import Floats, kernel
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB (ITU-R BT.709)
+_MIDDLE, _CONTRAST, _PALER = 0.20, 1.28, 0.10
+_BRIGHTEST = 4.0  # light beyond which the shoulder of the curve is white
+# Powers and exponentials by table: of the luminance's fourth root, in which the power is nearly a straight line, and of
+# light itself.
+_ROOTS, _LIGHTS = 4096, 16384
+
+
+def _contrast_table() -> Floats:
+    """What light of a luminance is multiplied by, at the middles of even steps of the luminance's fourth root."""
+    root = (np.arange(_ROOTS) + 0.5) / _ROOTS * math.sqrt(math.sqrt(_BRIGHTEST))
+    gain: Floats = ((np.maximum(root**4, 1e-4) / _MIDDLE) ** (_CONTRAST - 1)).astype(np.float32)
+    return gain
+
+
+def _tone_table() -> NDArray[np.uint8]:
+    """A soft shoulder above .6, then sRGB's curve (IEC 61966-2-1), at even steps of light."""
+    light = np.arange(_LIGHTS) / _LIGHTS * _BRIGHTEST
+    light = np.where(light < 0.6, light, 0.6 + 0.4 * (1 - np.exp((0.6 - light) / 0.4)))
+    return np.round(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)).astype(
+        np.uint8
+    )
+
+
+_CONTRASTS, _TONES = _contrast_table(), _tone_table()
+
+
+def develop(covered: Floats, gains: Floats, behind: Floats) -> NDArray[np.uint8]:
+    """The picture of a person before a background, sRGB uint8 [H, W, 3].
+
+    Contrast is steeper round the middle, colours are a little paler than life, highlights end softly.
+
+    Args:
+        covered: [H, W, 4] linear RGB times coverage, and coverage 0..1, from `shade.shade`.
+        gains: [3] of the camera's exposure and white balance.
+        behind: [H, W, 3] linear RGB, exposed already.
+    """
+    picture: NDArray[np.uint8] = _develop(covered, gains, behind, LUMINANCE, _CONTRASTS, _TONES)
+    return picture
+
+
+@kernel
+def _develop(
+    covered: Floats, gains: Floats, behind: Floats, luminance: Floats, contrasts: Floats, tones: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    rows, columns = covered.shape[0], covered.shape[1]
+    picture = np.empty((rows, columns, 3), np.uint8)
+    per_root = len(contrasts) / math.sqrt(math.sqrt(_BRIGHTEST))
+    per_light = len(tones) / _BRIGHTEST
+    for row in range(rows):
+        for column in range(columns):
+            open_ = 1.0 - covered[row, column, 3]
+            red = covered[row, column, 0] * gains[0] + open_ * behind[row, column, 0]
+            green = covered[row, column, 1] * gains[1] + open_ * behind[row, column, 1]
+            blue = covered[row, column, 2] * gains[2] + open_ * behind[row, column, 2]
+            bright = max(luminance[0] * red + luminance[1] * green + luminance[2] * blue, 0.0)
+            root = int(math.sqrt(math.sqrt(bright)) * per_root)
+            gain = contrasts[min(root, len(contrasts) - 1)] * per_light
+            grey, share = _PALER * gain * bright, (1.0 - _PALER) * gain
+            picture[row, column, 0] = tones[min(max(int(grey + share * red), 0), len(tones) - 1)]
+            picture[row, column, 1] = tones[min(max(int(grey + share * green), 0), len(tones) - 1)]
+            picture[row, column, 2] = tones[min(max(int(grey + share * blue), 0), len(tones) - 1)]
+    return picture
