@@ -10,6 +10,7 @@ Floats = NDArray[np.float32]
 
 BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _SIDE = 72  # everything is out of focus: it is drawn small
+_DOWN, _ACROSS = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)  # -1..1
 
 
 def draw_background(kind: str, seed: int, size: int) -> Floats:
@@ -17,13 +18,12 @@ def draw_background(kind: str, seed: int, size: int) -> Floats:
     rng = np.random.default_rng(seed)
     picture = _DRAWERS[kind](rng)
     light = rng.uniform(0, 2 * np.pi)
-    y, x = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)
-    fall = 1 + rng.uniform(0.05, 0.4) * (np.cos(light) * x + np.sin(light) * y)
+    fall = 1 + rng.uniform(0.05, 0.4) * (np.cos(light) * _ACROSS + np.sin(light) * _DOWN)
     picture *= fall[..., None]
     blur = float(rng.uniform(0.7, 3.2)) if kind != "studio" else 2.0
-    blurred = cv2.GaussianBlur(picture, (0, 0), blur)
-    enlarged = cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.clip(enlarged, 0.002, 2.5).astype(np.float32)
+    blurred = np.clip(cv2.GaussianBlur(picture, (0, 0), blur), 0.002, 2.5)
+    enlarged: Floats = cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+    return enlarged
 
 
 def _colour(rng: np.random.Generator, low: float, high: float, saturation: float) -> Floats:
@@ -45,8 +45,9 @@ def _box(picture: Floats, rng: np.random.Generator, box: tuple[float, float, flo
 
 
 def _studio(rng: np.random.Generator) -> Floats:
-    y, x = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j]
-    spot = np.exp(-((x - rng.uniform(-0.3, 0.3)) ** 2 + (y - rng.uniform(-0.2, 0.4)) ** 2) / rng.uniform(0.8, 3))
+    spot = np.exp(
+        -((_ACROSS - rng.uniform(-0.3, 0.3)) ** 2 + (_DOWN - rng.uniform(-0.2, 0.4)) ** 2) / rng.uniform(0.8, 3)
+    )
     mottled = 1 + rng.uniform(0, 0.12) * cloud(rng, _SIDE, _SIDE, 30, 3)
     shaded = (0.55 + 0.6 * spot) * mottled
     picture: Floats = (shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25)).astype(np.float32)

@@ -44,6 +44,10 @@ def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
     return tips
 
 
+NO_OWNERS = np.empty((0, 0), np.int32)  # for `rasterise`, where nobody asks who is seen,
+NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # and where
+
+
 def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
     """Empty nearness, owner and weight buffers for `rasterise`."""
     nearness = np.zeros((rows, columns), np.float32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.synth.baking import blank_buffers
+from facedistill.synth.baking import NO_OWNERS, NO_WEIGHTS
 from facedistill.synth.raster import rasterise
 
 Floats = NDArray[np.float32]
@@ -62,7 +62,7 @@ def shadow_plane(direction: Floats) -> Floats:
 
 
 def cast_shadows(
-    plane: Floats, points: Floats, triangles: Ints, texture: Floats, heights: Floats, levels: Floats
+    plane: Floats, points: Floats, triangles: Ints, closed: int, texture: Floats, heights: Floats, levels: Floats
 ) -> Floats:
     """The shadow map: how far along each ray of the key light the first surface is.
 
@@ -70,12 +70,15 @@ def cast_shadows(
         plane: From `shadow_plane`.
         points: [V, 3] in the head frame.
         triangles: As in `raster.rasterise`, and so are the rest.
+        closed: So many of the first triangles are closed surfaces: those that turn their back throw no shadow that
+            the others do not.
         texture: [V, 2].
         heights: [R, C].
         levels: [T].
     """
     screen = (points @ plane[:, :3].T + plane[:, 3]).astype(np.float32)
-    nearness, owner, weights = blank_buffers(SHADOW_SIDE, SHADOW_SIDE)
-    rasterise(screen, triangles, 0, False, texture, heights, levels, nearness, owner, weights)
+    nearness = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)
+    for part, cull in ((slice(closed), True), (slice(closed, None), False)):
+        rasterise(screen, triangles[part], 0, cull, texture, heights, levels[part], nearness, NO_OWNERS, NO_WEIGHTS)
     distance: Floats = np.reciprocal(np.maximum(nearness, np.float32(1e-6)))
     return distance

@@ -12,8 +12,8 @@ from facedistill.synth.person import Person
 from facedistill.synth.sensor import apply_sensor
 from facedistill.synth.studio import Photo, Studio
 
-PHOTO_SIZE = 160  # rows and columns of a photo; an aligned 112x96 crop covers about two thirds of it
-_SMALLEST_FACE = 70  # every face is larger, so the detector need not look for less
+PHOTO_SIZE = 136  # rows and columns of a photo: a face is as large in it as in an aligned 112x96 crop, on average
+_SMALLEST_FACE = 70  # pixels; nearly every face is larger, so the detector need not look for less
 _NOISE_STREAM = 0x5E50
 _EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance between the eyes
 _FARTHEST = 0.35  # interocular distances; a detection whose landmarks lie farther off is of something else

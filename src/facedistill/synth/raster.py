@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from facedistill.synth.compiling import inline, kernel
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -12,14 +13,15 @@ Ints = NDArray[np.int32]
 NOTHING = -1
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+@inline
 def map_value(values: Floats, row: float, column: float) -> float:
     """A map [R, C] between its pixels: linear, columns go round, rows end."""
     rows, columns = values.shape
     row = min(max(row, 0.0), rows - 1.001)
     r, c = int(row), math.floor(column)
     fr, fc = row - r, column - c
-    c = c % columns
+    if c < 0 or c >= columns:
+        c = c % columns
     d = c + 1 if c + 1 < columns else 0
     below = r + 1 if r + 1 < rows else r
     upper = values[r, c] + fc * (values[r, d] - values[r, c])
@@ -28,7 +30,7 @@ def map_value(values: Floats, row: float, column: float) -> float:
     return value
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def rasterise(
     screen: Floats,
     triangles: Ints,
@@ -54,60 +56,92 @@ def rasterise(
         heights: [R, C] the strand map of hair; a fragment is drawn where it exceeds the triangle's level.
         levels: [T] level of each triangle; below 0 means opaque.
         nearness: [H, W], one over the distance of what was drawn; 0 where nothing was drawn yet.
-        owner: [H, W] number of the triangle seen, `NOTHING` where none.
-        weights: [H, W, 2] perspective-correct weights of its first two vertices.
+        owner: [H, W] number of the triangle seen, `NOTHING` where none; empty when nobody asks.
+        weights: [H, W, 2] perspective-correct weights of its first two vertices; empty when nobody asks.
     """
     rows, columns = nearness.shape
+    owned, weighted = len(owner) > 0, len(weights) > 0
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ax, ay, az = screen[a, 0], screen[a, 1], screen[a, 2]
         bx, by, bz = screen[b, 0], screen[b, 1], screen[b, 2]
         cx, cy, cz = screen[c, 0], screen[c, 1], screen[c, 2]
-        if az <= 0.01 or bz <= 0.01 or cz <= 0.01:
-            continue
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if abs(area) < 1e-9 or (cull and area > 0):
+        if abs(area) < 1e-9 or (cull and area > 0) or az <= 0.01 or bz <= 0.01 or cz <= 0.01:
             continue
         top = max(0, math.ceil(min(ay, by, cy) - 0.5))
         bottom = min(rows - 1, math.floor(max(ay, by, cy) - 0.5))
-        first_column = max(0, math.ceil(min(ax, bx, cx) - 0.5))
-        last_column = min(columns - 1, math.floor(max(ax, bx, cx) - 0.5))
-        if top > bottom or first_column > last_column:
+        left = max(0, math.ceil(min(ax, bx, cx) - 0.5))
+        right = min(columns - 1, math.floor(max(ax, bx, cx) - 0.5))
+        if top > bottom or left > right:
             continue
         inverse = 1.0 / area
         level = levels[t]
         ia, ib, ic = 1.0 / az, 1.0 / bz, 1.0 / cz
-        # Weights of the first two vertices change by these along a row.
+        # The three weights change by these along a row; where one changes sign, the triangle's span begins or ends.
         step_a, step_b = (by - cy) * inverse, (cy - ay) * inverse
+        step_c = -step_a - step_b
+        turn_a, turn_b, turn_c = _turn(step_a), _turn(step_b), _turn(step_c)
+        step_near = step_a * ia + step_b * ib + step_c * ic
+        ra, rb, rc = texture[a, 0] * ia, texture[b, 0] * ib, texture[c, 0] * ic
+        sa, sb, sc = texture[a, 1] * ia, texture[b, 1] * ib, texture[c, 1] * ic
+        step_r, step_s = step_a * ra + step_b * rb + step_c * rc, step_a * sa + step_b * sb + step_c * sc
         for row in range(top, bottom + 1):
-            y = row + 0.5
-            x = first_column + 0.5
-            wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * inverse - step_a
-            wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * inverse - step_b
-            for column in range(first_column, last_column + 1):
-                wa += step_a
-                wb += step_b
-                wc = 1.0 - wa - wb
-                if wa < 0.0 or wb < 0.0 or wc < 0.0:
-                    continue
-                near = wa * ia + wb * ib + wc * ic
+            x, y = left + 0.5, row + 0.5
+            wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * inverse
+            wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * inverse
+            wc = 1.0 - wa - wb
+            begin, end = 0.0, float(right - left)
+            begin, end = _narrowed(begin, end, wa * turn_a, turn_a)
+            begin, end = _narrowed(begin, end, wb * turn_b, turn_b)
+            begin, end = _narrowed(begin, end, wc * turn_c, turn_c)
+            if begin > end:
+                continue
+            near_left = wa * ia + wb * ib + wc * ic
+            r, s = wa * ra + wb * rb + wc * rc, wa * sa + wb * sb + wc * sc
+            for n in range(math.ceil(begin), math.floor(end) + 1):
+                near = near_left + n * step_near
+                column = left + n
                 if near <= nearness[row, column]:
                     continue
-                distance = 1.0 / near
-                pa, pb = wa * ia * distance, wb * ib * distance
-                if level >= 0.0:
-                    pc = 1.0 - pa - pb
-                    r = pa * texture[a, 0] + pb * texture[b, 0] + pc * texture[c, 0]
-                    s = pa * texture[a, 1] + pb * texture[b, 1] + pc * texture[c, 1]
-                    if map_value(heights, r, s) <= level:
-                        continue
+                if level >= 0.0 and map_value(heights, (r + n * step_r) / near, (s + n * step_s) / near) <= level:
+                    continue
                 nearness[row, column] = near
-                owner[row, column] = first + t
-                weights[row, column, 0] = pa
-                weights[row, column, 1] = pb
+                if owned:
+                    owner[row, column] = first + t
+                if weighted:
+                    weights[row, column, 0] = (wa + n * step_a) * ia / near
+                    weights[row, column, 1] = (wb + n * step_b) * ib / near
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@inline
+def _turn(step: float) -> float:
+    """Minus one over a step along a row; a step of nothing counts as tiny."""
+    return -1.0 / step if abs(step) > 1e-12 else -1e12
+
+
+@inline
+def _narrowed(begin: float, end: float, turning: float, turn: float) -> tuple[float, float]:
+    """The part of a span in which a weight is not negative; it turns at `turning`, upwards if `turn` is negative."""
+    if turn < 0.0:
+        return max(begin, turning), end
+    return begin, min(end, turning)
+
+
+@inline
+def corner_weights(screen: Floats, a: int, b: int, c: int, x: float, y: float) -> tuple[float, float]:
+    """Perspective-correct weights of corners a and b of a triangle at a point of the screen."""
+    ax, ay = screen[a, 0], screen[a, 1]
+    bx, by = screen[b, 0], screen[b, 1]
+    cx, cy = screen[c, 0], screen[c, 1]
+    wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * screen[b, 2] * screen[c, 2]
+    wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * screen[a, 2] * screen[c, 2]
+    wc = ((ax - x) * (by - y) - (ay - y) * (bx - x)) * screen[a, 2] * screen[b, 2]
+    scale = 1.0 / (wa + wb + wc)
+    return wa * scale, wb * scale
+
+
+@kernel
 def vertex_normals(points: Floats, triangles: Ints) -> Floats:
     """Area-weighted unit normals [V, 3] of a mesh whose triangles run counter-clockwise seen from outside."""
     normals = np.zeros_like(points)
@@ -128,7 +162,7 @@ def vertex_normals(points: Floats, triangles: Ints) -> Floats:
     return normals
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def smooth_over_mesh(values: Floats, triangles: Ints, rounds: int) -> Floats:
     """Means over neighbouring vertices, `rounds` times: what light does that travels under the skin. [V, K]."""
     current = values.copy()

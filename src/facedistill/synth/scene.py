@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.synth.assets import PART_NUMBERS, Assets
-from facedistill.synth.baking import blank_buffers
+from facedistill.synth.baking import NO_WEIGHTS
 from facedistill.synth.cloth import Cloths
 from facedistill.synth.conditions import Conditions
 from facedistill.synth.covers import Covers
@@ -27,7 +27,7 @@ from facedistill.synth.pieces import (
     plain_piece,
     tints,
 )
-from facedistill.synth.raster import rasterise, smooth_over_mesh, vertex_normals
+from facedistill.synth.raster import NOTHING, rasterise, smooth_over_mesh, vertex_normals
 from facedistill.synth.regions import LID_SPLIT
 from facedistill.synth.shade import (
     ATTRIBUTES,
@@ -81,14 +81,17 @@ class Scene:
     plain: Floats
     lenses: Lenses | None
 
-    def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints, Floats]:
-        """Nearness, owner and weight buffers of a picture with `side` rows and columns."""
-        buffers = blank_buffers(side, side)
+    def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints]:
+        """Nearness and owner buffers of a picture with `side` rows and columns."""
+        nearness, owner = np.zeros((side, side), np.float32), np.full((side, side), NOTHING, np.int32)
         ends = (0, self.culled, self.hair_from, len(self.triangles))
         for start, stop, cull in zip(ends, ends[1:], (True, False, self.hair_is_closed), strict=False):
             part = slice(start, stop)
-            rasterise(screen, self.triangles[part], start, cull, self.places, self.heights, self.levels[part], *buffers)
-        return buffers
+            rasterise(
+                screen, self.triangles[part], start, cull, self.places, self.heights, self.levels[part],
+                nearness, owner, NO_WEIGHTS,
+            )  # fmt: skip
+        return nearness, owner
 
 
 class Dresser:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from facedistill.synth.raster import corner_weights
 from facedistill.synth.shade_eye import shade_eye
 from facedistill.synth.shade_hair import shade_hair, shade_plain
 from facedistill.synth.shade_skin import shade_skin
@@ -17,7 +18,7 @@ ATTRIBUTES = 13
 
 @kernel
 def shade(
-    owner: Ints, weights: Floats, nearness: Floats, triangles: Ints, kinds: Ints, attributes: Floats,
+    owner: Ints, nearness: Floats, screen: Floats, triangles: Ints, kinds: Ints, attributes: Floats,
     eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
     sheet: Floats, cover: Floats, look: Floats, tints: Floats, eyes: Floats, strands: Floats, hair: Floats,
     plain: Floats,
@@ -26,8 +27,8 @@ def shade(
 
     Args:
         owner: [2H, 2W], from `raster.rasterise`.
-        weights: [2H, 2W, 2], from there too.
-        nearness: [2H, 2W], and this.
+        nearness: [2H, 2W], from there too.
+        screen: [V, 3], as there.
         triangles: [T, 3].
         kinds: [T], what each triangle is made of (`SKIN` ...).
         attributes: [V, ATTRIBUTES] per vertex: position, normal, smoothed normal (hair: tangent; not unit), place on
@@ -57,29 +58,29 @@ def shade(
     out = np.empty(3, np.float32)
     for row in range(height):
         for column in range(width):
-            # Where all four samples show one smooth material, its two diagonal ones are enough, and where they lie
-            # side by side on it, one.
+            # Where all four samples show one material, its two diagonal ones are enough, and one is where they lie side
+            # by side on something smooth.
             y, x = 2 * row, 2 * column
             t, u = owner[y, x], owner[y + 1, x + 1]
             if t < 0 and u < 0 and owner[y, x + 1] < 0 and owner[y + 1, x] < 0:
                 continue
-            even = t >= 0 and u >= 0 and kinds[t] == kinds[u] and kinds[t] != HAIR and kinds[t] != EYE
+            even = t >= 0 and u >= 0 and kinds[t] == kinds[u] and kinds[t] != EYE
             if even:
                 t, u = owner[y, x + 1], owner[y + 1, x]
                 even = t >= 0 and u >= 0 and kinds[t] == kinds[u] and kinds[t] == kinds[owner[y, x]]
             step = 1
             if even:
                 first, last = nearness[2 * row, 2 * column], nearness[2 * row + 1, 2 * column + 1]
-                step = 4 if abs(first - last) < 0.003 * first else 3
+                step = 4 if kinds[t] != HAIR and abs(first - last) < 0.003 * first else 3
             share = 0.25 if step == 1 else (0.5 if step == 3 else 1.0)
             for sub in range(0, 4, step):
                 y, x = 2 * row + sub // 2, 2 * column + sub % 2
                 t = owner[y, x]
                 if t < 0:
                     continue
-                wa, wb = weights[y, x, 0], weights[y, x, 1]
-                wc = 1.0 - wa - wb
                 i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                wa, wb = corner_weights(screen, i, j, k, x + 0.5, y + 0.5)
+                wc = 1.0 - wa - wb
                 for n in range(ATTRIBUTES):
                     a[n] = wa * attributes[i, n] + wb * attributes[j, n] + wc * attributes[k, n]
                 length = math.sqrt(a[3] * a[3] + a[4] * a[4] + a[5] * a[5]) + 1e-9

@@ -1,14 +1,14 @@
 """What every shader asks: how much light reaches a point. Compiled by numba."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from facedistill.synth.compiling import inline, kernel
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-kernel = njit(cache=True, nogil=True, fastmath=True)
-inline = njit(cache=True, nogil=True, fastmath=True, inline="always")
+__all__ = ["Floats", "Ints", "clamp", "inline", "kernel", "lit_share", "step_between"]
 
 
 @inline
