@@ -121,6 +121,46 @@ def test_a_bin_file_of_damaged_pictures_only(tmp_path):
         evaluate(embed, tmp_path / "dead.bin")
 
 
+def test_a_bin_file_of_one_class_only(tmp_path):
+    images = pictures()
+    write_bin(tmp_path / "one.bin", [png(image) for image in images[:12]], [True] * 6)
+    with pytest.raises(FacedistillError, match="6 genuine and 0 impostor pairs"):
+        evaluate(embed, tmp_path / "one.bin")
+
+
+def test_embeddings_of_a_bin_file_that_are_no_numbers(tmp_path):
+    images = pictures()
+    write_bin(tmp_path / "nan.bin", [png(image) for image in images[:12]], [True, False] * 3)
+    with pytest.raises(FacedistillError, match="zero, NaN or infinite"):
+        evaluate(lambda crops: embed(crops) * np.nan, tmp_path / "nan.bin")
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        pytest.param("lwf:{}", "no protocol is called 'lwf'; known: .*ijbb.*lfw.*megaface.*ytf", id="no such protocol"),
+        pytest.param("lfw", "call it as lfw:FOLDER", id="no folder"),
+        pytest.param("ijbc:", "call the protocol as ijbc:FOLDER", id="an empty folder"),
+        pytest.param("ytf:{}/absent", "absent does not exist; call the protocol as ytf:FOLDER", id="no such folder"),
+        pytest.param("{}/absent", "does not exist; name orl, .* lfw:FOLDER", id="no such face set"),
+    ],
+)
+def test_a_protocol_that_is_not_there_is_a_wrong_call_that_lists_those_that_are(on, said, tmp_path):
+    with pytest.raises(UsageError, match=said):
+        evaluate(embed, on.format(tmp_path))
+
+
+def test_a_folder_whose_name_holds_a_colon_is_a_face_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_face_set(tmp_path / "lfw:mine", face_list(pictures()))
+    assert list(evaluate(embed, "lfw:mine")) == ["lfw:mine"]
+
+
+def test_an_option_that_a_protocol_has_not_is_a_wrong_call(tmp_path):
+    with pytest.raises(UsageError, match="the protocol 'ytf' has no option 'resolutions'"):
+        evaluate(embed, f"ytf:{tmp_path}", resolutions=(8,))
+
+
 @pytest.mark.slow
 def test_orl_is_aligned_and_swept():
     cells = evaluate(embed, "orl")["orl"]
