@@ -12,9 +12,30 @@ import torch
 from facedistill.backbones import build_backbone, count_macs, embed_crops
 from facedistill.errors import FacedistillError
 from facedistill.export import export_model, file_cost, latencies_ms
-from facedistill.model_file import METADATA_KEY, ModelMetadata
+from facedistill.model_file import METADATA_KEY, Logistic, ModelMetadata
 
-METADATA = ModelMetadata("tiny", (112, 96), 16, thresholds={"native": {"1e-1": 0.2, "1e-2": 0.4}}, licence="none")
+METADATA = ModelMetadata(
+    "tiny",
+    (112, 96),
+    16,
+    thresholds={"native": {"1e-1": 0.2, "1e-2": 0.4}, "16": {"1e-1": 0.3}, "both 16": {"1e-1": 0.5}},
+    threshold_intervals={"native": {"1e-1": [0.1, 0.3]}},
+    probability={"native": Logistic(12.5, -3.0)},
+    reliability={"native": {"ece": 0.03, "bins": []}},
+    licence="none",
+)
+
+# What the first version wrote: no interval, no probability.
+OLD = {
+    "name": "old",
+    "crop_size": [112, 96],
+    "embedding_size": 16,
+    "thresholds": {"native": {"1e-1": 0.2, "1e-2": 0.4}, "16": {"1e-1": 0.3}},
+    "calibration": "on somebody",
+    "data_digest": "d",
+    "recipe_digest": "r",
+    "licence": "none",
+}
 
 
 def tiny(**options):
@@ -76,6 +97,40 @@ def test_metadata_survives(file):
 def test_damaged_metadata_is_one_clear_line(entries):
     with pytest.raises(FacedistillError, match=r"tiny\.onnx"):
         ModelMetadata.from_map(entries, "tiny.onnx")
+
+
+def test_a_file_from_before_the_probabilities_is_read():
+    metadata = ModelMetadata.from_map({METADATA_KEY: json.dumps(OLD)}, "old.onnx")
+    assert metadata.thresholds == OLD["thresholds"]
+    assert (metadata.threshold_intervals, metadata.probability, metadata.reliability) == ({}, {}, {})
+
+
+def test_its_json_is_what_other_readers_expect():
+    told = json.loads(METADATA.to_map()[METADATA_KEY])
+    assert OLD.keys() < told.keys()
+    assert told.keys() - OLD.keys() == {"threshold_intervals", "probability", "reliability"}
+    assert told["probability"] == {"native": {"slope": 12.5, "offset": -3.0}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        pytest.param({"thresholds": {"16": {"1e-1": 0.5, "1e-3": 0.4}}}, "16 are out of order", id="out of order"),
+        pytest.param({"thresholds": {"native": {"1e-1": float("nan")}}}, "not finite", id="NaN"),
+        pytest.param({"thresholds": {"sixteen": {"1e-1": 0.5}}}, "'sixteen'", id="no resolution"),
+        pytest.param({"thresholds": {"16": {"often": 0.5}}}, "often", id="no rate"),
+        pytest.param({"thresholds": {"16": 0.5}}, "damaged", id="no rates"),
+        pytest.param({"thresholds": [1]}, "damaged", id="no mapping"),
+        pytest.param({"probability": {"16": {"slope": -1.0, "offset": 0.0}}}, "slope -1", id="falling probability"),
+        pytest.param({"probability": {"16": {"slope": 1.0, "offset": float("inf")}}}, "offset inf", id="infinite"),
+        pytest.param({"probability": {"16": {"slope": 1.0}}}, "damaged", id="half a probability"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_one_clear_line(changed, message):
+    with pytest.raises(FacedistillError, match=message) as told:
+        ModelMetadata.from_map({METADATA_KEY: json.dumps(OLD | changed)}, "old.onnx")
+    assert str(told.value).startswith("old.onnx: ")
+    assert "\n" not in str(told.value)
 
 
 def test_a_file_that_differs_is_not_written(tmp_path, crops, monkeypatch):
