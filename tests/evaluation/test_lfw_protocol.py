@@ -61,6 +61,13 @@ def test_the_sweep_degrades_the_second_picture_of_the_pairs_that_are_left(tmp_pa
     assert found == sweep_pairs(embed, *sides, same, (20, 8), failed=len(made.pairs) - len(left), bootstrap=5)
 
 
+def test_protocol_and_sweep_agree_on_native_pairs_in_ten_folds(tmp_path):
+    write_lfw(tmp_path, folds=10, each=3)
+    found = evaluate(embed, f"lfw:{tmp_path}", resolutions=(8,), bootstrap=0)["lfw"]
+    for figure in ("accuracy", "accuracy_std", "eer", "auc"):
+        assert found[figure] == pytest.approx(found["sweep"]["native"][figure], abs=1e-12)
+
+
 def test_pictures_beside_the_list_serve_as_well(tmp_path):
     write_lfw(tmp_path / "a")
     (tmp_path / "b").mkdir()

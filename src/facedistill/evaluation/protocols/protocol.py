@@ -17,6 +17,8 @@ from rich.table import Table
 
 Figures = dict[str, Any]
 
+_LEAST_WIDTH = 60  # characters, so that captions do not become columns
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -36,7 +38,7 @@ class Protocol:
 
 def figure_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Table:
     """A table whose first column names the rows; the others are figures."""
-    table = Table(title=title, caption=caption or None)
+    table = Table(title=title, caption=caption or None, min_width=_LEAST_WIDTH)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
