@@ -11,13 +11,13 @@ from facedistill.synth.situations import LightSetting, Pose, draw_expression, dr
 
 # Shares of pictures. Hair, glasses and clothes change between pictures of one person: were they constant, a net
 # would learn the glasses and not the face.
-GLASSES = 0.18
-SUNGLASSES = 0.03
+GLASSES = 0.15
+SUNGLASSES = 0.02
 HEADWEAR = 0.07
 MAKE_UP = 0.30  # of women's pictures
 DYED_HAIR = 0.06
 GREY_COVERED = 0.8  # of women's pictures where all is grey, and a third of that of men's: dyed in their own colour
-OCCLUSIONS = {"none": 0.88, "hand": 0.04, "mask": 0.05, "scarf": 0.03}
+OCCLUSIONS = {"none": 0.94, "hand": 0.02, "mask": 0.025, "scarf": 0.015}
 
 _PICTURE_STREAM, _DAY_STREAM = 0x51C7, 0xDA11
 
@@ -52,7 +52,20 @@ _CURLED_STYLES = {
     "bun": (8, 1),
 }
 _CLOSE_STYLES = ("shaved", "buzz", "crop", "fade")
-_FRAMES = ("round", "oval", "rectangle", "square", "cat", "aviator", "rimless")
+_FRAMES = {  # frame -> weights for spectacles and sunglasses
+    "round": (0.13, 0.14),
+    "oval": (0.17, 0.06),
+    "rectangle": (0.20, 0.16),
+    "square": (0.10, 0.24),
+    "cat": (0.06, 0.12),
+    "aviator": (0.10, 0.28),
+    "semi": (0.13, 0.0),
+    "rimless": (0.11, 0.0),
+}
+# Linear RGB: silver, gold, gun metal, black; black, brown, tortoise-shell, navy, wine; surgical blue, white, black.
+_METALS = ((0.15, 0.145, 0.14), (0.17, 0.12, 0.06), (0.06, 0.06, 0.063), (0.03, 0.027, 0.027))
+_PLASTICS = ((0.02, 0.02, 0.022), (0.045, 0.028, 0.018), (0.12, 0.07, 0.035), (0.03, 0.035, 0.06), (0.12, 0.03, 0.03))
+_MASKS = ((0.42, 0.58, 0.70), (0.42, 0.58, 0.70), (0.66, 0.67, 0.67), (0.66, 0.67, 0.67), (0.02, 0.02, 0.022))
 _BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _BEARDS = ("none", "shadow", "stubble", "moustache", "goatee", "chin", "beard")
 _CLOTHES = ("shirt", "collar", "turtleneck")
@@ -190,7 +203,7 @@ def draw_conditions(person: Person, seed: int, number: int, same_day: bool = Fal
         hair=_draw_hair(person, day),
         wear=wear,
         occlusion=occlusion,
-        occlusion_colour=_cloth(rng),
+        occlusion_colour=_mask(rng) if occlusion == "mask" else _cloth(rng),
         occlusion_seed=int(rng.integers(1 << 31)),
         age_shift=float(np.clip(day.normal(0, 2.5), -6, 6)),
         sensor=draw_sensor(rng, light.dim),
@@ -218,8 +231,10 @@ def _draw_hair(person: Person, rng: np.random.Generator) -> Hair:
 
 def _draw_wear(person: Person, rng: np.random.Generator) -> Wear:
     made_up = rng.random() < MAKE_UP * (1 - person.gender)
-    glasses = str(rng.choice(_FRAMES)) if rng.random() < GLASSES + SUNGLASSES else None
-    dark = glasses is not None and rng.random() < SUNGLASSES / (GLASSES + SUNGLASSES)
+    wears = rng.random() < GLASSES + SUNGLASSES
+    dark = bool(rng.random() < SUNGLASSES / (GLASSES + SUNGLASSES))
+    frame = str(rng.choice(list(_FRAMES), p=[weights[dark] for weights in _FRAMES.values()]))
+    glasses = frame if wears else None
     return Wear(
         facial_hair=_draw_beard(person, rng),
         lipstick=float(made_up * rng.uniform(0.3, 1)),
@@ -228,8 +243,8 @@ def _draw_wear(person: Person, rng: np.random.Generator) -> Wear:
         lipstick_colour=(float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.02, 0.12)), float(rng.uniform(0.03, 0.18))),
         shadow_colour=(float(rng.uniform(0.05, 0.3)), float(rng.uniform(0.03, 0.2)), float(rng.uniform(0.04, 0.3))),
         glasses=glasses,
-        glasses_colour=_cloth(rng) if rng.random() < 0.3 else (0.02, 0.02, 0.022),
-        lens_tint=float(rng.uniform(0.8, 0.97)) if dark else float(rng.uniform(0, 0.06)),
+        glasses_colour=_rim(rng, frame),
+        lens_tint=float(rng.uniform(0.90, 0.985)) if dark else float(rng.uniform(0, 0.04)),
         headwear=str(rng.choice(("cap", "beanie"))) if rng.random() < HEADWEAR else None,
         headwear_colour=_cloth(rng),
         clothing=str(rng.choice(_CLOTHES, p=(0.6, 0.3, 0.1))),
@@ -241,7 +256,19 @@ def _draw_beard(person: Person, rng: np.random.Generator) -> str:
     """A man who can grow a beard wears one now and then; nobody else does."""
     if person.gender < 0.5 or rng.random() > person.beard_density * 1.1:
         return "none"
-    return str(rng.choice(_BEARDS, p=(0.34, 0.20, 0.18, 0.05, 0.06, 0.04, 0.13)))
+    return str(rng.choice(_BEARDS, p=(0.40, 0.20, 0.16, 0.04, 0.05, 0.03, 0.12)))
+
+
+def _rim(rng: np.random.Generator, frame: str) -> tuple[float, float, float]:
+    """Thin rims are of metal, most others of dark plastic; linear RGB."""
+    if frame in ("rectangle", "square", "cat"):
+        return _cloth(rng) if rng.random() < 0.1 else _PLASTICS[int(rng.integers(len(_PLASTICS)))]
+    return _METALS[int(rng.integers(len(_METALS)))]
+
+
+def _mask(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Surgical mostly, else of any cloth; linear RGB."""
+    return _MASKS[int(rng.integers(len(_MASKS)))] if rng.random() < 0.8 else _cloth(rng)
 
 
 def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:

@@ -60,7 +60,7 @@ def shade_eye(
     )
     wet = 0.5 * step_between(0.10, 0.02, below) * step_between(-0.06, 0.0, below)
     for ch in range(3):
-        white = (0.60 if ch == 0 else (0.55 if ch == 1 else 0.52)) * e[16]
+        white = (0.50 if ch == 0 else (0.46 if ch == 1 else 0.43)) * e[16]
         if ch > 0:
             white *= 1.0 - 0.38 * red
         colour = e[17 + ch] * (0.55 + 0.9 * fibre) * limbus * (1.0 + 0.5 * step_between(0.9, 0.3, off) * 0.5)
@@ -69,4 +69,4 @@ def shade_eye(
         sky = max(ambient[0, ch] + ambient[1, ch] * nx + ambient[2, ch] * ny + ambient[3, ch] * nz, 0.0)
         over = max(ambient[0, ch] + ambient[2, ch], 0.0)
         out[ch] = colour * (key[ch] * diffuse + sky) * shade + key[ch] * spark * shade
-        out[ch] += over * (0.55 * window + 0.02 + 0.25 * wet) * shade
+        out[ch] += over * (0.38 * window + 0.015 + 0.20 * wet) * shade

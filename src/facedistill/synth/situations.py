@@ -92,7 +92,7 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
             moves[name + side] = float(np.clip(amount * rng.uniform(0.85, 1.15), 0, 1))
 
     if kind == "neutral":
-        both("mouthSmile", rng.uniform(0, 0.12))
+        both("mouthSmile", rng.uniform(0.03, 0.20))
     elif kind == "slight smile":
         both("mouthSmile", 0.38 * strength)
         both("eyeSquint", 0.12 * strength)
