@@ -108,6 +108,8 @@ class HairDresser:
         self._top = smooth_step(7.55, 8.25, resting[..., 1])
         # Seen from the front, hair that stands off the temples would show what is behind it.
         self._temples = 0.012 + 0.24 * smooth_step(1.05, 1.8, around) + 0.3 * smooth_step(7.75, 8.15, resting[..., 1])
+        # There the painted roots alone are seen at the edge of short hair, and no stray strands against what is behind.
+        self._beside = smooth_step(0.7, 0.95, around)
         self._brow = np.exp(-((azimuth(resting) / 0.6) ** 2)) * smooth_step(7.85, 8.15, resting[..., 1])
         self._ears = np.exp(-(((around - 1.45) / 0.4) ** 2)) * smooth_step(7.65, 7.3, resting[..., 1])
         from_knot = resting - np.array([0.0, 8.45, 0.15], np.float32)
@@ -196,12 +198,14 @@ class HairDresser:
         rise = smooth_step(0.0, 0.35 + 0.6 * volume, inside)  # hair that is still sparse lies close
         thick = volume * (style.sides + (1 - style.sides) * self._top) * (1 + 0.09 * bumps)
         thick += 0.12 * style.quiff * self._brow
-        thick *= (1 - 0.45 * np.minimum(parting, 1)) * (0.05 + 0.95 * rise)
+        thick *= (1 - 0.45 * np.minimum(parting, 1)) * rise
         np.minimum(thick, self._temples, out=thick)
         thick += style.knot * self._knot
+        close = not style.length and style.over_ears < 0.15
+        lowest = 0.012 - 0.035 * close * self._beside * smooth_step(0.14, 0.04, inside)
         if style.length and not cut.tucked:
             thick += 0.17 * self._ears
-        np.maximum(thick, 0.012, out=thick)
+        np.maximum(thick, lowest, out=thick)
         skull = self._grid.skull(posed)
         outer = skull + self._grid.outward * thick[..., None].astype(np.float32)
         shade = ((0.55 + 0.45 * rise) * (1 - 0.35 * np.minimum(parting, 1))).astype(np.float32)
