@@ -1,12 +1,13 @@
 """One labelled picture of a synthetic person: rendered, taken by a sensor, found and aligned as real photos are."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.faces import CropConvention, Detector, align, crop_convention, find_face, similarity_transform
+from facedistill.faces import CropConvention, Detection, Detector, align, crop_convention, similarity_transform
 from facedistill.synth.conditions import Conditions, draw_conditions
 from facedistill.synth.person import Person
 from facedistill.synth.sensor import apply_sensor
@@ -75,18 +76,23 @@ class Photographer:
         rng = np.random.default_rng((seed, person.number, number, _NOISE_STREAM))
         photo = apply_sensor(shot.image, conditions.sensor, rng)
         expected = as_detected(shot.landmarks, conditions.pose.yaw)
-        found = find_face(self._detector, photo)
-        detected = found is not None and _same_face(found.landmarks, expected)
-        points = found.landmarks if found is not None and detected else expected
+        found = self._find(photo, expected)
+        points = found.landmarks if found is not None else expected
         crop = align(photo, points, size)
         labels = describe(person, conditions) | {
-            "detected": detected,
-            "detector_score": found.score if found is not None and detected else 0.0,
+            "detected": found is not None,
+            "detector_score": found.score if found is not None else 0.0,
             "landmarks": shot.landmarks.ravel().tolist(),
             "landmarks_used": points.ravel().tolist(),
             "landmarks_aligned": aligned_points(shot, points, crop_convention(size)).ravel().tolist(),
         }
         return Picture(crop, photo, labels)
+
+    def _find(self, photo: NDArray[np.uint8], expected: NDArray[np.float64]) -> Detection | None:
+        """The detection whose points lie nearest to the expected ones, unless it is of something else."""
+        unit = float(np.linalg.norm(face_frame(expected)[0]))
+        astray = {_astray(face, expected): face for face in self._detector.detect(photo)}
+        return astray[min(astray)] if min(astray, default=math.inf) < _FARTHEST * unit else None
 
 
 def as_detected(landmarks: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
@@ -119,9 +125,9 @@ def aligned_points(shot: Photo, used: NDArray[np.floating[Any]], convention: Cro
     return np.asarray(shot.landmarks @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
 
 
-def _same_face(found: NDArray[np.floating[Any]], expected: NDArray[np.float64]) -> bool:
-    unit = float(np.linalg.norm(face_frame(expected)[0]))
-    return float(np.linalg.norm(found - expected, axis=1).mean()) < _FARTHEST * unit
+def _astray(face: Detection, expected: NDArray[np.float64]) -> float:
+    """How far a detection's points lie from the expected ones on average, pixels."""
+    return float(np.linalg.norm(face.landmarks - expected, axis=1).mean())
 
 
 def describe(person: Person, conditions: Conditions) -> dict[str, Any]:

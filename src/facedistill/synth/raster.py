@@ -165,20 +165,24 @@ def vertex_normals(points: Floats, triangles: Ints) -> Floats:
 @kernel
 def smooth_over_mesh(values: Floats, triangles: Ints, rounds: int) -> Floats:
     """Means over neighbouring vertices, `rounds` times: what light does that travels under the skin. [V, K]."""
-    current = values.copy()
+    rows, columns = values.shape
+    share = np.ones(rows, np.float32)
+    for t in range(triangles.shape[0]):
+        for corner in range(3):
+            share[triangles[t, corner]] += 2
+    for v in range(rows):
+        share[v] = 1 / share[v]
+    current, total = values.copy(), values.copy()
     for _ in range(rounds):
-        total = current.copy()
-        count = np.ones(values.shape[0], np.float32)
         for t in range(triangles.shape[0]):
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            for k in range(values.shape[1]):
-                total[a, k] += current[b, k] + current[c, k]
-                total[b, k] += current[a, k] + current[c, k]
-                total[c, k] += current[a, k] + current[b, k]
-            count[a] += 2
-            count[b] += 2
-            count[c] += 2
-        for v in range(values.shape[0]):
-            for k in range(values.shape[1]):
-                current[v, k] = total[v, k] / count[v]
+            for k in range(columns):
+                one, two, three = current[a, k], current[b, k], current[c, k]
+                total[a, k] += two + three
+                total[b, k] += one + three
+                total[c, k] += one + two
+        for v in range(rows):
+            for k in range(columns):
+                current[v, k] = total[v, k] * share[v]
+                total[v, k] = current[v, k]
     return current

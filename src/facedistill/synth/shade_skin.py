@@ -30,6 +30,8 @@ def shade_skin(
     gloss = base[4] * look[0]
     hairy = 0.0
     for k in range(COVERS):
+        if tints[k, 3] <= 0.0:
+            continue
         m = w00 * cover[r, c, k] + w01 * cover[r, c + 1, k] + w10 * cover[r + 1, c, k] + w11 * cover[r + 1, c + 1, k]
         m = clamp(m * tints[k, 3], 0.0, 1.0)
         if m > 0.0:
@@ -53,7 +55,9 @@ def shade_skin(
     soft = (a[6] * light[0] + a[7] * light[1] + a[8] * light[2]) / (
         math.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8]) + 1e-9
     )
-    lit = lit_share(a[0] + 0.03 * a[3], a[1] + 0.03 * a[4], a[2] + 0.03 * a[5], plane, shadow, 0.025)
+    lit = 0.0
+    if max(sharp, soft) > -0.30:  # else no light gets round, see `wrap`
+        lit = lit_share(a[0] + 0.03 * a[3], a[1] + 0.03 * a[4], a[2] + 0.03 * a[5], plane, shadow, 0.025)
     vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
     length = math.sqrt(vx * vx + vy * vy + vz * vz)
     vx, vy, vz = vx / length, vy / length, vz / length
