@@ -173,8 +173,9 @@ def test_beards_leave_lips_and_eyes_bare_and_end_softly(assets, covers, name):
     assert beard[regions.lips > 0.9].max() == 0
     assert beard[(regions.y > 7.2) & (regions.z > 0.5)].max() == 0
     blurred = np.stack([np.roll(beard, shift, axis=1) for shift in range(-4, 5)]).mean(axis=0)  # single strands gone
-    off_lips = (regions.lips[1:] < 0.02) & (regions.lips[:-1] < 0.02) & (regions.x[1:] < 0.65)  # nor at the ear lobes
-    assert np.abs(np.diff(blurred, axis=0))[off_lips].max() < 0.5  # a texel is half a pixel of the photo
+    # Half a pixel of the photo lies between two texels; lips and ear lobes are edges by themselves.
+    smooth = (regions.lips < 0.02) & (regions.x < 0.65)
+    assert np.abs(np.diff(blurred, axis=0))[smooth[1:] & smooth[:-1]].max() < 0.4
 
 
 def test_a_sheet_does_not_depend_on_who_came_before(covers):
