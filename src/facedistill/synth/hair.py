@@ -132,7 +132,7 @@ class HairDresser:
             fringe=float(rng.uniform(0.6, 1.2)),
             volume=float(rng.uniform(0.75, 1.25)),
             length=float(rng.uniform(0.75, 1.2)),
-            tucked=bool(rng.random() < 0.5),
+            tucked=bool(rng.random() < 0.35),
             slant=float(rng.uniform(-0.1, 0.25)),
         )
         lumps = np.roll(self._lumps, int(rng.integers(COARSE[1])), axis=1)
