@@ -16,7 +16,6 @@ from facedistill.synth.shade import (
     ATTRIBUTES,
     CLOTH,
     EXTRA,
-    FRAME,
     HAIR,
     HAT,
     LASH,
@@ -113,12 +112,11 @@ def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
 
 def plain_colours(conditions: Conditions) -> Floats:
     """Colour and highlight of each plain material, [kinds, 4]."""
-    plain = np.zeros((FRAME + 1, 4), np.float32)
+    plain = np.zeros((HAT + 1, 4), np.float32)
     plain[TEETH] = 0.49, 0.45, 0.37, 0.05
     plain[TONGUE] = 0.26, 0.075, 0.065, 0.03
     plain[LASH] = 0.035, 0.026, 0.022, 0.0
     plain[CLOTH] = *conditions.wear.clothing_colour, 0.0
     plain[OTHER_CLOTH] = *conditions.occlusion_colour, 0.0
     plain[HAT] = *conditions.wear.headwear_colour, 0.0
-    plain[FRAME] = *conditions.wear.glasses_colour, 0.5
     return plain

@@ -42,8 +42,6 @@ from facedistill.synth.shade import (
     POSITION,
     SKIN,
     SOFT,
-    TEETH,
-    TONGUE,
 )
 from facedistill.synth.spectacles import FRAMES, put_on
 from facedistill.synth.texture import Painter, hair_colour
@@ -52,7 +50,7 @@ from facedistill.synth.wearing import Surface, Wardrobe
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-_KIND_OF_PART = np.array([SKIN, EYE, TEETH, TONGUE, LASH], np.int32)
+_KIND_OF_PART = np.array([SKIN, EYE], np.int32)
 _LASH_LEVEL = 0.5
 _LASH_ROWS = 16
 

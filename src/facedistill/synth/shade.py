@@ -10,7 +10,7 @@ from facedistill.synth.shade_hair import shade_hair, shade_plain
 from facedistill.synth.shade_skin import shade_skin
 from facedistill.synth.surface import Floats, Ints, kernel
 
-SKIN, EYE, TEETH, TONGUE, LASH, HAIR, CLOTH, OTHER_CLOTH, HAT, FRAME = range(10)
+SKIN, EYE, TEETH, TONGUE, LASH, HAIR, CLOTH, OTHER_CLOTH, HAT = range(9)
 # Columns of the vertex attributes.
 POSITION, NORMAL, SOFT, PLACE, OCCLUSION, EXTRA = 0, 3, 6, 9, 11, 12
 ATTRIBUTES = 13
