@@ -136,7 +136,7 @@ def _open(folder: Path, tested: _Pictures) -> FinishedRun:
     training = [
         _training(role, path) for role, path in ((STUDENT, folder), (CONTROL, folder / CONTROL)) if role in nets
     ]
-    return FinishedRun(folder, recipe, summary, nets, tested.of(recipe), training, _picture_rights(recipe))
+    return FinishedRun(folder, recipe, summary, nets, tested.of(recipe), training, picture_rights(recipe))
 
 
 def _check_summary(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -183,7 +183,8 @@ def _training(role: str, folder: Path) -> Training:
     return Training(role, losses, validation)
 
 
-def _picture_rights(recipe: Recipe) -> str:
+def picture_rights(recipe: Recipe) -> str:
+    """Who may see the pictures that a run was tested on."""
     tested = recipe.data.faces if recipe.test == HELD_OUT else recipe.test
     if tested == SYNTH:
         return "The people in the pictures do not exist; anybody may see them."

@@ -26,7 +26,7 @@ def model_card(
     taught = role == STUDENT and recipe.distils
     losses = " + ".join(f"{term.weight:g} {name}" for name, term in recipe.losses.items()) if taught else "hard"
     people, pictures = settings.get("train_identities"), settings.get("train_pictures")
-    count = "" if people is None else f": {people:,} people, {pictures:,} pictures".replace(",", "\u202f")
+    count = "" if people is None else f": {people} people, {pictures} pictures"
     shown = ", ".join(step.name for step in recipe.variance) or "the pictures as they are"
     height, width = metadata.crop_size
     facts = {
@@ -38,7 +38,7 @@ def model_card(
         "losses": losses,
         "shown with": shown,
         "training": f"{recipe.steps} steps of {recipe.batch_size} faces",
-        "thresholds": metadata.calibration or "not known",
+        "calibrated": metadata.calibration or "not known",
         "licence": metadata.licence or "not stated",
         "file SHA-256": file_digest,
         "faces SHA-256": metadata.data_digest,
@@ -66,7 +66,7 @@ def _not_for(summary: Mapping[str, Any], metadata: ModelMetadata) -> Iterable[st
     rates = metadata.thresholds.get(NATIVE, {})
     if rates:
         least = min(float(rate) for rate in rates)
-        yield f"False match rates below {least:g}: the people it was calibrated on show no smaller one."
+        yield f"False match rates below {100 * least:g} %: the people it was calibrated on show no smaller one."
     else:
         yield "Saying yes or no by itself: it carries no thresholds."
     yield "Keeping impostors out alone: it does not notice a photo, a screen or a mask held before the camera."

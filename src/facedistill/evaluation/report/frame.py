@@ -96,6 +96,11 @@ td small { white-space: nowrap; }
 .pair figcaption { margin-top: 0.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .pair small { display: block; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: minmax(8rem, 14rem) minmax(0, 1fr); gap: 0.35rem 1rem; margin: 0.5rem 0; }
+code { font-size: 0.8rem; }
+.verdicts h3:first-child { margin-top: 0; }
+.verdicts li::first-letter { text-transform: uppercase; }
+.remark td { border-top: 0; padding-top: 0; text-align: left; }
+.remark small { white-space: normal; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 ul { padding-left: 1.2rem; margin: 0.4rem 0; max-width: 44rem; }

@@ -1,6 +1,7 @@
 """Pieces of HTML that the report's parts are made of."""
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -59,7 +60,8 @@ def tabs(name: str, label: str, panels: Mapping[str, str]) -> str:
 
 def fact_list(entries: Iterable[tuple[str, str]]) -> str:
     """Headings and what stands under them, those without a text left out; for a `<dl>`."""
-    return "".join(f"<dt>{escape(name)}</dt><dd>{prose(value)}</dd>" for name, value in entries if value)
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{prose(value)}</dd>" for name, value in entries if value)
+    return re.sub(r"\b[0-9a-f]{64}\b", r"<code>\g<0></code>", told)
 
 
 def side_by_side(models: Sequence[Model], lines: Iterable[Row]) -> str:
@@ -128,19 +130,16 @@ def groups_table(figures: Mapping[str, Any]) -> str:
         for group, cell in told["groups"].items():
             worst = [_RATES[metric] for metric, which in told["worst"].items() if which == group]
             note = cell["warning"] or (f"worst: {', '.join(worst)}" if worst else "")
-            title = f"{escape(group)}<small> {escape(note)}</small>"
             rates = "".join(f"<td>{_with_small_interval(_group_rate(cell, metric))}</td>" for metric in _RATES)
-            parts.append(f'<tr><th scope="row">{title}</th><td>{cell["people"]}</td>{rates}</tr>')
+            parts.append(f'<tr><th scope="row">{escape(group)}</th><td>{cell["people"]}</td>{rates}</tr>')
+            if note:
+                parts.append(f'<tr class="remark"><td colspan="5"><small>{escape(note)}</small></td></tr>')
         parts.append("</tbody>")
-    heads = "".join(
-        f'<th scope="col">{head}</th>' for head in ("people", "false matches, %", "rejections, %", "EER, %")
-    )
-    caption = (
-        f"all at the threshold {figures['threshold']:.3f}: a false match rate of {100 * figures['fmr']:g} % in all"
-    )
-    return scrolling(
-        "errors by group",
-        f"<table><caption>{caption}</caption><thead><tr><td></td>{heads}</tr></thead>{''.join(parts)}</table>",
+    titles = ("people", "false matches, %", "rejections, %", "EER, %")
+    heads = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    said = f"All at the threshold {figures['threshold']:.3f}, a false match rate of {100 * figures['fmr']:g} % in all."
+    return f"<p><small>{prose(said)}</small></p>" + scrolling(
+        "errors by group", f"<table><thead><tr><td></td>{heads}</tr></thead>{''.join(parts)}</table>"
     )
 
 

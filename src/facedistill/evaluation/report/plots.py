@@ -135,20 +135,21 @@ def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) 
         unit: Of the axis.
     """
     points = [
-        (model.measured[cost], 100 * model.measured["sweep"][resolution]["accuracy"], style)
+        (model.measured[cost], 100 * cell["accuracy"], cell["ci"].get("accuracy", [cell["accuracy"]] * 2), style)
         for model, style, _ in _styled(models)
-        if model.measured[cost] is not None
+        if model.measured[cost] is not None and (cell := model.measured["sweep"][resolution])
     ]
-    best = pareto_front([(x, y) for x, y, _ in points])
+    best = pareto_front([(x, y) for x, y, _, _ in points])
     with drawing((5.0, 3.6)) as (figure, axes):
         axes.step(*zip(*best, strict=True), where="post", color=INK, alpha=0.45, linestyle=DASHES[2], linewidth=1.5)
-        for x, y, style in points:
+        for x, y, (low, high), style in points:
+            axes.plot([x, x], [100 * low, 100 * high], color=style["color"], linewidth=2, alpha=0.5)
             axes.plot([x], [y], markersize=11, **style)
         axes.set_xscale("log")
-        low, high = min(x for x, _, _ in points), max(x for x, _, _ in points)
-        axes.set_xlim(low / 1.6, high * 1.6)
+        least, most = min(x for x, *_ in points), max(x for x, *_ in points)
+        axes.set_xlim(least / 1.6, most * 1.6)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if high / low < 10 and str(f"{x:e}")[0] in "25" else "")
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if most / least < 10 and f"{x:e}"[0] in "25" else "")
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.margins(y=0.15)
         axes.set_xlabel(unit, labelpad=8)
@@ -210,7 +211,8 @@ def training_plot(training: Training, place: int, validation: bool) -> str:
         for number, points in enumerate(curves.values()):
             steps, values = np.array(points).T
             style = {"color": SERIES[(1 + number) % len(SERIES)], "linestyle": DASHES[number % len(DASHES)]}
-            axes.plot(steps, 100 * values if validation else values / values[0], linewidth=2, **style)
+            shown = 100 * values if validation else values / (values[0] or 1)
+            axes.plot(steps, shown, linewidth=2, marker=".", markersize=6, **style)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter("{x:g} %" if validation else "{x:g}")
         axes.set_xlabel("step", labelpad=6)

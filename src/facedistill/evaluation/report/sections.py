@@ -110,7 +110,7 @@ def comparison_part(report: Report) -> str:
         "Is the difference real?",
         "Both models on the same pairs, people drawn anew a thousand times or so; in brackets, the 95&nbsp;% interval "
         f"of the difference and the chance to see one as large by the choice of people alone.{seeds}",
-        f'<div class="card">{"".join(lists)}</div>',
+        f'<div class="card verdicts">{"".join(lists)}</div>',
     )
 
 
@@ -199,7 +199,7 @@ def pairs_part(report: Report) -> str:
         "pairs",
         "The hardest pairs",
         "As the model saw them: left the degraded picture, right the other; below, their similarity and names. "
-        f"Each person, or two people, once. {prose(report.picture_rights)}",
+        f"Each person, or two people, once. <strong>{prose(report.picture_rights)}</strong>",
         f'<div class="card">{tabs("pairs-of", "model and height of the degraded face", panels)}</div>',
     )
 
@@ -218,7 +218,7 @@ def pareto_part(report: Report) -> str:
         "cost",
         "What accuracy costs",
         f"Accuracy at {resolution_title(key)}, one core. Up and to the left is better; no model lies above the dotted "
-        "line.",
+        "line. Bars: 95&nbsp;% intervals over the people tested.",
         f'<div class="card">{legend(report)}<div class="two">{"".join(figures)}</div></div>',
     )
 
