@@ -1,5 +1,7 @@
 """What stands behind people: walls, rooms, windows, streets and trees, out of focus."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ Floats = NDArray[np.float32]
 
 BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _SIDE = 72  # everything is out of focus: it is drawn small
+_CLOUDS = 12  # drawn of each kind
+_LEAVES = (8, 11, 15, 21)  # sizes of the blotches of foliage, pixels
 _DOWN, _ACROSS = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)  # -1..1
 
 
@@ -24,6 +28,20 @@ def draw_background(kind: str, seed: int, size: int) -> Floats:
     blurred = np.clip(cv2.GaussianBlur(picture, (0, 0), blur), 0.002, 2.5)
     enlarged: Floats = cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     return enlarged
+
+
+@lru_cache
+def _bank(coarse: int, octaves: int) -> list[Floats]:
+    """Clouds of twice the side, repeated, so that any window of the side is a cloud of its own."""
+    rng = np.random.default_rng((coarse, octaves))
+    return [np.tile(cloud(rng, _SIDE, _SIDE, coarse, octaves), (2, 2)) for _ in range(_CLOUDS)]
+
+
+def _cloud(rng: np.random.Generator, coarse: int, octaves: int) -> Floats:
+    """Noise as `noise.cloud` draws it, [_SIDE, _SIDE], at a fraction of its time."""
+    left, top, number = rng.integers((_SIDE, _SIDE, _CLOUDS)).tolist()
+    window = _bank(coarse, octaves)[number][top : top + _SIDE, left : left + _SIDE]
+    return window[:, ::-1] if rng.random() < 0.5 else window
 
 
 def _colour(rng: np.random.Generator, low: float, high: float, saturation: float) -> Floats:
@@ -48,7 +66,7 @@ def _studio(rng: np.random.Generator) -> Floats:
     spot = np.exp(
         -((_ACROSS - rng.uniform(-0.3, 0.3)) ** 2 + (_DOWN - rng.uniform(-0.2, 0.4)) ** 2) / rng.uniform(0.8, 3)
     )
-    mottled = 1 + rng.uniform(0, 0.12) * cloud(rng, _SIDE, _SIDE, 30, 3)
+    mottled = 1 + rng.uniform(0, 0.12) * _cloud(rng, 30, 3)
     shaded = (0.55 + 0.6 * spot) * mottled
     picture: Floats = (shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25)).astype(np.float32)
     return picture
@@ -56,7 +74,7 @@ def _studio(rng: np.random.Generator) -> Floats:
 
 def _wall(rng: np.random.Generator) -> Floats:
     picture = _plain(_colour(rng, 0.35, 0.95, 0.15))
-    picture *= (1 + rng.uniform(0.01, 0.06) * cloud(rng, _SIDE, _SIDE, 9, 3))[..., None]
+    picture *= (1 + rng.uniform(0.01, 0.06) * _cloud(rng, 9, 3))[..., None]
     if rng.random() < 0.4:  # bricks, boards or tiles
         step, strength = int(rng.integers(5, 16)), rng.uniform(0.82, 0.95)
         if rng.random() < 0.6:
@@ -131,13 +149,12 @@ def _outdoor(rng: np.random.Generator) -> Floats:
     cloudy = rng.random()
     blue = np.array([0.45, 0.66, 1.05], np.float32) * (1 - cloudy) + np.array([0.9, 0.93, 0.97], np.float32) * cloudy
     picture = np.tile(blue * (0.7 + 0.5 * y) * rng.uniform(0.6, 1.2), (1, _SIDE, 1)).astype(np.float32)
-    green = np.array([0.16, 0.22, 0.07], np.float32) * rng.uniform(0.4, 1.6) * rng.uniform(0.8, 1.2, 3)
-    leaves = cloud(rng, _SIDE, _SIDE, rng.uniform(8, 22), 5)
+    green = np.array([0.16, 0.22, 0.07]) * rng.uniform(0.4, 1.6) * rng.uniform(0.8, 1.2, 3)
+    leaves = _cloud(rng, int(rng.choice(_LEAVES)), 5)
     horizon = rng.uniform(0.2, 0.9)
-    height = horizon - 0.35 * np.abs(cloud(rng, 1, _SIDE, 30, 3)) * rng.uniform(0.3, 1)
-    shape = np.linspace(0, 1, _SIDE)[:, None] + 0.05 * leaves
-    trees = np.clip((shape - height) * 14, 0, 1)[..., None]
-    picture += trees * (green * np.exp(0.45 * leaves)[..., None] - picture)
+    height = horizon - 0.35 * np.abs(_cloud(rng, 30, 3)[:1]) * rng.uniform(0.3, 1)
+    trees = np.clip((y[..., 0] + 0.05 * leaves - height) * 14, 0, 1)[..., None]
+    picture += trees * (green.astype(np.float32) * np.exp(0.45 * leaves)[..., None] - picture)
     ground = np.clip((y - rng.uniform(0.75, 1.2)) * 20, 0, 1)
     earth = _colour(rng, 0.3, 0.7, 0.2)
     picture += ground * (earth - picture)

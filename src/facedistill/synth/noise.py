@@ -1,7 +1,5 @@
 """Patterns without a pattern: the noises that skin, hair and walls are made of."""
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +41,10 @@ def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, wi
 
 def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:
     """A small grid enlarged so that its right edge goes on at its left one, its lower at its upper."""
-    wide = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP)
-    across, down = _places(grid.shape[0], grid.shape[1], rows, columns)
+    wide = np.pad(grid, 2, mode="wrap")
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * grid.shape[0] / rows + 1.5
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * grid.shape[1] / columns + 1.5
+    across, down = np.meshgrid(x, y)
     enlarged = cv2.remap(wide, across, down, interpolation=cv2.INTER_CUBIC)
-    result: Floats = enlarged.astype(np.float32, copy=False)
+    result: Floats = enlarged.astype(np.float32)
     return result
-
-
-@lru_cache(maxsize=64)  # backgrounds ask for the same few sizes again and again
-def _places(grid_rows: int, grid_columns: int, rows: int, columns: int) -> tuple[Floats, Floats]:
-    """Column and row in a grid with a border of 2 of each pixel of the enlarged one."""
-    y = (np.arange(rows, dtype=np.float32) + 0.5) * grid_rows / rows + 1.5
-    x = (np.arange(columns, dtype=np.float32) + 0.5) * grid_columns / columns + 1.5
-    across, down = (np.asarray(places, np.float32) for places in np.meshgrid(x, y))
-    return across, down
