@@ -23,7 +23,7 @@ from facedistill.evaluation.report import write_report
 from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER
 from facedistill.export import export_model, file_cost, latencies_ms
 from facedistill.files import file_digest, write_bytes, write_text
-from facedistill.losses import LOSSES
+from facedistill.losses import build_loss
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.pictures import encode_picture
 from facedistill.recipe import HARD, HELD_OUT, Recipe
@@ -143,8 +143,9 @@ def _resolved(recipe: Recipe, teacher: Teacher | None) -> Recipe:
     """The recipe with an embedding size, which must be the teacher's wherever embeddings are compared."""
     size = recipe.student.embedding_size or (teacher.embedding_size if teacher else 512)
     if teacher is not None and size != teacher.embedding_size:
-        for name in recipe.losses:
-            if name != HARD and "embedding" in LOSSES[name].needs:
+        for name, term in recipe.losses.items():
+            loss = None if name == HARD else build_loss(name, **term.options)
+            if loss is not None and "embedding" in loss.needs and loss.equal_sizes:
                 raise UsageError(
                     f"recipe: losses.{name} compares embeddings, but student.embedding_size is {size} and "
                     f"the teacher's {teacher.embedding_size}; leave student.embedding_size out"

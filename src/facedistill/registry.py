@@ -67,3 +67,14 @@ def check_count(what: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UsageError(f"{what} must be a whole number of at least {least}, not {value!r}")
     return value
+
+
+def check_share(what: str, value: Any) -> float:
+    """`value` as a float if it is a number above 0 and at most 1.
+
+    Raises:
+        UsageError: It is no such number.
+    """
+    if check_number(what, value, above=0) > 1:
+        raise UsageError(f"{what} must be at most 1, not {value!r}")
+    return float(value)

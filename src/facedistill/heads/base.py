@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from facedistill.errors import UsageError
 from facedistill.numerics import at_least_float32
+from facedistill.processes import gathered
 from facedistill.registry import check_count
 
 
@@ -16,6 +18,10 @@ class Head(nn.Module):
 
     Always computed in float32 (or float64), whatever autocast says: a margin of 0.35 on a cosine
     and a scale of 64 do not survive bfloat16's eight bits.
+
+    A head is written in parts, each of which needs but some of the classes, so that `sharded` can part them among
+    processes: `plain_scores`, then `own_logit` for the face's own class and `other_logits` for the rest; `observe`
+    sees the whole batch of all processes, in training mode only.
 
     Attributes:
         name: The head's name in the registry.
@@ -36,13 +42,30 @@ class Head(nn.Module):
         nn.init.xavier_normal_(self.weight)
 
     def forward(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """The training logits [B, C]; here those without margin.
+        """The training logits [B, C]: the scores, with each row's own class moved by the margin.
 
         Raises:
             UsageError: A shape is wrong or a label is not in 0..C-1.
         """
-        self._check_labels(embedding, labels)
-        return self.scores(embedding)
+        self.check_labels(embedding, labels)
+        scores = self.scores(embedding)
+        own = labels.unsqueeze(1)
+        with torch.autocast(embedding.device.type, enabled=False):
+            own_score, length = scores.gather(1, own), lengths(embedding)
+            if self.training:
+                self.observe(gathered(own_score), gathered(length))
+            own_logit = self.own_logit(own_score, length)
+            return self.other_logits(scores, own_logit.detach()).scatter(1, own, own_logit)
+
+    def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
+        """The hard loss: cross-entropy of the training logits, mean over the batch, and what the head itself adds.
+
+        Raises:
+            UsageError: See `forward`.
+        """
+        added = self.regulariser(embedding)
+        loss = cross_entropy(self(embedding, labels), labels)
+        return loss if added is None else loss + added
 
     def scores(self, embedding: Tensor) -> Tensor:
         """The logits [B, C] without margin: what a soft-label loss compares.
@@ -50,10 +73,7 @@ class Head(nn.Module):
         Raises:
             UsageError: The embedding is not [B, D].
         """
-        if embedding.ndim != 2 or embedding.shape[1] != self.embedding_size:
-            raise UsageError(
-                f"head {self.name!r}: embedding must be [B, {self.embedding_size}], not {list(embedding.shape)}"
-            )
+        self.check_embedding(embedding)
         with torch.autocast(embedding.device.type, enabled=False):
             return self.plain_scores(at_least_float32(embedding), at_least_float32(self.weight))
 
@@ -61,12 +81,46 @@ class Head(nn.Module):
         """The scores of a checked embedding [B, D] against centres [C, D], both at least float32."""
         raise NotImplementedError
 
+    def observe(self, own_score: Tensor, length: Tensor) -> None:
+        """Updates what the head remembers, from all processes' own scores and embedding lengths, [N, 1] each."""
+
+    def own_logit(self, own_score: Tensor, length: Tensor) -> Tensor:
+        """The logit of the own class, [B, 1], from its score and the embedding's length, [B, 1] each."""
+        del length
+        return own_score
+
+    def other_logits(self, scores: Tensor, own_logit: Tensor) -> Tensor:
+        """The logits of the other classes, [B, any number], from their scores and the own class's logit [B, 1]."""
+        del own_logit
+        return scores
+
+    def regulariser(self, embedding: Tensor) -> Tensor | None:
+        """What the head adds to the cross-entropy: a scalar, or None for nothing."""
+        del embedding
+        return None
+
     if TYPE_CHECKING:
 
         def __call__(self, embedding: Tensor, labels: Tensor) -> Tensor:
             """`forward`, typed."""
 
-    def _check_labels(self, embedding: Tensor, labels: Tensor) -> None:
+    def check_embedding(self, embedding: Tensor) -> None:
+        """Refuses what is no embedding of this head.
+
+        Raises:
+            UsageError: It is not [B, D].
+        """
+        if embedding.ndim != 2 or embedding.shape[1] != self.embedding_size:
+            raise UsageError(
+                f"head {self.name!r}: embedding must be [B, {self.embedding_size}], not {list(embedding.shape)}"
+            )
+
+    def check_labels(self, embedding: Tensor, labels: Tensor) -> None:
+        """Refuses labels that do not fit the embedding or the classes.
+
+        Raises:
+            UsageError: They are not int64 [B], or not in 0..C-1.
+        """
         if labels.ndim != 1 or labels.shape[0] != embedding.shape[0] or labels.dtype != torch.int64:
             raise UsageError(
                 f"head {self.name!r}: labels must be int64 [{embedding.shape[0]}], "
@@ -78,6 +132,12 @@ class Head(nn.Module):
             if least < 0 or most >= self.classes:
                 wrong = least if least < 0 else most
                 raise UsageError(f"head {self.name!r}: label {wrong} is not one of its classes 0..{self.classes - 1}")
+
+
+def lengths(embedding: Tensor) -> Tensor:
+    """The rows' lengths, [B, 1], at least float32; a zero row has a gradient of zero."""
+    length: Tensor = torch.linalg.vector_norm(at_least_float32(embedding), dim=1, keepdim=True)
+    return length
 
 
 HEADS: dict[str, type[Head]] = {}

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
-from facedistill.losses.base import DistillationLoss, register
+from facedistill.losses.base import RowLoss, register
 from facedistill.numerics import unit_rows
 
 
 @register("cosine")
-class Cosine(DistillationLoss):
+class Cosine(RowLoss):
     """mean_i (1 - cos(s_i, t_i)), 0..2 (ShrinkTeaNet, 2019). Wants a large weight: 16 to 128."""
 
     needs = ("embedding",)

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
-from facedistill.losses.base import DistillationLoss, register
+from facedistill.losses.base import RowLoss, register
 from facedistill.numerics import unit_rows
 
 
 @register("l2")
-class L2(DistillationLoss):
+class L2(RowLoss):
     """mean_i ||s^_i - t^_i||^2 (the pairwise baseline of Wang et al., ICCVW 2019); 0..4, twice the cosine loss."""
 
     needs = ("embedding",)

@@ -6,14 +6,14 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from facedistill.errors import UsageError
-from facedistill.losses.base import DistillationLoss, register
+from facedistill.losses.base import RowLoss, register
 from facedistill.registry import check_number
 
 Form = Literal["kl", "cross_entropy"]
 
 
 @register("soft")
-class Soft(DistillationLoss):
+class Soft(RowLoss):
     """With p = softmax(z_teacher / T) and q = softmax(z_student / T), times T^2 in both forms.
 
     `kl`: T^2 KL(p || q) (Hinton et al. 2015). `cross_entropy`: T^2 H(p, q) (Wang et al., ICCVW 2019),

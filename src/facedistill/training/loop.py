@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
+from facedistill.losses import DistillationLoss
 from facedistill.recipe import OptimiserRecipe, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.data import Batch, ShownFaces, batches
@@ -75,6 +76,7 @@ def fit(
     torch.use_deterministic_algorithms(True, warn_only=True)
     fabric = make_fabric(recipe.device, recipe.precision)
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _shape_learned_parts(task, shown, knowledge)
     optimiser = _optimiser(task, recipe.optimiser)
     progress = load_last(folder, task, optimiser, recipe.digest)
     model, optimiser = fabric.setup(task, optimiser)
@@ -91,7 +93,8 @@ def fit(
             clock.data_came()
             _set_learning_rate(optimiser, recipe, progress.step)
             said = knowledge.outputs(batch.indices, batch.mirrored, fabric.device) if knowledge else None
-            terms = model(batch.crops, batch.labels, said and said.embedding, said and said.logits)
+            words = (said.embedding, said.logits, said.features) if said else (None, None)
+            terms = model(batch.crops, batch.labels, *words)
             total = torch.stack(list(terms.values())).sum()
             _refuse_non_finite(terms, progress.step, batch)
             fabric.backward(total)
@@ -118,6 +121,20 @@ def fit(
                     f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
                 )
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
+
+
+def _shape_learned_parts(task: Task, shown: ShownFaces, knowledge: Knowledge | None) -> None:
+    """Shows the task one face, so that what the first batch shapes is there before the optimiser asks for it."""
+    if knowledge is None or not any(
+        isinstance(loss, DistillationLoss) and loss.learns for loss in task.losses.values()
+    ):
+        return
+    face = shown[0, 0]
+    said = knowledge.outputs(torch.tensor([face.index]), torch.tensor([face.mirrored]), torch.device("cpu"))
+    task.eval()  # nothing but shapes is learned of it
+    with torch.no_grad():
+        task(torch.from_numpy(face.crop)[None], torch.tensor([face.label]), said.embedding, said.logits, said.features)
+    task.train()
 
 
 def _advanced(progress: Progress, terms: Mapping[str, Tensor], seconds: float) -> Progress:

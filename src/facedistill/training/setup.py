@@ -10,7 +10,7 @@ from facedistill.datasets import FaceSet, Subset, align_faces, load_orl, open_fa
 from facedistill.errors import UsageError
 from facedistill.files import cache_folder
 from facedistill.heads import Head, build_head
-from facedistill.losses import build_loss
+from facedistill.losses import DistillationLoss, build_loss
 from facedistill.recipe import HARD, DataRecipe, Recipe, SynthRecipe
 from facedistill.training.task import Task
 from facedistill.variance import Variance, build_variance
@@ -87,7 +87,13 @@ def check_names(recipe: Recipe) -> None:
     recipe.check()
     build_variances(recipe)
     with torch.device("meta"):
-        _build(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+        task = _build(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+    for name, loss in task.losses.items():
+        if isinstance(loss, DistillationLoss) and "features" in loss.needs:
+            raise UsageError(
+                f"recipe: losses.{name} compares feature maps, which a teacher's stored word does not hold; "
+                "set its option `on: embedding` where it has one, or leave it out"
+            )
 
 
 def build_variances(recipe: Recipe) -> list[Variance]:

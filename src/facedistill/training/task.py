@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from facedistill.backbones import Backbone, normalise_crops
 from facedistill.heads import Head
@@ -35,9 +34,15 @@ class Task(nn.Module):
         self.head = head
         self.losses = nn.ModuleDict(losses)
         self.weights = dict(weights)
+        self._needs = {field for loss in losses.values() for field in loss.needs}
 
     def forward(
-        self, crops: Tensor, labels: Tensor, teacher_embedding: Tensor | None, teacher_logits: Tensor | None
+        self,
+        crops: Tensor,
+        labels: Tensor,
+        teacher_embedding: Tensor | None,
+        teacher_logits: Tensor | None,
+        teacher_features: tuple[Tensor, ...] = (),
     ) -> dict[str, Tensor]:
         """Named losses of a batch, each already weighted; their sum is what is minimised.
 
@@ -48,6 +53,7 @@ class Task(nn.Module):
             labels: int64 [B].
             teacher_embedding: The teacher's for the same faces, [B, D]; None when labels alone teach.
             teacher_logits: Likewise, [B, C].
+            teacher_features: Likewise, each [B, c, h, w]; empty where the teacher gives none.
 
         Returns:
             Name -> scalar, `hard` first.
@@ -55,10 +61,11 @@ class Task(nn.Module):
         seen = self.backbone(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
         if HARD in self.weights:
-            terms[HARD] = cross_entropy(self.head(seen.embedding, labels), labels)
+            terms[HARD] = self.head.loss(seen.embedding, labels)
         if teacher_embedding is not None:
-            teacher = Outputs(teacher_embedding, teacher_logits)
-            student = Outputs(seen.embedding, self.head.scores(seen.embedding), seen.features)
+            teacher = Outputs(teacher_embedding, teacher_logits, teacher_features)
+            logits = self.head.scores(seen.embedding) if "logits" in self._needs else None
+            student = Outputs(seen.embedding, logits, seen.features)
             for name, loss in self.losses.items():
                 terms[name] = loss(student, teacher, labels)
         return {name: self.weights[name] * term for name, term in terms.items()}

@@ -1,0 +1,30 @@
+"""Cross-sample similarity: a blurred face relates to the others, sharp or blurred, as its sharp original does."""
+
+from torch import Tensor
+
+from facedistill.losses.base import RowLoss, register
+from facedistill.numerics import unit_rows
+
+
+@register("cross_sample")
+class CrossSample(RowLoss):
+    """(d(TT, TS) + d(TT, ST)) / 2 + d(TT, SS), d(A, A') = mean_i (1 - cos(row i of A, row i of A')); 0..4.
+
+    TT = t^ t^T, TS = t^ s^T, ST = s^ t^T, SS = s^ s^T, each [B, B]: the student is shown another (blurred) picture of
+    the face than the teacher, and relations across the two are to equal those among the teacher's. After F-SKD (Shin
+    et al. 2022), whose relations are those between places of two feature maps; here between the faces of a batch,
+    each to itself included. Unchanged by scaling any embedding and by turning both sides alike. A batch of one face
+    teaches nothing.
+    """
+
+    needs = ("embedding",)
+
+    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The formula on embeddings [B, D]."""
+        s, t = unit_rows(student), unit_rows(teacher)
+        wanted = unit_rows(t @ t.T)
+
+        def distance(relation: Tensor) -> Tensor:
+            return (1 - (wanted * unit_rows(relation)).sum(dim=1)).mean()
+
+        return (distance(t @ s.T) + distance(s @ t.T)) / 2 + distance(s @ s.T)

@@ -1,0 +1,31 @@
+"""Probabilistic knowledge transfer: each face has the neighbours that the teacher gives it."""
+
+from torch import Tensor
+
+from facedistill.losses.base import RowLoss, register
+from facedistill.numerics import off_diagonal, unit_rows
+
+_LEAST = 1e-7  # a kernel value that counts as none: opposite embeddings
+
+
+@register("pkt")
+class Pkt(RowLoss):
+    """mean_j KL(p_t(.|j) || p_s(.|j)), p(i|j) = K(i, j) / sum_{k != j} K(k, j), K = (cos + 1) / 2.
+
+    Passalis & Tefas 2018. A face is no neighbour of itself, so batches of one or two faces give 0.
+    Unchanged by turning either side's embeddings or scaling any of them; their lengths may differ.
+    """
+
+    needs = ("embedding",)
+    equal_sizes = False
+
+    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The formula on embeddings [B, D]."""
+        ours, theirs = _neighbours(student), _neighbours(teacher)
+        return (theirs * (theirs.log() - ours.log())).sum(dim=1).mean()
+
+
+def _neighbours(rows: Tensor) -> Tensor:
+    unit = unit_rows(rows)
+    kernel = off_diagonal((unit @ unit.T + 1) / 2).clamp_min(_LEAST)
+    return kernel / kernel.sum(dim=1, keepdim=True)
