@@ -86,6 +86,9 @@ class NetRecipe:
         activation: `relu` runs fast everywhere; `prelu` costs up to 4x on CPU runtimes.
         embedding_size: None takes the teacher's (512 without a teacher).
         input_size: Crop (height, width).
+        module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
+            `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
+            What stands above, but for `input_size`, is then not used.
     """
 
     backbone: str = "resnet20"
@@ -94,6 +97,7 @@ class NetRecipe:
     activation: str = "relu"
     embedding_size: int | None = None
     input_size: tuple[int, int] = (112, 96)
+    module: str | None = None
 
 
 @dataclass
@@ -154,6 +158,45 @@ class OptimiserRecipe:
     clip: float = 5.0
 
 
+@dataclass
+class ClassificationRecipe:
+    """An ordinary image classifier in the place of a face recogniser; `data.faces`, `teacher` and `test` are not used.
+
+    Attributes:
+        pictures: A folder for each class with pictures of any size; or `digits` for the 1797 handwritten digits that
+            scikit-learn ships.
+        held_out: Share of each class that is kept for the test; never trained on, never used to choose anything.
+        validation: Share of each class that chooses the best checkpoint.
+        teacher: The larger net; it is trained first, by labels alone, on the same pictures.
+        teacher_steps: Batches it is trained on; None takes `steps`.
+        seeds: How often student and control are trained, with the seeds `seed`, `seed + 1`, ...
+    """
+
+    pictures: str = "digits"
+    held_out: float = 0.3
+    validation: float = 0.1
+    teacher: NetRecipe = field(default_factory=NetRecipe)
+    teacher_steps: int | None = None
+    seeds: int = 3
+
+
+@dataclass
+class SearchRange:
+    """What `facedistill search` may set one field of the recipe to: from `low` to `high`, or one of `choices`.
+
+    Attributes:
+        low: The least value.
+        high: The greatest value.
+        log: Draw the logarithm evenly; for what is told by its factor, such as a learning rate.
+        choices: The only values. A weight of 0 leaves a term out of the loss.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+
+
 def _paper_losses() -> dict[str, LossTerm]:
     return {HARD: LossTerm(), "soft": LossTerm(), "mk_mmd": LossTerm()}
 
@@ -187,6 +230,9 @@ class Recipe:
         precision: `auto` takes bf16 where the device computes it natively, else 32 bits.
         workers: Processes that prepare pictures; None decides by the number of cores.
         licence: One sentence that travels in the model file: what the weights may be used for.
+        classification: Given, an image classifier is distilled instead of a face recogniser.
+        search: Field -> what `facedistill search` may set it to. A field is named by its path, such as
+            `losses.soft.options.temperature`.
     """
 
     data: DataRecipe = field(default_factory=DataRecipe)
@@ -208,6 +254,8 @@ class Recipe:
     precision: Literal["auto", "32", "bf16"] = "auto"
     workers: int | None = None
     licence: str = "No licence stated; the weights inherit the terms of the faces and of the teacher."
+    classification: ClassificationRecipe | None = None
+    search: dict[str, SearchRange] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -217,10 +265,15 @@ class Recipe:
     @property
     def digest(self) -> str:
         """SHA-256 of everything that decides the result (not of where it is written, nor of worker counts)."""
-        said = asdict(self)
-        for immaterial in ("out", "workers"):
+        said = self.plain()
+        for immaterial in ("out", "workers", "search"):
             del said[immaterial]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe in the types of JSON and YAML."""
+        said: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return said
 
     def check(self) -> None:
         """Refuses what cannot work.
@@ -263,6 +316,12 @@ class Recipe:
                 raise UsageError(f"recipe: losses.{name}.weight is {term.weight}; leave the term out instead")
         if HARD in self.losses and self.losses[HARD].options:
             raise UsageError("recipe: losses.hard has options; the hard loss is set up by `head`")
+        if self.classification is None and self.student.module is not None:
+            raise UsageError(
+                "recipe: student.module gives class scores, not embeddings; it needs a section `classification`"
+            )
+        if self.classification is not None:
+            _check_classification(self.classification, self.student)
         if self.control and HARD not in self.losses:
             raise UsageError("recipe: the control needs losses.hard, which is missing; add it, or set control: false")
         if any(step.name == "mirror" for step in self.variance):
@@ -286,3 +345,20 @@ class Recipe:
     def control_recipe(self) -> "Recipe":
         """The student's own run without its teacher, in a folder inside its run folder."""
         return replace(self.labels_only(), name=f"{self.name}-control", out=str(self.folder / "control"))
+
+
+def _check_classification(said: ClassificationRecipe, student: NetRecipe) -> None:
+    for name, share in (("held_out", said.held_out), ("validation", said.validation)):
+        if not 0 < share < 1:
+            raise UsageError(f"recipe: classification.{name} is {share}; it is a share of each class, between 0 and 1")
+    if said.held_out + said.validation >= 1:
+        raise UsageError("recipe: classification.held_out and classification.validation leave nothing to train on")
+    if said.seeds < 1:
+        raise UsageError(f"recipe: classification.seeds is {said.seeds}; at least 1 is needed")
+    if said.teacher_steps is not None and said.teacher_steps < 1:
+        raise UsageError(f"recipe: classification.teacher_steps is {said.teacher_steps}; it must be greater than 0")
+    if said.teacher.input_size != student.input_size:
+        raise UsageError(
+            f"recipe: classification.teacher.input_size is {list(said.teacher.input_size)} but student.input_size is "
+            f"{list(student.input_size)}; both nets are shown the same pictures, so write the same size"
+        )

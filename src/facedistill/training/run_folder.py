@@ -2,7 +2,6 @@
 
 import platform
 import subprocess
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,8 @@ def open_run_folder(recipe: Recipe) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FacedistillError(f"cannot make the run folder {folder}: {error.strerror}") from error
-    said = asdict(recipe)
-    said["student"]["input_size"] = list(recipe.student.input_size)
     write_text(folder / ENVIRONMENT, yaml.safe_dump(environment(recipe), sort_keys=False))
-    write_text(digest, f"# digest: {recipe.digest}\n" + yaml.safe_dump(said, sort_keys=False))
+    write_text(digest, f"# digest: {recipe.digest}\n" + yaml.safe_dump(recipe.plain(), sort_keys=False))
     return folder
 
 
