@@ -8,6 +8,8 @@ from facedistill.heads.checkpoint import load_head
 from facedistill.heads.curricularface import CurricularFace
 from facedistill.heads.magface import MagFace
 from facedistill.heads.margins import AMSoftmax, ArcFace, add_angle
+from facedistill.heads.sharded import ShardedHead
+from facedistill.heads.sharded_file import drop_parts, load_parts, save_part
 from facedistill.heads.softmax import Softmax
 
 __all__ = [
@@ -19,8 +21,12 @@ __all__ = [
     "CurricularFace",
     "Head",
     "MagFace",
+    "ShardedHead",
     "Softmax",
     "add_angle",
     "build_head",
+    "drop_parts",
     "load_head",
+    "load_parts",
+    "save_part",
 ]
