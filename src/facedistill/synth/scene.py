@@ -119,7 +119,7 @@ class Dresser:
         self._no_hair = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
         self._solid_kinds = _KIND_OF_PART[part[solid]]
         self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
-        self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**1.2).astype(np.float32)
+        self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**1.9).astype(np.float32)
         lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
         x = assets.points[:, 0]
         self._corners = np.array([lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]])

@@ -7,6 +7,7 @@ import numpy as np
 FROM_ABOVE = 0.12  # share of pictures as surveillance cameras take them
 WIDE_YAW = 0.30  # share of pictures whose yaw is uniform up to profile
 LARGEST_YAW = 75.0
+_LOWERED = 0.05  # of the photo: room for hair, which an aligned crop reaches up to
 
 EXPRESSIONS = {  # kind -> share of pictures
     "neutral": 0.34,
@@ -19,7 +20,7 @@ EXPRESSIONS = {  # kind -> share of pictures
     "frown": 0.02,
     "surprise": 0.02,
 }
-LIGHTS = {"overcast": 0.22, "ceiling": 0.24, "window": 0.22, "flash": 0.10, "backlit": 0.10, "evening": 0.12}
+LIGHTS = {"overcast": 0.22, "ceiling": 0.27, "window": 0.22, "flash": 0.10, "backlit": 0.07, "evening": 0.12}
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         roll=float(np.clip(rng.normal(0, 6), -20, 20)),
         distance=float(np.exp(rng.uniform(np.log(0.55), np.log(2.2)))),
         fraction=float(rng.uniform(0.255, 0.33)),
-        shift=(float(rng.normal(0, 0.015)), float(rng.normal(0, 0.015))),
+        shift=(float(rng.normal(0, 0.015)), float(rng.normal(_LOWERED, 0.015))),
     )
 
 
@@ -136,19 +137,19 @@ def draw_light(rng: np.random.Generator) -> LightSetting:
     cool = np.array([0.94, 1.0, 1.08])
     white = np.ones(3)
     recipes = {  # ambient, its slopes (x, y, z), key strength, azimuth, elevation, tint of ambient and key, dimness
-        "overcast": (0.62, (0.05 * side, 0.26, 0.08), 0.18, rng.normal(0, 60), rng.uniform(40, 75), cool, white, 0.0),
+        "overcast": (0.50, (0.07 * side, 0.20, 0.07), 0.42, rng.normal(0, 50), rng.uniform(35, 65), cool, white, 0.0),
         "ceiling": (0.42, (0.04 * side, 0.24, 0.03), 0.48, rng.normal(0, 35), rng.uniform(45, 75), warm, warm, 0.35),
         "window": (
-            0.34,
+            0.40,
             (0.20 * side, 0.05, 0.05),
-            0.78,
+            0.66,
             side * rng.uniform(35, 85),
             rng.uniform(5, 40),
             white,
             cool,
             0.2,
         ),
-        "flash": (0.20, (0.0, 0.03, 0.05), 0.85, rng.normal(0, 6), rng.uniform(0, 14), warm, white, 0.45),
+        "flash": (0.30, (0.06 * side, 0.06, 0.05), 0.68, rng.normal(0, 14), rng.uniform(4, 24), warm, white, 0.45),
         "backlit": (
             0.50,
             (0.08 * side, 0.14, -0.22),
@@ -160,9 +161,9 @@ def draw_light(rng: np.random.Generator) -> LightSetting:
             0.1,
         ),
         "evening": (
-            0.30,
+            0.36,
             (0.10 * side, 0.06, 0.02),
-            0.62,
+            0.54,
             side * rng.uniform(10, 80),
             rng.uniform(5, 35),
             cool,
