@@ -44,8 +44,7 @@ def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
     return tips
 
 
-NO_OWNERS = np.empty((0, 0), np.int32)  # for `rasterise`, where nobody asks who is seen,
-NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # and where
+NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # for `rasterise`, where nobody asks for them
 
 
 def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:

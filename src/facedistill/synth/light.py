@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.synth.baking import NO_OWNERS, NO_WEIGHTS
+from facedistill.synth.baking import NO_WEIGHTS
 from facedistill.synth.raster import rasterise
 
 Floats = NDArray[np.float32]
@@ -78,7 +78,8 @@ def cast_shadows(
     """
     screen = (points @ plane[:, :3].T + plane[:, 3]).astype(np.float32)
     nearness = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)
+    owner = np.empty((SHADOW_SIDE, SHADOW_SIDE), np.int32)
     for part, cull in ((slice(closed), True), (slice(closed, None), False)):
-        rasterise(screen, triangles[part], 0, cull, texture, heights, levels[part], nearness, NO_OWNERS, NO_WEIGHTS)
+        rasterise(screen, triangles[part], 0, cull, texture, heights, levels[part], nearness, owner, NO_WEIGHTS)
     distance: Floats = np.reciprocal(np.maximum(nearness, np.float32(1e-6)))
     return distance
