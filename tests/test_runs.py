@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from facedistill.cli import main
-from facedistill.datasets import write_bin
-from facedistill.errors import UsageError
+from facedistill.datasets import Face, write_bin, write_face_set
+from facedistill.errors import FacedistillError, UsageError
 from facedistill.pictures import encode_picture
 from facedistill.recipe import DataRecipe, NetRecipe, Recipe
 from facedistill.runs import picture_rights, report_runs
@@ -222,6 +222,14 @@ def test_a_spoilt_run_is_one_clear_line(run, tmp_path, capsys, spoil, code, said
     assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_test_set_that_changed_since_is_refused(tmp_path):
+    run = write_run(tmp_path / "run", write_people(tmp_path / "faces", labels=False))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 112, 96, 3), dtype=np.uint8)
+    write_face_set(tmp_path / "faces", [Face(image, place // 4, "") for place, image in enumerate(noise)])
+    with pytest.raises(FacedistillError, match="has changed since"):
+        report_runs([run])
 
 
 def test_runs_that_keep_other_people_out_are_refused(run, folder, faces):

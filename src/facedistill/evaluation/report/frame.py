@@ -90,6 +90,7 @@ thead th, thead td { border-top: 0; vertical-align: bottom; line-height: 1.25; }
 th[scope="row"] { text-align: left; font-weight: 400; position: sticky; left: 0; background: var(--card); }
 th[scope="rowgroup"] { text-align: left; padding-top: 1.1rem; }
 td small { white-space: nowrap; }
+.dense td small { display: block; }
 .pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 0.9rem 0.75rem; }
 .pair div { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; border-radius: 0.4rem; overflow: hidden; }
 .pair img { display: block; width: 100%; height: auto; }

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.errors import UsageError
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.metrics import eer
 from facedistill.evaluation.report.cards import model_card, teacher_card
 from facedistill.evaluation.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Training
 from facedistill.evaluation.report.scores import PicturesTested, compare_groups, similarities, summarise
 from facedistill.evaluation.report.seeds import fold_seeds
-from facedistill.evaluation.report.tables import key_resolution, resolutions_of
+from facedistill.evaluation.report.tables import key_resolution, resolution_title, resolutions_of
 from facedistill.evaluation.sweep import Embed
 from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import NATIVE, ModelMetadata
@@ -21,6 +22,7 @@ from facedistill.recipe import Recipe
 
 EMBEDDINGS = "embeddings"  # in a run folder
 
+_EER_NOISE = 0.005  # another machine rounds otherwise
 _WORK = 10_000_000  # pairs looked at for one paired test
 _LEAST_DRAWS, _MOST_DRAWS = 80, 1000
 
@@ -181,6 +183,7 @@ def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
     if net.embed:
         names = resolutions_of(measured["sweep"])
         scores = similarities(net.embed, net.digest, run.pictures, names, run.folder / EMBEDDINGS)
+        _check_unchanged(run, role, scores)
     if net.metadata is None:
         card = teacher_card(run.recipe, measured, net.digest)
         summary = summarise(scores, run.pictures, {})
@@ -192,6 +195,18 @@ def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
         wanted = dict.fromkeys((key_resolution(measured["sweep"]), NATIVE))
         groups = {name: compare_groups(scores[name], run.pictures, name) for name in wanted}
     return Model(role, role, [run.recipe.seed], measured, summary, groups, card), scores
+
+
+def _check_unchanged(run: FinishedRun, role: str, scores: Similarities) -> None:
+    """Refuses to draw curves beside a table of other pictures, or of another teacher."""
+    for name, values in scores.items():
+        same = run.pictures.trial(name).same
+        now, then = eer(values, same), run.summary["models"][role]["sweep"][name]["eer"]
+        if abs(now - then) > max(_EER_NOISE, 2 / np.count_nonzero(same)):
+            raise FacedistillError(
+                f"{run.folder}: the {role}'s equal error rate at {resolution_title(name)} is {100 * now:.1f} %, but "
+                f"{100 * then:.1f} % in the run; the test set or the teacher has changed since: make the run anew"
+            )
 
 
 def _comparisons(asked: Sequence[tuple[Model, Similarities]], pictures: PicturesTested) -> list[Paired]:

@@ -14,6 +14,7 @@ from facedistill.evaluation.report.tables import NOT_KNOWN, Row, resolution_titl
 from facedistill.model_file import BOTH_PREFIX, NATIVE
 
 _RATES = {"fmr": "false matches", "fnmr": "rejections", "eer": "equal error rate"}
+_WIDE_COLUMNS = 3  # with more, an interval stands under its figure
 _FMRS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -71,7 +72,8 @@ def side_by_side(models: Sequence[Model], lines: Iterable[Row]) -> str:
         f'<th scope="col" class="c{number}">{escape(model.title)}</th>'
         for model, number in zip(models, series, strict=True)
     )
-    parts = [f"<table><thead><tr><td></td>{heads}</tr></thead>"]
+    dense = ' class="dense"' if len(models) > _WIDE_COLUMNS else ""
+    parts = [f"<table{dense}><thead><tr><td></td>{heads}</tr></thead>"]
     for section, group in groupby(lines, key=lambda row: row.section):
         parts.append(f'<tbody><tr><th scope="rowgroup" colspan="{len(models) + 1}">{escape(section)}</th></tr>')
         for row in group:
@@ -182,7 +184,8 @@ def scrolling(label: str, content: str) -> str:
 
 def _with_small_interval(value: str) -> str:
     figure, bracket, rest = value.partition(" (")
-    return escape(figure) + (f" <small>({escape(rest)}</small>" if bracket else "")
+    figure = escape(figure).replace(" \u00b1 ", "&nbsp;\u00b1&nbsp;")
+    return figure + (f" <small>({escape(rest)}</small>" if bracket else "")
 
 
 def _group_rate(cell: Mapping[str, Any], metric: str) -> str:

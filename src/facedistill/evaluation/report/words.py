@@ -80,7 +80,6 @@ def measured(report: Report) -> Iterable[tuple[str, str]]:
         "tested on": test["set"] + (f" ({test['note']})" if test.get("note") else ""),
         "people tested": test["identities"],
         "pictures tested": test.get("pictures"),
-        "pictures' SHA-256": test.get("sha256"),
         "left out: no face found, or unreadable": f"{100 * lost:.1f} %",
     }
     for title, value in facts.items():
@@ -103,6 +102,8 @@ def limits(report: Report) -> Iterable[str]:
             f"{people} people are a small sample: the bands "
             "show what other people drawn from the same set would change, not what another kind would."
         )
+    if len(_of_role(report, STUDENT)) > 1:
+        yield "The headline's student is the best of several on the very test that it is told of, which flatters it."
     if any(len(model.seeds) == 1 for model in report.models):
         yield (
             "One training run stands behind each net without a \u00b1 at its figures; another seed moves them too, "
