@@ -1,0 +1,93 @@
+"""Losses that learn or remember, inside a run: trained, saved and resumed with it; impossible ones refused first."""
+
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_loop import figures, recipe, run
+
+from facedistill.errors import UsageError
+from facedistill.recipe import HARD, HeadRecipe, LossTerm
+from facedistill.training import LAST, InterruptedRunError, fit
+from facedistill.training.data import ShownFaces
+from facedistill.training.knowledge import Knowledge
+from facedistill.training.setup import build_task, build_variances, check_names
+
+LOSSES = {
+    HARD: LossTerm(),
+    "fitnets": LossTerm(10.0, {"on": "embedding"}),
+    "adadistill": LossTerm(0.1),
+    "ekd": LossTerm(),
+    "neurons": LossTerm(),
+}
+
+
+def last_task(folder):
+    return torch.load(folder / LAST, weights_only=True)["task"]
+
+
+def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, toy_people):
+    said = recipe(losses=LOSSES, head=HeadRecipe("curricularface"), steps=4, validate_every=4)
+    run(tmp_path / "whole", toy_people, said)
+    before = build_task(said, toy_people.classes)
+    assert not list(before.losses.parameters())
+
+    class PressesCtrlC(ShownFaces):
+        def __getitem__(self, place):
+            if place[0] == 2 * 6 - 1:  # the last face of the second step
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__getitem__(place)
+
+    folder = tmp_path / "stopped"
+    folder.mkdir()
+    embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
+    knowledge = Knowledge(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
+    shown = PressesCtrlC(toy_people, build_variances(said), said.data.mirror, said.seed)
+    with pytest.raises(InterruptedRunError, match="step 2 of 4"):
+        fit(before, shown, knowledge, said, folder, None)
+    stopped = last_task(folder)
+    run(folder, toy_people, said)
+
+    assert figures(folder) == figures(tmp_path / "whole")
+    ours, theirs = last_task(folder), last_task(tmp_path / "whole")
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    learned = {"losses.fitnets.regressors.0.weight", "losses.adadistill.centres", "losses.ekd.thresholds", "head.t"}
+    assert learned <= ours.keys()
+    assert not any(torch.equal(ours[key], stopped[key]) for key in learned if ours[key].shape == stopped[key].shape)
+
+
+def test_the_student_starts_from_the_same_weights_with_and_without_learned_losses(toy_people):
+    with_them, without = (
+        build_task(recipe(losses=losses), toy_people.classes) for losses in (LOSSES, {HARD: LossTerm()})
+    )
+    state = with_them.backbone.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in without.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("losses", "head", "said"),
+    [
+        pytest.param({"fitnets": {}}, {}, "losses.fitnets compares feature maps.*on: embedding", id="hints"),
+        pytest.param({"attention": {}}, {}, "losses.attention compares feature maps", id="attention"),
+        pytest.param({"sp": {"on": "features"}}, {}, "losses.sp compares feature maps", id="maps by option"),
+        pytest.param({"rkdd": {}}, {}, "no loss is called 'rkdd'", id="an unknown loss"),
+        pytest.param({"ekd": {"topk": 5}}, {}, "'ekd' has no option 'topk'", id="an unknown option"),
+        pytest.param({}, {"name": "sphereface"}, "no head is called", id="an unknown head"),
+        pytest.param({}, {"name": "magface", "options": {"most": 0.1}}, "most of the head", id="a wrong margin"),
+    ],
+)
+def test_impossible_recipes_are_refused_before_anything_is_loaded(losses, head, said):
+    terms = {HARD: LossTerm(), **{name: LossTerm(options=options) for name, options in losses.items()}}
+    with pytest.raises(UsageError, match=said):
+        check_names(replace(recipe(losses=terms), head=HeadRecipe(**head)))
+
+
+def test_every_loss_that_a_stored_teacher_can_teach_passes_the_checks():
+    options = {"fitnets": {"on": "embedding"}}
+    names = ["adadistill", "cross_sample", "dist", "dkd", "ekd", "fitnets", "margin", "neurons", "pkt", "rkd", "sp"]
+    terms = {HARD: LossTerm(), **{name: LossTerm(options=options.get(name, {})) for name in names}}
+    check_names(recipe(losses=terms))
