@@ -27,7 +27,10 @@ WAY = [
     "export",
     "runtime",
     "runs",
+    "recognition",
     "experiment",
+    "classification",
+    "search",
     "cli",
 ]
 RANK = {room: rank for rank, row in enumerate(WAY) for room in row.split()}

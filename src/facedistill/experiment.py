@@ -7,49 +7,32 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facedistill.backbones import embed_crops, load_backbone
+from facedistill.backbones import load_backbone
 from facedistill.datasets import FaceSet, align_faces, load_orl, open_face_set
 from facedistill.errors import UsageError
-from facedistill.evaluation import calibrate, evaluate, sweep
-from facedistill.evaluation.calibration import as_metadata
 from facedistill.evaluation.report import write_report
 from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER
 from facedistill.export import export_model, file_cost, latencies_ms
 from facedistill.files import file_digest, write_bytes, write_text
-from facedistill.losses import build_loss
-from facedistill.model_file import NATIVE, ModelMetadata
+from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
-from facedistill.recipe import HARD, HELD_OUT, Recipe
+from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
+from facedistill.recognition import FaceLesson, export_net, final_sweep, resolved, some_crops, teacher_of
 from facedistill.runs import SUMMARY, read_summary, report_runs
-from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, open_store
-from facedistill.training import BEST, FitResult, fit
-from facedistill.training.data import ShownFaces
-from facedistill.training.knowledge import Knowledge
-from facedistill.training.loop import Embed, Validate
+from facedistill.teachers import OnnxTeacher, Teacher, load_teacher, open_store
+from facedistill.training import BEST, teach
+from facedistill.training.loop import Embed
 from facedistill.training.run_folder import RECIPE, open_run_folder, versions
-from facedistill.training.setup import (
-    ORL,
-    TrainingFaces,
-    build_task,
-    build_variances,
-    check_names,
-    open_training_faces,
-)
+from facedistill.training.setup import ORL, TrainingFaces, build_task, check_names, open_training_faces
 
 REPORT = "report.html"
 EXAMPLES = "examples"
-
-_VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
-_PARITY_FACES = 64
-_SOFT_LABEL_SCALE = 30.0  # for a head without a scale of its own: AM-Softmax's
 
 
 def run(recipe: Recipe) -> dict[str, Any]:
@@ -67,8 +50,8 @@ def run(recipe: Recipe) -> dict[str, Any]:
         UsageError: The recipe cannot work; nothing was loaded.
     """
     check_names(recipe)
-    teacher = _load_teacher(recipe) if recipe.distils else None
-    recipe = _resolved(recipe, teacher)
+    teacher = teacher_of(recipe) if recipe.distils else None
+    recipe = resolved(recipe, teacher)
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
         if not (folder / REPORT).exists():
@@ -84,12 +67,13 @@ def run(recipe: Recipe) -> dict[str, Any]:
         seconds[TEACHER] = time.perf_counter() - started
         if recipe.control:
             nets[CONTROL] = recipe.control_recipe()
+    lesson = FaceLesson(faces, teacher, store)
     files: dict[str, Path] = {}
     for name, net in nets.items():
-        result = _train(net, faces, store if net.distils else None)
+        result = teach(lesson, net, build_task(net, faces.train.classes))
         seconds[name] = result.seconds
         files[name] = folder / f"{name}.onnx"
-        _export(net, faces, files[name], recipe.data.faces, faces.validation)
+        export_net(net, faces, files[name], recipe.data.faces, faces.validation)
     summary = _prove(recipe, faces, teacher, files, seconds)
     _write_examples(recipe, faces, folder)
     write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
@@ -117,7 +101,7 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> floa
     recipe = replace(read_recipe(folder / RECIPE), out=str(folder))
     others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
-    return _export(recipe, faces, out, calibrate_on or recipe.data.faces, others or faces.validation)
+    return export_net(recipe, faces, out, calibrate_on or recipe.data.faces, others or faces.validation)
 
 
 def _open_others(recipe: Recipe, name: str) -> FaceSet:
@@ -132,67 +116,6 @@ def _open_others(recipe: Recipe, name: str) -> FaceSet:
             "prepare the photos in that size"
         )
     return faces
-
-
-def _load_teacher(recipe: Recipe) -> Teacher:
-    said = recipe.teacher
-    return load_teacher(said.spec, mean=said.mean, std=said.std, channels=said.channels)
-
-
-def _resolved(recipe: Recipe, teacher: Teacher | None) -> Recipe:
-    """The recipe with an embedding size, which must be the teacher's wherever embeddings are compared."""
-    size = recipe.student.embedding_size or (teacher.embedding_size if teacher else 512)
-    if teacher is not None and size != teacher.embedding_size:
-        for name, term in recipe.losses.items():
-            loss = None if name == HARD else build_loss(name, **term.options)
-            if loss is not None and "embedding" in loss.needs and loss.equal_sizes:
-                raise UsageError(
-                    f"recipe: losses.{name} compares embeddings, but student.embedding_size is {size} and "
-                    f"the teacher's {teacher.embedding_size}; leave student.embedding_size out"
-                )
-    return replace(recipe, student=replace(recipe.student, embedding_size=size))
-
-
-def _train(recipe: Recipe, faces: TrainingFaces, store: TeacherStore | None) -> FitResult:
-    folder = open_run_folder(recipe)
-    task = build_task(recipe, faces.train.classes)
-    knowledge = None
-    if store is not None:
-        scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
-        knowledge = Knowledge(store.embeddings, faces.train.labels, faces.train.classes, recipe.teacher.centred, scale)
-    shown = ShownFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
-    return fit(task, shown, knowledge, recipe, folder, _validator(faces.validation) if faces.validation else None)
-
-
-def _validator(faces: FaceSet) -> Validate:
-    """Judges a net by its equal error rates at native size and at 16 rows."""
-
-    def validate(embed: Embed) -> Mapping[str, float]:
-        cells = sweep(embed, faces, resolutions=(_VALIDATED_AT,), bootstrap=0)
-        return {f"eer_{at}": cells[at]["eer"] for at in (NATIVE, str(_VALIDATED_AT))}
-
-    return validate
-
-
-def _export(recipe: Recipe, faces: TrainingFaces, out: Path, source: str, others: FaceSet | None) -> float:
-    """Writes the model file, calibrated on `others` of the set `source`."""
-    backbone = load_backbone(recipe.folder / BEST)
-    calibrated: dict[str, Any] = {}
-    calibration = "not calibrated: the recipe keeps no people for validation"
-    if others is not None:
-        calibrated = as_metadata(calibrate(partial(embed_crops, backbone), others))
-        calibration = f"on {len(others)} pictures of {others.classes} people of {source} that were not trained on"
-    metadata = ModelMetadata(
-        name=recipe.name,
-        crop_size=recipe.student.input_size,
-        embedding_size=backbone.embedding_size,
-        **calibrated,
-        calibration=calibration,
-        data_digest=faces.train.digest,
-        recipe_digest=recipe.digest,
-        licence=recipe.licence,
-    )
-    return export_model(backbone, out, metadata, _some_crops(faces.validation or faces.train))
 
 
 def _prove(
@@ -211,7 +134,7 @@ def _prove(
             **asdict(file_cost(costed[name])),
             "latency_ms": times[name],
             "sha256": file_digest(costed[name]),
-            "sweep": _test(recipe, faces, embed),
+            "sweep": final_sweep(recipe, faces, embed),
         }
         seconds[f"testing the {name}"] = time.perf_counter() - started
     return {
@@ -238,20 +161,8 @@ def _teacher_file(teacher: Teacher, recipe: Recipe, faces: TrainingFaces) -> Pat
         return teacher.path
     path = recipe.folder / "teacher.onnx"
     metadata = ModelMetadata(teacher.name, teacher.input_size, teacher.embedding_size)
-    export_model(load_backbone(Path(recipe.teacher.spec)), path, metadata, _some_crops(faces.train))
+    export_model(load_backbone(Path(recipe.teacher.spec)), path, metadata, some_crops(faces.train))
     return path
-
-
-def _some_crops(faces: FaceSet) -> NDArray[np.uint8]:
-    return np.stack([faces[i].image for i in range(min(_PARITY_FACES, len(faces)))])
-
-
-def _test(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
-    if recipe.test == HELD_OUT:
-        assert faces.held_out is not None, "the recipe was checked"
-        return dict(sweep(embed, faces.held_out, failed=faces.failed))
-    (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
-    return dict(result)
 
 
 def _write_examples(recipe: Recipe, faces: TrainingFaces, folder: Path) -> None:

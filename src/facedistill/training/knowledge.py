@@ -4,6 +4,8 @@ The teacher sees only the fixed original faces, so its word is looked up, never 
 (the one-step scheme of Wang et al., ICCVW 2019).
 """
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from facedistill.outputs import Outputs
+
+
+class TeachersWord(Protocol):
+    """What a teacher said about the pictures of a set."""
+
+    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
+        """The teacher's outputs for pictures `indices` int64 [B], of which some are `mirrored` bool [B]."""
 
 
 class Knowledge:

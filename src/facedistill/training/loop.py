@@ -22,18 +22,23 @@ from facedistill.recipe import OptimiserRecipe, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.data import Batch, ShownFaces, batches
 from facedistill.training.device import make_fabric
-from facedistill.training.knowledge import Knowledge
+from facedistill.training.knowledge import TeachersWord
 from facedistill.training.log import RunLog
 from facedistill.training.task import Task
 
 Embed = Callable[[NDArray[uint8]], NDArray[float32]]
 Validate = Callable[[Embed], Mapping[str, float]]
+Judge = Callable[[int, Mapping[str, float]], float]
 
 _LOG_EVERY = 20
 
 
 class InterruptedRunError(FacedistillError):
     """The user pressed Ctrl-C; the state is saved."""
+
+
+class DivergedRunError(FacedistillError):
+    """A loss or a gradient is NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,19 @@ class FitResult:
     steps: int
 
 
+def mean_figure(_step: int, figures: Mapping[str, float]) -> float:
+    """The mean of all figures: the score of a net unless something else is asked for."""
+    return sum(figures.values()) / len(figures)
+
+
 def fit(
-    task: Task, shown: ShownFaces, knowledge: Knowledge | None, recipe: Recipe, folder: Path, validate: Validate | None
+    task: Task,
+    shown: ShownFaces,
+    knowledge: TeachersWord | None,
+    recipe: Recipe,
+    folder: Path,
+    validate: Validate | None,
+    judge: Judge = mean_figure,
 ) -> FitResult:
     """Trains `task` for `recipe.steps` steps, from where `folder` says a former session stopped.
 
@@ -67,11 +83,13 @@ def fit(
         knowledge: What the teacher said of the same faces; None when labels alone teach.
         recipe: Steps, batch size, optimiser, precision.
         folder: The run folder; made by the caller.
-        validate: Embedding function -> named figures, lower is better; their mean is the score.
+        validate: Embedding function -> named figures.
+        judge: Step and figures -> score, lower is better; their mean unless given. What it raises ends the run.
 
     Raises:
         InterruptedRunError: Ctrl-C; `last.pt` is written, the same call goes on.
-        FacedistillError: A loss is NaN or infinite; or the state in `folder` is not of this recipe.
+        DivergedRunError: A loss is NaN or infinite.
+        FacedistillError: The state in `folder` is not of this recipe.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
     fabric = make_fabric(recipe.device, recipe.precision)
@@ -112,7 +130,7 @@ def fit(
                 log.advance(progress.step, _said(means, timing))
                 progress = replace(progress, window={}, window_steps=0)
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
-                progress = _validated(progress, task, validate, log, folder)
+                progress = _validated(progress, task, validate, judge, log, folder)
                 keep()
                 clock = _Clock()
             if stop.is_set():
@@ -123,7 +141,7 @@ def fit(
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
-def _shape_learned_parts(task: Task, shown: ShownFaces, knowledge: Knowledge | None) -> None:
+def _shape_learned_parts(task: Task, shown: ShownFaces, knowledge: TeachersWord | None) -> None:
     """Shows the task one face, so that what the first batch shapes is there before the optimiser asks for it."""
     if knowledge is None or not any(
         isinstance(loss, DistillationLoss) and loss.learns for loss in task.losses.values()
@@ -148,14 +166,16 @@ def _advanced(progress: Progress, terms: Mapping[str, Tensor], seconds: float) -
     )
 
 
-def _validated(progress: Progress, task: Task, validate: Validate | None, log: RunLog, folder: Path) -> Progress:
+def _validated(
+    progress: Progress, task: Task, validate: Validate | None, judge: Judge, log: RunLog, folder: Path
+) -> Progress:
     """Judges the net as it stands; keeps it when it is the best so far."""
     score = -float(progress.step)  # without validation the last weights are the best
     if validate is not None:
         started = time.perf_counter()
         figures = validate(lambda crops: embed_crops(task.backbone, crops))
-        score = sum(figures.values()) / len(figures)
         log.write("validation", progress.step, figures, {"seconds": time.perf_counter() - started})
+        score = judge(progress.step, figures)
     if not math.isfinite(score):
         raise FacedistillError(f"step {progress.step}: the validation score is {score}; check the validation faces")
     if score >= progress.best_score:
@@ -191,7 +211,7 @@ def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> 
     for name, term in terms.items():
         if not torch.isfinite(term):
             keys = ", ".join(batch.keys[:8]) + (", ..." if len(batch.keys) > 8 else "")
-            raise FacedistillError(
+            raise DivergedRunError(
                 f"step {step}: {name} is {term.item()}; lower optimiser.learning_rate or look at these faces: {keys}"
             )
 

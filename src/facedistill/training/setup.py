@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
-from facedistill.backbones import build_backbone
+from facedistill.backbones import Backbone, build_backbone
 from facedistill.datasets import FaceSet, Subset, align_faces, load_orl, open_face_set, split_identities
 from facedistill.errors import UsageError
 from facedistill.files import cache_folder
 from facedistill.heads import Head, build_head
 from facedistill.losses import DistillationLoss, build_loss
 from facedistill.recipe import HARD, DataRecipe, Recipe, SynthRecipe
+from facedistill.training.own_module import GivenScores, OwnModule, find_factory
 from facedistill.training.task import Task
 from facedistill.variance import Variance, build_variance
 
@@ -86,10 +87,16 @@ def check_names(recipe: Recipe) -> None:
     """
     recipe.check()
     build_variances(recipe)
-    with torch.device("meta"):
-        task = _build(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
-    for name, loss in task.losses.items():
-        if isinstance(loss, DistillationLoss) and "features" in loss.needs:
+    losses = _build_losses(recipe)
+    if recipe.student.module is not None:
+        find_factory(recipe.student.module)
+    else:
+        with torch.device("meta"):
+            _build_net(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+    for name, loss in losses.items():
+        if "embedding" in loss.needs and recipe.student.module is not None:
+            raise UsageError(f"recipe: losses.{name} compares embeddings, but student.module gives class scores alone")
+        if "features" in loss.needs:
             raise UsageError(
                 f"recipe: losses.{name} compares feature maps, which a teacher's stored word does not hold; "
                 "set its option `on: embedding` where it has one, or leave it out"
@@ -109,11 +116,14 @@ def build_task(recipe: Recipe, classes: int) -> Task:
     torch.manual_seed(recipe.seed)
     if recipe.student.embedding_size is None:
         raise UsageError("recipe: student.embedding_size is not decided; it is the teacher's, or must be given")
-    return _build(recipe, classes, recipe.student.embedding_size)
+    backbone, head = _build_net(recipe, classes, recipe.student.embedding_size)
+    return Task(backbone, head, _build_losses(recipe), {name: term.weight for name, term in recipe.losses.items()})
 
 
-def _build(recipe: Recipe, classes: int, embedding_size: int) -> Task:
+def _build_net(recipe: Recipe, classes: int, embedding_size: int) -> tuple[Backbone, Head]:
     net = recipe.student
+    if net.module is not None:
+        return OwnModule(net.module, classes, net.input_size), GivenScores(classes)
     backbone = build_backbone(
         net.backbone,
         embedding_size=embedding_size,
@@ -122,6 +132,8 @@ def _build(recipe: Recipe, classes: int, embedding_size: int) -> Task:
         se=net.se,
         activation=net.activation,
     )
-    head: Head = build_head(recipe.head.name, embedding_size, classes, **recipe.head.options)
-    losses = {name: build_loss(name, **term.options) for name, term in recipe.losses.items() if name != HARD}
-    return Task(backbone, head, losses, {name: term.weight for name, term in recipe.losses.items()})
+    return backbone, build_head(recipe.head.name, embedding_size, classes, **recipe.head.options)
+
+
+def _build_losses(recipe: Recipe) -> dict[str, DistillationLoss]:
+    return {name: build_loss(name, **term.options) for name, term in recipe.losses.items() if name != HARD}

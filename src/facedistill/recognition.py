@@ -1,0 +1,174 @@
+"""Faces as a lesson: the teacher's word on them, and how a net that learns them is judged, exported and tested."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.backbones import embed_crops, load_backbone
+from facedistill.datasets import FaceSet
+from facedistill.errors import UsageError
+from facedistill.evaluation import calibrate, evaluate, sweep
+from facedistill.evaluation.calibration import as_metadata
+from facedistill.export import export_model
+from facedistill.losses import build_loss
+from facedistill.model_file import NATIVE, ModelMetadata
+from facedistill.recipe import HARD, HELD_OUT, Recipe
+from facedistill.teachers import Teacher, TeacherStore, load_teacher, open_store
+from facedistill.training import BEST
+from facedistill.training.knowledge import Knowledge
+from facedistill.training.loop import Embed, Validate
+from facedistill.training.setup import TrainingFaces, open_training_faces
+from facedistill.training.task import Task
+
+_VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
+_PARITY_FACES = 64
+_SOFT_LABEL_SCALE = 30.0  # for a head without a scale of its own: AM-Softmax's
+
+
+@dataclass(frozen=True)
+class FaceLesson:
+    """Who is who: a `training.lesson.Lesson`, and what a search asks of it besides.
+
+    Attributes:
+        faces: Three groups of people without a common member.
+        teacher: None when labels alone teach.
+        store: What it said of those who are trained on.
+    """
+
+    faces: TrainingFaces
+    teacher: Teacher | None = None
+    store: TeacherStore | None = None
+
+    @property
+    def pictures(self) -> FaceSet:
+        """Those who are trained on."""
+        return self.faces.train
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """See `resolved`."""
+        return resolved(recipe, self.teacher)
+
+    def word(self, recipe: Recipe, task: Task) -> Knowledge:
+        """The teacher's embeddings, and logits on the scale of the student's head."""
+        assert self.store is not None, "a recipe that distils has a teacher"
+        scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
+        faces = self.faces.train
+        return Knowledge(self.store.embeddings, faces.labels, faces.classes, recipe.teacher.centred, scale)
+
+    def validator(self, task: Task) -> Validate | None:
+        """Equal error rates of the validation people at native size and at 16 rows."""
+        if self.faces.validation is None:
+            return None
+
+        def validate(embed: Embed) -> Mapping[str, float]:
+            cells = self.cells(task, embed, (_VALIDATED_AT,))
+            return {f"eer_{at}": cells[at]["eer"] for at in (NATIVE, str(_VALIDATED_AT))}
+
+        return validate
+
+    def cells(self, _task: Task, embed: Embed, resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
+        """How a net tells the validation people apart: resolution -> the cell of a sweep (see `evaluation.sweep`)."""
+        assert self.faces.validation is not None, "a recipe without validation people was refused"
+        return sweep(embed, self.faces.validation, resolutions, bootstrap=0)
+
+    def write_untrained(self, task: Task, path: Path) -> None:
+        """Writes the model file of a net as it stands, to learn what it costs."""
+        backbone = task.backbone
+        metadata = ModelMetadata("untrained", backbone.input_size, backbone.embedding_size)
+        export_model(backbone, path, metadata, some_crops(self.faces.train))
+
+    def write_best(self, recipe: Recipe, path: Path) -> None:
+        """Writes the model file of a finished run, calibrated on the validation people."""
+        export_net(recipe, self.faces, path, recipe.data.faces, self.faces.validation)
+
+    def test(self, recipe: Recipe, path: Path) -> dict[str, Any]:
+        """The sweep of a model file over the recipe's test set."""
+        return final_sweep(recipe, self.faces, load_teacher(path).embed)
+
+
+def open_face_lesson(recipe: Recipe, folder: Path) -> FaceLesson:
+    """Loads the teacher, opens the faces, and asks the one about the others; the answers are kept in `folder`.
+
+    Raises:
+        UsageError: The teacher or the faces do not fit the recipe.
+        FacedistillError: See `open_store`.
+    """
+    teacher = teacher_of(recipe) if recipe.distils else None
+    resolved(recipe, teacher)  # refuses before any face is read
+    faces = open_training_faces(recipe.data, recipe.student.input_size)
+    return FaceLesson(faces, teacher, open_store(teacher, faces.train, folder) if teacher else None)
+
+
+def teacher_of(recipe: Recipe) -> Teacher:
+    """The recipe's teacher, loaded."""
+    said = recipe.teacher
+    return load_teacher(said.spec, mean=said.mean, std=said.std, channels=said.channels)
+
+
+def resolved(recipe: Recipe, teacher: Teacher | None) -> Recipe:
+    """The recipe with an embedding size, which must be the teacher's wherever embeddings are compared.
+
+    Raises:
+        UsageError: It is not.
+    """
+    size = recipe.student.embedding_size or (teacher.embedding_size if teacher else 512)
+    if teacher is not None and size != teacher.embedding_size:
+        for name, term in recipe.losses.items():
+            loss = None if name == HARD else build_loss(name, **term.options)
+            if loss is not None and "embedding" in loss.needs and loss.equal_sizes:
+                raise UsageError(
+                    f"recipe: losses.{name} compares embeddings, but student.embedding_size is {size} and "
+                    f"the teacher's {teacher.embedding_size}; leave student.embedding_size out"
+                )
+    return replace(recipe, student=replace(recipe.student, embedding_size=size))
+
+
+def export_net(recipe: Recipe, faces: TrainingFaces, out: Path, source: str, others: FaceSet | None) -> float:
+    """Writes the model file of a run's best net.
+
+    Args:
+        recipe: The run's.
+        faces: What it was trained on.
+        out: The model file.
+        source: The set that `others` are from, in words.
+        others: Whom to calibrate on, none of them trained on; None calibrates nothing.
+
+    Returns:
+        The largest difference to torch's embeddings, see `export_model`.
+    """
+    backbone = load_backbone(recipe.folder / BEST)
+    calibrated: dict[str, Any] = {}
+    calibration = "not calibrated: the recipe keeps no people for validation"
+    if others is not None:
+        calibrated = as_metadata(calibrate(partial(embed_crops, backbone), others))
+        calibration = f"on {len(others)} pictures of {others.classes} people of {source} that were not trained on"
+    metadata = ModelMetadata(
+        name=recipe.name,
+        crop_size=recipe.student.input_size,
+        embedding_size=backbone.embedding_size,
+        **calibrated,
+        calibration=calibration,
+        data_digest=faces.train.digest,
+        recipe_digest=recipe.digest,
+        licence=recipe.licence,
+    )
+    return export_model(backbone, out, metadata, some_crops(faces.validation or faces.train))
+
+
+def some_crops(faces: FaceSet) -> NDArray[np.uint8]:
+    """Enough faces of a set to hold an exported net against the trained one: uint8 [B, H, W, 3]."""
+    return np.stack([faces[i].image for i in range(min(_PARITY_FACES, len(faces)))])
+
+
+def final_sweep(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
+    """The sweep of a net over the recipe's test set."""
+    if recipe.test == HELD_OUT:
+        assert faces.held_out is not None, "the recipe was checked"
+        return dict(sweep(embed, faces.held_out, failed=faces.failed))
+    (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
+    return dict(result)

@@ -1,0 +1,186 @@
+"""The standard a net must meet: `synth@16.eer <= 0.05, size_mb <= 1, latency_ms <= 2`."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from facedistill.errors import UsageError
+from facedistill.model_file import NATIVE
+
+Operator = Literal["<=", ">="]
+
+COSTS = ("size_mb", "latency_ms", "params", "macs")
+VALIDATION = "validation"
+
+_LOWER_IS_BETTER = {*COSTS, "eer"}
+_RATES = ("eer", "auc", "accuracy", "rank1")
+_LEAST_ROWS, _MOST_ROWS = 4, 112
+_CLAUSE = re.compile(r"(?P<target>[^<>=!]+?)\s*(?P<operator><=|>=|==|!=|=|<|>)\s*(?P<bound>\S+)")
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?")
+_RESOLUTION = re.compile(rf"{NATIVE}|[1-9]\d{{0,2}}")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One part of a standard.
+
+    Attributes:
+        target: As it was written: `synth@16.eer`, `size_mb`.
+        operator: `<=` where less is better, `>=` where more is.
+        value: The worst value that is good enough; a rate is a fraction from 0 to 1.
+        people: The set before the `@`; None for a cost.
+        resolution: `native` or a number of rows, such as `16`; None for a cost.
+        metric: `eer`, `auc`, `accuracy`, `rank1`, `tar@FAR`, or the name of the cost.
+    """
+
+    target: str
+    operator: Operator
+    value: float
+    people: str | None
+    resolution: str | None
+    metric: str
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether it bounds what a net costs, which is known before any training."""
+        return self.people is None
+
+    @property
+    def far(self) -> float | None:
+        """The false accept rate of `tar@FAR`; None for every other metric."""
+        name, _, rate = self.metric.partition("@")
+        return float(rate) if name == "tar" else None
+
+    def missed_by(self, value: float) -> float:
+        """How far `value` is on the wrong side, in its own unit; 0 where the bound is met."""
+        return max(0.0, value - self.value if self.operator == "<=" else self.value - value)
+
+    def badness(self, value: float) -> float:
+        """`value` turned so that less is better: itself, or what is missing to 1."""
+        return value if self.operator == "<=" else 1 - value
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.operator} {self.value:g}"
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Bounds of which every one must be met.
+
+    Attributes:
+        bounds: In the order they were written.
+    """
+
+    bounds: tuple[Bound, ...]
+
+    @property
+    def costs(self) -> tuple[Bound, ...]:
+        """What an untrained net can already miss."""
+        return tuple(bound for bound in self.bounds if bound.is_cost)
+
+    @property
+    def figures(self) -> tuple[Bound, ...]:
+        """What only training decides; at least one."""
+        return tuple(bound for bound in self.bounds if not bound.is_cost)
+
+    def met(self, values: Mapping[str, float]) -> bool:
+        """Whether every bound is met by `values`, target -> value."""
+        return all(not bound.missed_by(values[bound.target]) for bound in self.bounds)
+
+    def shortfall(self, figures: Mapping[str, float]) -> float:
+        """Mean distance of the figures from their bounds, costs left out: 0 exactly where all of them are met."""
+        return sum(bound.missed_by(figures[bound.target]) for bound in self.figures) / len(self.figures)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.bounds))
+
+
+def parse_standard(text: str) -> Standard:
+    """Reads `SET@RESOLUTION.METRIC OP NUMBER`, `size_mb OP NUMBER` and the like, parted by commas.
+
+    SET is the set that validation people are taken from, or the word `validation`; RESOLUTION is `native` or a number
+    of rows; METRIC is eer, auc, accuracy, rank1 or tar@FAR; OP is `<=` or `>=`. Costs are size_mb, latency_ms (one
+    picture on one core), params and macs.
+
+    Raises:
+        UsageError: The text is no standard; the message quotes the part that is wrong.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not any(parts):
+        raise UsageError("the standard is empty; give one, such as --until 'synth@16.eer <= 0.05, size_mb <= 1'")
+    bounds = [_parse_bound(part) for part in parts]
+    targets = [(bound.people, bound.resolution, bound.metric) for bound in bounds]
+    for number, bound in enumerate(bounds):
+        if targets[number] in targets[:number]:
+            raise UsageError(f"the standard bounds {bound.target} twice; keep one of the two")
+    if all(bound.is_cost for bound in bounds):
+        raise UsageError("the standard bounds no recognition figure; add one, such as 'synth@16.eer <= 0.05'")
+    return Standard(tuple(bounds))
+
+
+def check_people(standard: Standard, names: Sequence[str]) -> None:
+    """Refuses a standard that is measured on anybody but the validation people.
+
+    Args:
+        standard: The standard.
+        names: What the validation set may be called besides `validation`.
+
+    Raises:
+        UsageError: Another set is named.
+    """
+    known = [VALIDATION, *names]
+    for bound in standard.figures:
+        if bound.people not in known:
+            raise UsageError(
+                f"the standard's part {str(bound)!r} names the set {bound.people!r}, but a search is judged on the "
+                f"recipe's validation people alone: write {' or '.join(f'{name}@' for name in known)}"
+            )
+
+
+def _parse_bound(part: str) -> Bound:
+    found = _CLAUSE.fullmatch(part)
+    if not found:
+        raise UsageError(f"the standard's part {part!r} cannot be read; write 'synth@16.eer <= 0.05' or 'size_mb <= 1'")
+    target = found["target"]
+    people, resolution, metric = _parse_target(part, target)
+    value = _parse_number(part, found["bound"])
+    better: Operator = "<=" if metric in _LOWER_IS_BETTER else ">="
+    if found["operator"] != better:
+        raise UsageError(f"the standard's part {part!r}: {metric} can only be bounded by {better}")
+    if people is not None and value > 1:
+        raise UsageError(f"the standard's part {part!r}: rates are fractions from 0 to 1, so write {value / 100:g}")
+    return Bound(target, better, value, people, resolution, metric)
+
+
+def _parse_target(part: str, target: str) -> tuple[str | None, str | None, str]:
+    if target in COSTS:
+        return None, None, target
+    people, at, rest = target.partition("@")
+    resolution, dot, metric = rest.partition(".")
+    if not (people and at and dot):
+        raise UsageError(
+            f"the standard's part {part!r}: {target!r} is neither SET@RESOLUTION.METRIC nor one of {', '.join(COSTS)}"
+        )
+    if not _RESOLUTION.fullmatch(resolution) or (
+        resolution != NATIVE and not _LEAST_ROWS <= int(resolution) <= _MOST_ROWS
+    ):
+        raise UsageError(
+            f"the standard's part {part!r}: the resolution {resolution!r} is neither {NATIVE!r} nor "
+            f"{_LEAST_ROWS}..{_MOST_ROWS} rows"
+        )
+    if metric not in _RATES:
+        name, _, far = metric.partition("@")
+        if name != "tar" or not _NUMBER.fullmatch(far) or not 0 < float(far) < 1:
+            raise UsageError(
+                f"the standard's part {part!r}: no metric is called {metric!r}; known: {', '.join(_RATES)}, tar@1e-3"
+            )
+        metric = f"tar@{float(far):g}"
+    return people, resolution, metric
+
+
+def _parse_number(part: str, text: str) -> float:
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise UsageError(f"the standard's part {part!r}: {text!r} is no number of 0 or more")
+    return float(text)

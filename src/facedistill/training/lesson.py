@@ -1,0 +1,55 @@
+"""What there is to learn: the one place in which faces and ordinary pictures differ for the training."""
+
+from typing import Protocol
+
+from facedistill.datasets import FaceSet
+from facedistill.recipe import Recipe
+from facedistill.training.data import ShownFaces
+from facedistill.training.knowledge import TeachersWord
+from facedistill.training.loop import FitResult, Judge, Validate, fit, mean_figure
+from facedistill.training.run_folder import open_run_folder
+from facedistill.training.setup import build_variances
+from facedistill.training.task import Task
+
+
+class Lesson(Protocol):
+    """Pictures to learn from, the teacher's word on them, and the figures by which a net is judged; opened once."""
+
+    @property
+    def pictures(self) -> FaceSet:
+        """What is trained on."""
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """The recipe with an embedding size.
+
+        Raises:
+            UsageError: A loss cannot compare this student with this teacher.
+        """
+
+    def word(self, recipe: Recipe, task: Task) -> TeachersWord:
+        """What the teacher said; asked for only where the recipe distils."""
+
+    def validator(self, task: Task) -> Validate | None:
+        """Named figures, lower is better; None when nothing is kept for validation."""
+
+
+def teach(
+    lesson: Lesson, recipe: Recipe, task: Task, validate: Validate | None = None, judge: Judge = mean_figure
+) -> FitResult:
+    """Trains `task` by a lesson in the recipe's run folder; goes on where a former session stopped.
+
+    Args:
+        lesson: What there is to learn.
+        recipe: Resolved by the lesson.
+        task: Built from the recipe by `build_task`.
+        validate: In the place of the lesson's own validator.
+        judge: See `fit`.
+
+    Raises:
+        UsageError: The folder holds another recipe's run.
+        FacedistillError: See `fit`.
+    """
+    folder = open_run_folder(recipe)
+    word = lesson.word(recipe, task) if recipe.distils else None
+    shown = ShownFaces(lesson.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    return fit(task, shown, word, recipe, folder, validate or lesson.validator(task), judge)
