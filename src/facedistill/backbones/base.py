@@ -72,12 +72,21 @@ class Backbone(nn.Module):
 
     def forward(self, crops: Tensor) -> Outputs:
         """Float crops [B, 3, H, W] -> embedding [B, D] and the stages' maps."""
-        maps = crops
+        features = self.maps(crops)
+        return Outputs(embedding=self.embed(features[-1]), features=features)
+
+    def maps(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Float crops [B, 3, H, W] -> each stage's maps [B, c, h, w], from shallow to deep."""
         features = []
         for stage in self.stages:
-            maps = stage(maps)
-            features.append(maps)
-        return Outputs(embedding=self.neck(maps), features=tuple(features))
+            crops = stage(crops)
+            features.append(crops)
+        return tuple(features)
+
+    def embed(self, last: Tensor) -> Tensor:
+        """The last stage's maps -> embedding [B, D]."""
+        embedding: Tensor = self.neck(last)
+        return embedding
 
     if TYPE_CHECKING:
 

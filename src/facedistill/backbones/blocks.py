@@ -27,7 +27,7 @@ def activation_layer(name: str, channels: int) -> nn.Module:
     return look_up("activation", ACTIVATIONS, name)(channels)
 
 
-def scaled(channels: int, width: float) -> int:
+def scaled(channels: float, width: float) -> int:
     """`channels * width` as the nearest multiple of 8, at least 8: what vector units like."""
     return max(8, 8 * round(channels * width / 8))
 
@@ -73,6 +73,29 @@ class SqueezeExcitation(nn.Module):
         """[B, C, h, w] -> the same shape."""
         scaled_maps: Tensor = maps * self.gate(maps)
         return scaled_maps
+
+
+class Bottleneck(nn.Module):
+    """1x1 expansion, 3x3 depthwise, linear 1x1 projection, SE; the input is added where the shape allows.
+
+    The inverted bottleneck of Sandler et al. 2018. An expansion of 1 is left out.
+    """
+
+    def __init__(self, inside: int, outside: int, expansion: int, *, stride: int, se: bool, activation: str) -> None:
+        super().__init__()
+        hidden = inside * expansion
+        self.adds_input = stride == 1 and inside == outside
+        self.branch = nn.Sequential(
+            *([ConvBnAct(inside, hidden, 1, activation=activation)] if expansion > 1 else []),
+            ConvBnAct(hidden, hidden, 3, stride=stride, groups=hidden, activation=activation),
+            ConvBnAct(hidden, outside, 1, activation=None),
+            SqueezeExcitation(outside) if se else nn.Identity(),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, inside, h, w] -> [B, outside, h / stride, w / stride]."""
+        result: Tensor = self.branch(maps)
+        return maps + result if self.adds_input else result
 
 
 def initialise(net: nn.Module) -> None:

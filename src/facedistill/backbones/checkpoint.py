@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from facedistill.backbones.arcface import adopt_preprocessing, arcface_spec, is_arcface
 from facedistill.backbones.base import Backbone
 from facedistill.backbones.build import build_backbone
 from facedistill.errors import FacedistillError, UsageError
@@ -70,12 +71,18 @@ def save_backbone(path: Path, backbone: Backbone, head: SavedHead | None = None)
 
 
 def load_backbone(path: Path) -> Backbone:
-    """The backbone of a checkpoint, on the CPU, in evaluation mode.
+    """The backbone of a checkpoint of ours, or of arcface_torch's `backbone.pth`; on the CPU, in evaluation mode.
 
     Raises:
         FacedistillError: The file is missing, damaged, no checkpoint, or its weights do not fit its spec.
     """
-    content = read_checkpoint(path)
+    content = _open(path)
+    if is_arcface(content):
+        foreign = arcface_spec(path, content)
+        net = rebuild(path, "backbone", lambda: build_backbone(**foreign), content)
+        adopt_preprocessing(net)
+        return net
+    _check_fields(path, content)
     spec = content["backbone"]
     return rebuild(path, "backbone", lambda: build_backbone(**spec), content["weights"])
 
@@ -86,13 +93,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         FacedistillError: The file is missing, damaged or no checkpoint.
     """
-    path = Path(path)
+    content: dict[str, Any] = _open(path)
+    _check_fields(path, content)
+    return content
+
+
+def _open(path: Path) -> Any:
+    """Whatever torch wrote to the file, plain types only."""
     try:
         # Torch writes uncompressed zip archives. Anything else is refused before torch sees it:
         # its older formats and compressed entries could ask for memory that the file does not hold.
         with zipfile.ZipFile(path) as archive:
             stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-        content = torch.load(path, map_location="cpu", weights_only=True) if stored else None
+        return torch.load(path, map_location="cpu", weights_only=True) if stored else None
     except OSError as error:
         raise FacedistillError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
     except Exception as error:  # foreign bytes make the unpickler raise nearly anything
@@ -100,17 +113,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise FacedistillError(
             f"{path} is no checkpoint, or is damaged ({type(error).__name__}: {reason}); train or copy it again"
         ) from error
+
+
+def _check_fields(path: Path, content: Any) -> None:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         raise FacedistillError(
             f"{path} is no checkpoint of the format {FORMAT} (found: {str(found)[:40]}); "
-            "give a file that `facedistill train` or `facedistill distill` wrote"
+            "give a file that `facedistill train` or `facedistill distill` wrote, or arcface_torch's backbone.pth"
         )
     fields = {"backbone": dict, "weights": dict, "head": dict | None}
     for field, kind in fields.items():
         if field not in content or not isinstance(content[field], kind):
             raise FacedistillError(f"{path}: its entry {field!r} is missing or damaged; train or copy it again")
-    return content
 
 
 def rebuild(path: Path, part: str, build: Callable[[], M], weights: Mapping[str, Any]) -> M:

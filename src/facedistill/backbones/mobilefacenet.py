@@ -1,9 +1,10 @@
 """MobileFaceNet (Chen et al. 2018, table 1): inverted bottlenecks and a global depthwise convolution."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from facedistill.backbones.base import Backbone, BackboneSpec
-from facedistill.backbones.blocks import ConvBnAct, SqueezeExcitation, scaled
+from facedistill.backbones.blocks import Bottleneck, ConvBnAct, scaled
+from facedistill.backbones.neck import depthwise_neck
 
 # Per stage: (expansion, channels, repeats, stride of the first) of its bottlenecks.
 _STAGES = (
@@ -13,26 +14,6 @@ _STAGES = (
 )
 _STEM = 64
 _LAST = 512
-
-
-class Bottleneck(nn.Module):
-    """1x1 expansion, 3x3 depthwise, linear 1x1 projection, SE; the input is added where the shape allows."""
-
-    def __init__(self, inside: int, outside: int, expansion: int, *, stride: int, se: bool, activation: str) -> None:
-        super().__init__()
-        hidden = inside * expansion
-        self.adds_input = stride == 1 and inside == outside
-        self.branch = nn.Sequential(
-            ConvBnAct(inside, hidden, 1, activation=activation),
-            ConvBnAct(hidden, hidden, 3, stride=stride, groups=hidden, activation=activation),
-            ConvBnAct(hidden, outside, 1, activation=None),
-            SqueezeExcitation(outside) if se else nn.Identity(),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """[B, inside, h, w] -> [B, outside, h / stride, w / stride]."""
-        result: Tensor = self.branch(maps)
-        return maps + result if self.adds_input else result
 
 
 def mobilefacenet(spec: BackboneSpec) -> Backbone:
@@ -54,14 +35,4 @@ def mobilefacenet(spec: BackboneSpec) -> Backbone:
                 )
                 inside = outside
         stages.append(nn.Sequential(*blocks))
-    last = scaled(_LAST, spec.width)
-    neck = nn.Sequential(
-        ConvBnAct(inside, last, 1, activation=spec.activation),
-        # One filter per channel over the whole map: learned where to look, unlike an average.
-        nn.Conv2d(last, last, spec.final_size(halvings=len(stages)), groups=last, bias=False),
-        nn.BatchNorm2d(last),
-        nn.Flatten(),
-        nn.Linear(last, spec.embedding_size, bias=False),
-        nn.BatchNorm1d(spec.embedding_size),
-    )
-    return Backbone(spec, stages, neck)
+    return Backbone(spec, stages, depthwise_neck(spec, inside, _LAST, halvings=len(stages)))

@@ -1,6 +1,6 @@
 """Residual nets of the SphereFace shape (Liu et al. 2017): 20, 36 or 64 layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
@@ -32,26 +32,40 @@ class ResidualUnit(nn.Module):
         return result
 
 
+def residual_stages(spec: BackboneSpec, table: Iterable[tuple[int, int]]) -> tuple[list[nn.Sequential], int]:
+    """Stages that are each opened by a 3x3 convolution of stride 2.
+
+    Args:
+        spec: Of the net.
+        table: Per stage its channels, before the width, and its residual units.
+
+    Returns:
+        The stages, and the channels of the last.
+    """
+    stages = []
+    inside = 3
+    for channels, units in table:
+        outside = scaled(channels, spec.width)
+        opening = ConvBnAct(inside, outside, stride=2, activation=spec.activation)
+        body = [ResidualUnit(outside, se=spec.se, activation=spec.activation) for _ in range(units)]
+        stages.append(nn.Sequential(opening, *body))
+        inside = outside
+    return stages, inside
+
+
 def sphereface(units: tuple[int, int, int, int]) -> Callable[[BackboneSpec], Backbone]:
     """A builder of the net with so many residual units per stage.
 
-    Each stage is opened by a 3x3 convolution of stride 2; the channels are 64-128-256-512 times the width.
-    The last map, flattened, goes through one linear layer and a batch norm.
+    The channels are 64-128-256-512 times the width. The last map, flattened, goes through one linear layer and a
+    batch norm.
     """
 
     def build(spec: BackboneSpec) -> Backbone:
-        stages = []
-        inside = 3
-        for channels, count in zip(_CHANNELS, units, strict=True):
-            outside = scaled(channels, spec.width)
-            opening = ConvBnAct(inside, outside, stride=2, activation=spec.activation)
-            body = [ResidualUnit(outside, se=spec.se, activation=spec.activation) for _ in range(count)]
-            stages.append(nn.Sequential(opening, *body))
-            inside = outside
+        stages, channels = residual_stages(spec, zip(_CHANNELS, units, strict=True))
         height, width = spec.final_size(halvings=len(stages))
         neck = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(inside * height * width, spec.embedding_size, bias=False),
+            nn.Linear(channels * height * width, spec.embedding_size, bias=False),
             nn.BatchNorm1d(spec.embedding_size),
         )
         return Backbone(spec, stages, neck)
