@@ -13,7 +13,7 @@ def build_head(name: str, embedding_size: int, classes: int, **options: Any) -> 
         name: A name in `HEADS`.
         embedding_size: Length D of the embedding.
         classes: Number of classes C.
-        **options: The head's own: `bias` for softmax, `scale` and `margin` for the others.
+        **options: The head's own; see its class.
 
     Raises:
         UsageError: The name or an option is unknown, or a number is out of range.
