@@ -7,8 +7,8 @@ import numpy as np
 from facedistill.synth.raster import corner_weights
 from facedistill.synth.shade_eye import shade_eye
 from facedistill.synth.shade_hair import shade_hair, shade_plain
-from facedistill.synth.shade_skin import shade_skin
-from facedistill.synth.surface import Floats, Ints, kernel
+from facedistill.synth.shade_skin import BLOCK, BLOCK_ROWS, shade_skin
+from facedistill.synth.surface import Floats, Ints, inline, kernel
 
 SKIN, EYE, TEETH, TONGUE, LASH, HAIR, CLOTH, OTHER_CLOTH, HAT = range(9)
 # Columns of the vertex attributes.
@@ -54,8 +54,10 @@ def shade(
     height, width = owner.shape[0] // 2, owner.shape[1] // 2
     picture = np.zeros((height, width, 4), np.float32)
     a = np.empty(ATTRIBUTES, np.float32)
-    base = np.empty(5, np.float32)
     out = np.empty(3, np.float32)
+    block, skin = np.empty((BLOCK_ROWS, BLOCK), np.float32), np.empty((3, BLOCK), np.float32)
+    places, shares = np.empty((BLOCK, 2), np.int32), np.empty(BLOCK, np.float32)
+    waiting = 0
     for row in range(height):
         for column in range(width):
             # Where all four samples show one material, its two diagonal ones are enough, and one is where they lie side
@@ -78,19 +80,21 @@ def shade(
                 t = owner[y, x]
                 if t < 0:
                     continue
-                i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                wa, wb = corner_weights(screen, i, j, k, x + 0.5, y + 0.5)
-                wc = 1.0 - wa - wb
-                for n in range(ATTRIBUTES):
-                    a[n] = wa * attributes[i, n] + wb * attributes[j, n] + wc * attributes[k, n]
-                length = math.sqrt(a[3] * a[3] + a[4] * a[4] + a[5] * a[5]) + 1e-9
-                a[3] /= length
-                a[4] /= length
-                a[5] /= length
                 kind = kinds[t]
+                picture[row, column, 3] += share
                 if kind == SKIN:
-                    shade_skin(a, eye, ambient, light, key, plane, shadow, sheet, cover, look, tints, base, out)
-                elif kind == EYE:
+                    places[waiting, 0], places[waiting, 1], shares[waiting] = y, x, share
+                    waiting += 1
+                    if waiting == BLOCK:
+                        _gather(places, waiting, owner, screen, triangles, attributes, block)
+                        shade_skin(
+                            block, waiting, eye, ambient, light, key, plane, shadow, sheet, cover, look, tints, skin
+                        )
+                        _spread(skin, waiting, places, shares, picture)
+                        waiting = 0
+                    continue
+                _interpolate(t, x + 0.5, y + 0.5, screen, triangles, attributes, a)
+                if kind == EYE:
                     shade_eye(a, eye, ambient, light, key, plane, shadow, eyes, out)
                 elif kind == HAIR:
                     shade_hair(a, eye, ambient, light, key, plane, shadow, strands, hair, out)
@@ -99,5 +103,39 @@ def shade(
                 picture[row, column, 0] += share * out[0]
                 picture[row, column, 1] += share * out[1]
                 picture[row, column, 2] += share * out[2]
-                picture[row, column, 3] += share
+    _gather(places, waiting, owner, screen, triangles, attributes, block)
+    shade_skin(block, waiting, eye, ambient, light, key, plane, shadow, sheet, cover, look, tints, skin)
+    _spread(skin, waiting, places, shares, picture)
     return picture
+
+
+@inline
+def _interpolate(t: int, x: float, y: float, screen: Floats, triangles: Ints, attributes: Floats, a: Floats) -> None:
+    """Writes the attributes of triangle `t` at a point of the screen to `a`, with a unit normal."""
+    i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+    wa, wb = corner_weights(screen, i, j, k, x, y)
+    wc = 1.0 - wa - wb
+    for n in range(ATTRIBUTES):
+        a[n] = wa * attributes[i, n] + wb * attributes[j, n] + wc * attributes[k, n]
+    length = math.sqrt(a[3] * a[3] + a[4] * a[4] + a[5] * a[5]) + 1e-9
+    a[3] /= length
+    a[4] /= length
+    a[5] /= length
+
+
+@inline
+def _gather(
+    places: Ints, count: int, owner: Ints, screen: Floats, triangles: Ints, attributes: Floats, block: Floats
+) -> None:
+    """Interpolates the attributes at rows and columns [BLOCK, 2] of the buffers, a column of `block` each."""
+    for i in range(count):
+        y, x = places[i, 0], places[i, 1]
+        _interpolate(owner[y, x], x + 0.5, y + 0.5, screen, triangles, attributes, block[:, i])
+
+
+@inline
+def _spread(colours: Floats, count: int, places: Ints, shares: Floats, picture: Floats) -> None:
+    """Adds samples [3, BLOCK] to the pixels that they are shares of."""
+    for i in range(count):
+        for ch in range(3):
+            picture[places[i, 0] // 2, places[i, 1] // 2, ch] += shares[i] * colours[ch, i]

@@ -1,95 +1,166 @@
-"""Skin that light enters: it wraps round, wanders, and comes out redder. Compiled by numba."""
+"""Skin that light enters: it wraps round, wanders, and comes out redder. Compiled by numba.
+
+Skin fills most of a picture, so it is shaded many samples at a time: what has to be looked up is gathered first, and
+then all arithmetic runs without a branch, several samples at one instruction.
+"""
 
 import math
 
-from facedistill.synth.surface import Floats, clamp, kernel, lit_share
+from facedistill.synth.surface import Floats, clamp, inline, kernel, lit_share
 
 # Layers of the cover sheet, laid over the skin's own colour.
 BEARD, ROOTS, LIPS, LIDS, CHEEKS = range(5)
 COVERS = 5
 
+BLOCK = 256  # samples a time: so many columns stay in the processor's first cache
+# Rows of a block below the vertex attributes of `shade.shade`: slope of the relief, colour, and so on.
+_ACROSS, _DOWN, _RED, _GREEN, _BLUE, _GLOSS, _HAIRY, _LIT = range(13, 21)
+BLOCK_ROWS = 21
+
 
 @kernel
 def shade_skin(
-    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
-    sheet: Floats, cover: Floats, look: Floats, tints: Floats, base: Floats, out: Floats,
+    block: Floats, count: int, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
+    sheet: Floats, cover: Floats, look: Floats, tints: Floats, out: Floats,
 ) -> None:  # fmt: skip
-    """Skin at one sample: writes linear RGB to `out`; `base` is scratch, the rest as in `shade.shade`."""
-    rows, columns = sheet.shape[0], sheet.shape[1]
-    row, column = clamp(a[9], 0.0, rows - 2.001), clamp(a[10], 0.0, columns - 2.001)
-    r, c = int(row), int(column)
-    fr, fc = row - r, column - c
-    w00, w01, w10, w11 = (1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc
-    for k in range(5):
-        base[k] = (
-            w00 * sheet[r, c, k] + w01 * sheet[r, c + 1, k] + w10 * sheet[r + 1, c, k] + w11 * sheet[r + 1, c + 1, k]
-        )
-    slope_x = (sheet[r, c + 1, 3] - sheet[r, c, 3]) * (1 - fr) + (sheet[r + 1, c + 1, 3] - sheet[r + 1, c, 3]) * fr
-    slope_y = (sheet[r, c, 3] - sheet[r + 1, c, 3]) * (1 - fc) + (sheet[r, c + 1, 3] - sheet[r + 1, c + 1, 3]) * fc
-    inner = a[12]
-    gloss = base[4] * look[0]
-    hairy = 0.0
-    for k in range(COVERS):
-        if tints[k, 3] <= 0.0:
-            continue
-        m = w00 * cover[r, c, k] + w01 * cover[r, c + 1, k] + w10 * cover[r + 1, c, k] + w11 * cover[r + 1, c + 1, k]
-        m = clamp(m * tints[k, 3], 0.0, 1.0)
-        if m > 0.0:
-            if k <= ROOTS:
-                hairy = max(hairy, m)
-            elif k == LIPS:
-                gloss += m * look[1]
-            for ch in range(3):
-                base[ch] += m * (tints[k, ch] - base[ch])
-    nx, ny, nz = a[3], a[4], a[5]
-    # Relief: the sheet's row runs down, its column to the subject's left.
-    length = math.sqrt(nx * nx + nz * nz) + 1e-6
-    tx, tz = nz / length, -nx / length
-    bx, by, bz = ny * tz, nz * tx - nx * tz, -ny * tx
-    nx -= slope_x * tx + slope_y * bx
-    ny -= slope_y * by
-    nz -= slope_x * tz + slope_y * bz
-    length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
-    nx, ny, nz = nx / length, ny / length, nz / length
-    sharp = nx * light[0] + ny * light[1] + nz * light[2]
-    soft = (a[6] * light[0] + a[7] * light[1] + a[8] * light[2]) / (
-        math.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8]) + 1e-9
-    )
-    lit = 0.0
-    if max(sharp, soft) > -0.30:  # else no light gets round, see `wrap`
-        lit = lit_share(a[0] + 0.03 * a[3], a[1] + 0.03 * a[4], a[2] + 0.03 * a[5], plane, shadow, 0.025)
-    vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
-    length = math.sqrt(vx * vx + vy * vy + vz * vz)
-    vx, vy, vz = vx / length, vy / length, vz / length
-    facing = clamp(nx * vx + ny * vy + nz * vz, 0.0, 1.0)
-    occlusion = clamp(a[11] * (1.0 - 0.85 * inner), 0.0, 1.0)
-    # Specular: two Blinn-Phong lobes under Schlick's Fresnel term, F0 of skin = 0.028.
-    hx, hy, hz = light[0] + vx, light[1] + vy, light[2] + vz
-    length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
-    half = clamp((nx * hx + ny * hy + nz * hz) / length, 0.0, 1.0)
-    vh = clamp((vx * hx + vy * hy + vz * hz) / length, 0.0, 1.0)
-    fresnel = 0.028 + 0.972 * (1.0 - vh) ** 5
-    shine = fresnel * gloss * (1.0 - hairy) * (1.6 * half**14 + 2.6 * half**52) * clamp(sharp, 0.0, 1.0) * lit
-    rim = (0.02 + 0.25 * (1.0 - facing) ** 5) * occlusion * (1.0 - hairy) * min(gloss, 1.0)
-    for ch in range(3):
+    """Skin at the samples in the first `count` columns of `block`: writes linear RGB to `out` [3, BLOCK].
+
+    The first rows of `block` [BLOCK_ROWS, BLOCK] are the samples' attributes, the others are scratch; the rest is as in
+    `shade.shade`.
+    """
+    # One kind of look-up a loop: short loops wait for many places of the memory at once.
+    _paint(block, count, sheet, look[0])
+    _cover(block, count, cover, look[1], tints)
+    for i in range(count):
+        x, y, z = block[0, i] + 0.03 * block[3, i], block[1, i] + 0.03 * block[4, i], block[2, i] + 0.03 * block[5, i]
+        block[_LIT, i] = lit_share(x, y, z, plane, shadow, 0.025)
+    _light(block, count, eye, ambient, light, key, out)
+
+
+@inline
+def _paint(block: Floats, count: int, sheet: Floats, shine: float) -> None:
+    """Colour, relief and gloss of the skin itself."""
+    for i in range(count):
+        row = clamp(block[9, i], 0.0, sheet.shape[0] - 2.001)
+        column = clamp(block[10, i], 0.0, sheet.shape[1] - 2.001)
+        r, c = int(row), int(column)
+        fr, fc = row - r, column - c
+        w00, w01, w10, w11 = (1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc
+        for k in range(3):
+            block[_RED + k, i] = (
+                w00 * sheet[r, c, k]
+                + w01 * sheet[r, c + 1, k]
+                + w10 * sheet[r + 1, c, k]
+                + w11 * sheet[r + 1, c + 1, k]
+            )
+        h00, h01, h10, h11 = sheet[r, c, 3], sheet[r, c + 1, 3], sheet[r + 1, c, 3], sheet[r + 1, c + 1, 3]
+        block[_ACROSS, i] = (h01 - h00) * (1 - fr) + (h11 - h10) * fr
+        block[_DOWN, i] = (h00 - h10) * (1 - fc) + (h01 - h11) * fc
+        g00, g01, g10, g11 = sheet[r, c, 4], sheet[r, c + 1, 4], sheet[r + 1, c, 4], sheet[r + 1, c + 1, 4]
+        block[_GLOSS, i] = shine * (w00 * g00 + w01 * g01 + w10 * g10 + w11 * g11)
+
+
+@inline
+def _cover(block: Floats, count: int, cover: Floats, shine: float, tints: Floats) -> None:
+    """What lies on the skin, and how hairy that makes it."""
+    for i in range(count):
+        row = clamp(block[9, i], 0.0, cover.shape[0] - 2.001)
+        column = clamp(block[10, i], 0.0, cover.shape[1] - 2.001)
+        r, c = int(row), int(column)
+        fr, fc = row - r, column - c
+        hairy = 0.0
+        for k in range(COVERS):
+            if tints[k, 3] <= 0.0:
+                continue
+            upper = cover[r, c, k] + fc * (cover[r, c + 1, k] - cover[r, c, k])
+            lower = cover[r + 1, c, k] + fc * (cover[r + 1, c + 1, k] - cover[r + 1, c, k])
+            m = clamp((upper + fr * (lower - upper)) * tints[k, 3], 0.0, 1.0)
+            if m > 0.0:
+                if k <= ROOTS:
+                    hairy = max(hairy, m)
+                elif k == LIPS:
+                    block[_GLOSS, i] += m * shine
+                for ch in range(3):
+                    block[_RED + ch, i] += m * (tints[k, ch] - block[_RED + ch, i])
+        block[_HAIRY, i] = hairy
+
+
+@inline
+def _light(block: Floats, count: int, eye: Floats, ambient: Floats, light: Floats, key: Floats, out: Floats) -> None:
+    ex, ey, ez = eye[0], eye[1], eye[2]
+    lx, ly, lz = light[0], light[1], light[2]
+    key_r, key_g, key_b = key[0], key[1], key[2]
+    r0, rx, ry, rz = ambient[0, 0], ambient[1, 0], ambient[2, 0], ambient[3, 0]
+    g0, gx, gy, gz = ambient[0, 1], ambient[1, 1], ambient[2, 1], ambient[3, 1]
+    b0, bx, by, bz = ambient[0, 2], ambient[1, 2], ambient[2, 2], ambient[3, 2]
+    for i in range(count):
+        nx, ny, nz = block[3, i], block[4, i], block[5, i]
+        across, down = block[_ACROSS, i], block[_DOWN, i]
+        # Relief: the sheet's row runs down, its column to the subject's left.
+        length = 1.0 / (math.sqrt(nx * nx + nz * nz) + 1e-6)
+        tx, tz = nz * length, -nx * length
+        ux, uy, uz = ny * tz, nz * tx - nx * tz, -ny * tx
+        nx -= across * tx + down * ux
+        ny -= down * uy
+        nz -= across * tz + down * uz
+        length = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
+        nx, ny, nz = nx * length, ny * length, nz * length
+        sx, sy, sz = block[6, i], block[7, i], block[8, i]
+        sharp = nx * lx + ny * ly + nz * lz
+        soft = (sx * lx + sy * ly + sz * lz) / (math.sqrt(sx * sx + sy * sy + sz * sz) + 1e-9)
+        vx, vy, vz = ex - block[0, i], ey - block[1, i], ez - block[2, i]
+        length = 1.0 / math.sqrt(vx * vx + vy * vy + vz * vz)
+        vx, vy, vz = vx * length, vy * length, vz * length
+        # Specular: two Blinn-Phong lobes under Schlick's Fresnel term, F0 of skin = 0.028.
+        hx, hy, hz = lx + vx, ly + vy, lz + vz
+        length = 1.0 / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
+        half = min(max((nx * hx + ny * hy + nz * hz) * length, 0.0), 1.0)
+        grazing = 1.0 - min(max((vx * hx + vy * hy + vz * hz) * length, 0.0), 1.0)
+        lit, hairy, gloss = block[_LIT, i], block[_HAIRY, i], block[_GLOSS, i]
+        occlusion = min(max(block[11, i] * (1.0 - 0.85 * block[12, i]), 0.0), 1.0)
+        fresnel = 0.028 + 0.972 * grazing**5
+        shine = fresnel * gloss * (1.0 - hairy) * (1.6 * half**14 + 2.6 * half**52) * min(max(sharp, 0.0), 1.0) * lit
+        turned = 1.0 - min(max(nx * vx + ny * vy + nz * vz, 0.0), 1.0)
+        rim = (0.02 + 0.25 * turned**5) * occlusion * (1.0 - hairy) * min(gloss, 1.0)
+        bare, inner = 1.0 - 0.7 * hairy, 1.0 - 0.8 * block[12, i]
         # Light wanders under the skin, red furthest: it sees smoother normals, wraps round, and softens shadows.
-        depth = 0.62 if ch == 0 else (0.38 if ch == 1 else 0.25)
-        wrap = 0.30 if ch == 0 else (0.15 if ch == 1 else 0.08)
-        wrap *= 1.0 - 0.7 * hairy
-        cosine = sharp + depth * (soft - sharp)
-        direct = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0)
-        direct *= (1.0 - wrap + wrap * direct) * (
-            0.55 + 0.45 * occlusion
-        )  # about direct ** (1 + wrap), without the power
-        spread = 0.40 if ch == 0 else (0.15 if ch == 1 else 0.0)
-        through = 0.10 + 0.90 * lit * (1.0 + spread * (1.0 - lit))  # a tenth comes back from all around
-        px = nx + depth * (a[6] - nx)
-        py = ny + depth * (a[7] - ny)
-        pz = nz + depth * (a[8] - nz)
-        sky = max(
-            ambient[0, ch] + ambient[1, ch] * px + ambient[2, ch] * py + ambient[3, ch] * pz, 0.02 * ambient[0, ch]
-        )
-        # Light bounces out of bright hollows, not of dark ones.
-        hollow = occlusion * (1.0 + (0.75 * base[ch] - 0.35) * (1.0 - occlusion))
-        out[ch] = base[ch] * (key[ch] * direct * through + sky * hollow) * (1.0 - 0.8 * inner)
-        out[ch] += key[ch] * shine + rim * sky
+        direct = _wrapped(sharp, soft, 0.62, 0.30 * bare, occlusion) * _through(lit, 0.40)
+        sky = _sky(nx, ny, nz, sx, sy, sz, 0.62, r0, rx, ry, rz)
+        out[0, i] = _mixed(block[_RED, i], key_r * direct, sky, occlusion) * inner + key_r * shine + rim * sky
+        direct = _wrapped(sharp, soft, 0.38, 0.15 * bare, occlusion) * _through(lit, 0.15)
+        sky = _sky(nx, ny, nz, sx, sy, sz, 0.38, g0, gx, gy, gz)
+        out[1, i] = _mixed(block[_GREEN, i], key_g * direct, sky, occlusion) * inner + key_g * shine + rim * sky
+        direct = _wrapped(sharp, soft, 0.25, 0.08 * bare, occlusion) * _through(lit, 0.0)
+        sky = _sky(nx, ny, nz, sx, sy, sz, 0.25, b0, bx, by, bz)
+        out[2, i] = _mixed(block[_BLUE, i], key_b * direct, sky, occlusion) * inner + key_b * shine + rim * sky
+
+
+@inline
+def _wrapped(sharp: float, soft: float, depth: float, wrap: float, occlusion: float) -> float:
+    """Share of the key light that a slanting surface takes up."""
+    direct = min(max((sharp + depth * (soft - sharp) + wrap) / (1.0 + wrap), 0.0), 1.0)
+    # About direct ** (1 + wrap), without the power.
+    return direct * (1.0 - wrap + wrap * direct) * (0.55 + 0.45 * occlusion)
+
+
+@inline
+def _through(lit: float, spread: float) -> float:
+    """The key light where a share `lit` of it falls; a tenth comes back from all around."""
+    return 0.10 + 0.90 * lit * (1.0 + spread * (1.0 - lit))
+
+
+@inline
+def _sky(
+    nx: float, ny: float, nz: float, sx: float, sy: float, sz: float, depth: float,
+    even: float, slope_x: float, slope_y: float, slope_z: float,
+) -> float:  # fmt: skip
+    """Ambient light on a normal that lies `depth` of the way towards the smoothed one."""
+    x, y, z = nx + depth * (sx - nx), ny + depth * (sy - ny), nz + depth * (sz - nz)
+    return max(even + slope_x * x + slope_y * y + slope_z * z, 0.02 * even)
+
+
+@inline
+def _mixed(colour: float, direct: float, sky: float, occlusion: float) -> float:
+    """What comes back of both lights; light bounces out of bright hollows, not of dark ones."""
+    hollow = occlusion * (1.0 + (0.75 * colour - 0.35) * (1.0 - occlusion))
+    return colour * (direct + sky * hollow)
