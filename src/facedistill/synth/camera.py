@@ -9,6 +9,7 @@ Floats = NDArray[np.float32]
 
 # The head turns about the middle of the skull, level with the eyes (decimetres, head frame).
 PIVOT = np.array([0.0, 7.1, 0.45], np.float32)
+_CROP_MIDDLE = 0.22  # where an aligned crop has its middle, between eyes (0) and mouth (1), all poses considered
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +77,12 @@ def frame_face(
         mouth: Midpoint of the mouth, head frame.
         size: Rows and columns of the picture, pixels.
         fraction: Eye-to-mouth distance over the picture's height.
-        shift: How far right and down of the middle the face stands, fractions of the picture.
+        shift: How far right and down the face stands of where it fits best, fractions of the picture.
     """
     middle = (eyes + mouth) / 2
     frontal_depth = distance - (middle[2] - PIVOT[2])
     focal = float(fraction * size / np.linalg.norm(eyes - mouth) * frontal_depth)
     plain = Camera(rotation, distance, focal, (0.0, 0.0))
-    # Between the face's middle and the skull's: in profile the face alone would leave half of the picture empty.
-    x, y, _ = plain.project(0.72 * middle + 0.28 * PIVOT)
+    # The middle of an aligned crop, so that the photo hardly ever ends within one.
+    x, y, _ = plain.project(eyes + _CROP_MIDDLE * (mouth - eyes))
     return Camera(rotation, distance, focal, (size * (0.5 + shift[0]) - float(x), size * (0.5 + shift[1]) - float(y)))

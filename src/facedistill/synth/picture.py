@@ -13,7 +13,7 @@ from facedistill.synth.person import Person
 from facedistill.synth.sensor import apply_sensor
 from facedistill.synth.studio import Photo, Studio
 
-PHOTO_SIZE = 136  # rows and columns of a photo: a face is as large in it as in an aligned 112x96 crop, on average
+PHOTO_SIZE = 128  # rows and columns of a photo: a face is about as large in it as in an aligned 112x96 crop
 _SMALLEST_FACE = 70  # pixels; nearly every face is larger, so the detector need not look for less
 _NOISE_STREAM = 0x5E50
 _EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance between the eyes
