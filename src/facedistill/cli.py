@@ -130,6 +130,33 @@ def evaluate(
         _console().print(table)
 
 
+def info(
+    net: str,
+    width: float | None = None,
+    se: bool = False,
+    input: str | None = None,  # noqa: A002 - the option's name
+    json: str | None = None,
+) -> None:
+    """Tells what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
+
+    Args:
+        net: A backbone's name, a checkpoint or an ONNX file.
+        width: For a name: factor on all channel counts, 1 by default.
+        se: For a name: with squeeze-and-excitation.
+        input: For a name: crop, height x width, 112x96 by default.
+        json: Also write the figures here.
+    """
+    from dataclasses import asdict
+
+    from facedistill.export.info import info_lines, net_info
+
+    figures = net_info(net, width, se, None if input is None else _crop_size(input))
+    for line in info_lines(figures):
+        print(line)
+    if json:
+        _write_json(json, asdict(figures))
+
+
 def export(run: str, out: str, calibrate_on: str | None = None) -> None:
     """Writes a run's best net as one ONNX file with preprocessing inside, proven equal to the trained net.
 
@@ -196,6 +223,7 @@ _RECIPE_COMMANDS: dict[str, Callable[[Recipe], None]] = {"train": train, "distil
 _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "export": export,
+    "info": info,
     "report": report,
     "verify": verify,
     "prepare": prepare,

@@ -49,6 +49,9 @@ def file_cost(path: Path) -> Cost:
         for value in (*inferred.value_info, *inferred.output)
     }
     weights = {w.name: tuple(w.dims) for w in inferred.initializer if w.name not in inputs}
+    for node in inferred.node:  # quantised weights reach their layer through this
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights:
+            weights[node.output[0]] = weights[node.input[0]]
     macs = 0
     for node in inferred.node:
         kernel = next((weights[name] for name in node.input[1:2] if name in weights), None)
@@ -60,8 +63,17 @@ def file_cost(path: Path) -> Cost:
             if not places:
                 raise FacedistillError(f"{path}: the size of {node.output[0]} cannot be inferred; export it again")
         macs += math.prod(kernel) * places
-    parameters = sum(math.prod(w.dims) for w in inferred.initializer if numpy_helper.to_array(w).dtype.kind == "f")
-    return Cost(path.stat().st_size / 1e6, parameters, macs)
+    matrices, vectors = weight_counts(inferred)
+    return Cost(path.stat().st_size / 1e6, matrices + vectors, macs)
+
+
+def weight_counts(graph: onnx.GraphProto) -> tuple[int, int]:
+    """How many numbers a graph's filters and matrices hold, of any width in bits, and how many its vectors."""
+    arrays = [numpy_helper.to_array(weight) for weight in graph.initializer]
+    matrices = sum(
+        array.size for array in arrays if array.ndim > 1 and (array.dtype.kind == "f" or array.itemsize == 1)
+    )
+    return matrices, sum(array.size for array in arrays if array.ndim <= 1 and array.dtype.kind == "f")
 
 
 def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float]:
