@@ -30,12 +30,13 @@ class Camera:
 
     def project(self, points: Floats) -> Floats:
         """Points of the head frame [..., 3] -> x right and y down in pixels, and the distance along the axis."""
-        local = (points - PIVOT) @ self.rotation.T
-        depth = self.distance - local[..., 2]
-        x = self.centre[0] + self.focal * local[..., 0] / depth
-        y = self.centre[1] - self.focal * local[..., 1] / depth
-        result: Floats = np.stack([x, y, depth], axis=-1).astype(np.float32)
-        return result
+        local = points @ self.rotation.T - self.rotation @ PIVOT
+        screen = np.empty(local.shape, np.float32)
+        depth = screen[..., 2] = self.distance - local[..., 2]
+        scale = self.focal / depth
+        screen[..., 0] = self.centre[0] + scale * local[..., 0]
+        screen[..., 1] = self.centre[1] - scale * local[..., 1]
+        return screen
 
     def position(self) -> Floats:
         """The camera's place in the head frame, float32 [3]."""

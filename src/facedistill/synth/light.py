@@ -51,8 +51,8 @@ def light_direction(azimuth: float, elevation: float) -> Floats:
 
 def shadow_plane(direction: Floats) -> Floats:
     """The orthographic projection of the shadow map for a light direction in the head frame: float32 [3, 4]."""
-    helper = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
-    right = np.cross(helper, direction)
+    x, y, z = direction
+    right = np.array([z, 0.0, -x]) if abs(y) < 0.9 else np.array([0.0, -z, y])
     right /= np.linalg.norm(right)
     up = np.cross(direction, right)
     scale = SHADOW_SIDE / _SHADOW_SPAN

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
-from facedistill.pictures import decode_picture, encode_picture
+from facedistill.pictures import encode_picture
 
 MOTION = 0.12  # share of pictures with motion blur
 SOFT = 0.30  # share of pictures out of focus
@@ -83,7 +83,9 @@ def apply_sensor(image: NDArray[np.uint8], sensor: Sensor, rng: np.random.Genera
         noise = np.asarray(cv2.randn(np.empty_like(light), np.zeros(3), np.full(3, sensor.noise)), np.float32)
         light += np.sqrt(0.5 + 2 * np.clip(light, 0, 1)) * noise
     taken = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
-    return decode_picture(encode_picture(taken, quality=sensor.jpeg), "a picture just encoded")
+    encoded = np.frombuffer(encode_picture(taken, quality=sensor.jpeg), np.uint8)
+    # Not `decode_picture`: what was just encoded needs none of its checks.
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1].copy()
 
 
 def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
