@@ -99,9 +99,9 @@ class Studio:
         marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
         # The raster counts from the edge of the first pixel, landmarks from its centre.
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
-        outline = camera.project(self._dresser.face_outline(head.posed))[:, :2] / _OVERSAMPLED
-        (x1, y1), (x2, y2) = outline.min(axis=0), outline.max(axis=0)
-        return Photo(develop(covered, gains, behind), landmarks, (float(x1), float(y1), float(x2), float(y2)))
+        x, y, _ = np.ascontiguousarray(camera.project(self._dresser.face_outline(head.posed)).T) / _OVERSAMPLED
+        box = (float(x.min()), float(y.min()), float(x.max()), float(y.max()))
+        return Photo(develop(covered, gains, behind), landmarks, box)
 
 
 def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
