@@ -62,7 +62,13 @@ def shadow_plane(direction: Floats) -> Floats:
 
 
 def cast_shadows(
-    plane: Floats, points: Floats, triangles: Ints, closed: int, texture: Floats, heights: Floats, levels: Floats
+    plane: Floats,
+    points: Floats,
+    triangles: Ints,
+    open_: slice,
+    texture: Floats,
+    heights: Floats,
+    levels: Floats,
 ) -> Floats:
     """The shadow map: how far along each ray of the key light the first surface is.
 
@@ -70,8 +76,7 @@ def cast_shadows(
         plane: From `shadow_plane`.
         points: [V, 3] in the head frame.
         triangles: As in `raster.rasterise`, and so are the rest.
-        closed: So many of the first triangles are closed surfaces: those that turn their back throw no shadow that
-            the others do not.
+        open_: The triangles whose backs throw shadows, too; those of closed surfaces throw none that the others do not.
         texture: [V, 2].
         heights: [R, C].
         levels: [T].
@@ -79,7 +84,7 @@ def cast_shadows(
     screen = (points @ plane[:, :3].T + plane[:, 3]).astype(np.float32)
     nearness = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)
     owner = np.empty((SHADOW_SIDE, SHADOW_SIDE), np.int32)
-    for part, cull in ((slice(closed), True), (slice(closed, None), False)):
+    for part, cull in ((slice(open_.start), True), (open_, False), (slice(open_.stop, None), True)):
         rasterise(screen, triangles[part], 0, cull, texture, heights, levels[part], nearness, owner, NO_WEIGHTS)
     distance: Floats = np.reciprocal(np.maximum(nearness, np.float32(1e-6)))
     return distance

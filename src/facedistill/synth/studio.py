@@ -115,7 +115,7 @@ def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
             plane,
             scene.points,
             scene.triangles[: scene.shadowing],
-            scene.culled,
+            slice(scene.culled, scene.hair_from),
             scene.places,
             scene.heights,
             scene.levels[: scene.shadowing],
