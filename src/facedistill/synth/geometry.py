@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 
 _CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the model's ages stand for
 EXPRESSION_LIMIT = 1.0
-_DIMORPHISM = 1.2  # the model's own women and men look more alike than real ones do to a recogniser
+_DIMORPHISM = 1.35  # the model's own women and men look more alike than real ones do to a recogniser
 # Where all resting average heads stand afterwards, decimetres: the midpoint of the eyeballs' centres.
 EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
 # The model's heads are narrow for their height: on real photos a detector sees the eyes 13 % farther apart, measured by

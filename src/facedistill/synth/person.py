@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
-from facedistill.synth.traits import TRAITS
+from facedistill.synth.traits import MEANS, TRAITS
 
-_SPREAD = 0.95  # of all shape traits: beyond 1, faces begin to look like caricatures
+_SPREAD = 1.1  # of all shape traits: higher, and MTCNN doubts more of the faces
 _SIDE_ASYMMETRY = 0.06  # how far a right eye, ear or cheek strays from the left one
 _PERSON_STREAM = 0x9E50  # keeps a person's random numbers apart from those of the pictures of him
 
@@ -24,7 +24,7 @@ class Person:
         gender: 0 (female) .. 1 (male), nearly always close to an end.
         ancestry: Weights of the model's three ancestries (african, asian, european), summing to 1; a modelling
             parameter, not anybody's race.
-        exaggeration: Factor on the distance of the ancestry from the mean of the three, 1..1.4.
+        exaggeration: Factor on the distance of the ancestry from the mean of the three, 1.1..1.5.
         weight: -1 (lean) .. 1 (heavy).
         muscle: -1 .. 1.
         shape: float32 [len(TRAITS)], coefficients of `facedistill.synth.traits.TRAITS`, -1..1.
@@ -107,7 +107,7 @@ def draw_person(seed: int, number: int) -> Person:
     gender = 1 - gender if male else gender
     african, asian, european = (float(w) for w in rng.dirichlet([0.32, 0.32, 0.38]))
     tone = african * 0.72 + asian * 0.32 + european * 0.15
-    tone = float(np.clip(tone + 0.13 * rng.standard_normal(), 0, 1))
+    tone = float(np.clip(tone + 0.16 * rng.standard_normal(), 0, 1))
     dark = african + asian
     melanin = float(np.clip(0.93 * dark + european * rng.beta(1.3, 1.1) + 0.06 * rng.standard_normal(), 0.02, 1))
     greying = np.clip((age - 38 + 9 * rng.standard_normal()) / 32, 0, 1) ** 1.3
@@ -118,7 +118,7 @@ def draw_person(seed: int, number: int) -> Person:
         age=age,
         gender=gender,
         ancestry=(african, asian, european),
-        exaggeration=float(rng.uniform(1.0, 1.4)),
+        exaggeration=float(rng.uniform(1.1, 1.5)),
         weight=float(np.clip(0.42 * rng.standard_normal() - 0.05, -0.9, 1)),
         muscle=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
         shape=_draw_shape(rng),
@@ -127,10 +127,10 @@ def draw_person(seed: int, number: int) -> Person:
         ruddiness=float(rng.beta(1.4, 2.2)),
         iris=_draw_iris(rng, melanin),
         iris_seed=int(rng.integers(1 << 31)),
-        brow_thickness=float(np.clip(0.32 + 0.26 * male + 0.2 * rng.standard_normal(), 0, 1)),
-        brow_density=float(np.clip(0.62 + 0.22 * rng.standard_normal(), 0.12, 1)),
-        brow_arch=float(np.clip(0.5 - 0.15 * male + 0.26 * rng.standard_normal(), 0, 1)),
-        brow_height=float(np.clip(0.45 - 0.1 * male + 0.24 * rng.standard_normal(), 0, 1)),
+        brow_thickness=float(np.clip(0.30 + 0.28 * male + 0.26 * rng.standard_normal(), 0, 1)),
+        brow_density=float(np.clip(0.62 + 0.26 * rng.standard_normal(), 0.12, 1)),
+        brow_arch=float(np.clip(0.5 - 0.15 * male + 0.32 * rng.standard_normal(), 0, 1)),
+        brow_height=float(np.clip(0.45 - 0.1 * male + 0.32 * rng.standard_normal(), 0, 1)),
         brow_gap=float(np.clip(0.5 - 0.08 * male + 0.26 * rng.standard_normal(), 0, 1)),
         brow_length=float(np.clip(0.55 + 0.24 * rng.standard_normal(), 0, 1)),
         brow_tilt=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
@@ -160,7 +160,7 @@ def _draw_shape(rng: np.random.Generator) -> NDArray[np.float32]:
         if trait.copies is not None:
             shape[index] = shape[trait.copies] + _SIDE_ASYMMETRY * drawn[index]
         elif trait.low:
-            shape[index] = _SPREAD * trait.sigma * drawn[index]
+            shape[index] = MEANS.get(trait.high, 0.0) + _SPREAD * trait.sigma * drawn[index]
         else:  # a one-sided trait, such as an oval head: half of all people have none of it
             shape[index] = max(_SPREAD * trait.sigma * drawn[index], 0)
     return np.clip(shape, -1, 1)

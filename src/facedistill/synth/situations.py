@@ -7,7 +7,6 @@ import numpy as np
 FROM_ABOVE = 0.12  # share of pictures as surveillance cameras take them
 WIDE_YAW = 0.30  # share of pictures whose yaw is uniform up to profile
 LARGEST_YAW = 75.0
-_LOWERED = 0.05  # of the photo: room for hair, which an aligned crop reaches up to
 
 EXPRESSIONS = {  # kind -> share of pictures
     "neutral": 0.34,
@@ -78,7 +77,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         roll=float(np.clip(rng.normal(0, 6), -20, 20)),
         distance=float(np.exp(rng.uniform(np.log(0.55), np.log(2.2)))),
         fraction=float(rng.uniform(0.255, 0.33)),
-        shift=(float(rng.normal(0, 0.015)), float(rng.normal(_LOWERED, 0.015))),
+        shift=(float(rng.normal(0, 0.015)), float(rng.normal(0, 0.015))),
     )
 
 
