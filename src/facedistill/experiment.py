@@ -3,33 +3,42 @@
 Each part is kept in the run folder once it is done, so the same call goes on where it stopped.
 """
 
+import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facedistill.backbones import load_backbone
 from facedistill.datasets import FaceSet, align_faces, load_orl, open_face_set
 from facedistill.errors import UsageError
 from facedistill.evaluation.report import write_report
 from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER
-from facedistill.export import export_model, file_cost, latencies_ms
+from facedistill.export import export_model, latencies_ms
+from facedistill.export.cost import total_cost
+from facedistill.faces import recrop
 from facedistill.files import file_digest, write_bytes, write_text
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
-from facedistill.recognition import FaceLesson, export_net, final_sweep, resolved, some_crops, teacher_of
+from facedistill.recognition import FaceLesson, ask, check_student, export_net, final_sweep, some_crops
 from facedistill.runs import SUMMARY, read_summary, report_runs
-from facedistill.teachers import OnnxTeacher, Teacher, load_teacher, open_store
+from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, parts_of, teacher_of
+from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training import BEST, teach
 from facedistill.training.loop import Embed
 from facedistill.training.run_folder import RECIPE, open_run_folder, versions
-from facedistill.training.setup import ORL, TrainingFaces, build_task, check_names, open_training_faces
+from facedistill.training.setup import (
+    ORL,
+    TrainingFaces,
+    build_task,
+    check_names,
+    open_training_faces,
+)
 
 REPORT = "report.html"
 EXAMPLES = "examples"
@@ -51,7 +60,7 @@ def run(recipe: Recipe) -> dict[str, Any]:
     """
     check_names(recipe)
     teacher = teacher_of(recipe) if recipe.distils else None
-    recipe = resolved(recipe, teacher)
+    recipe = check_student(recipe, teacher)
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
         if not (folder / REPORT).exists():
@@ -60,14 +69,14 @@ def run(recipe: Recipe) -> dict[str, Any]:
     faces = open_training_faces(recipe.data, recipe.student.input_size)
     seconds: dict[str, float] = {}
     nets = {STUDENT: recipe}
-    store = None
+    stores: tuple[TeacherStore, ...] = ()
     if teacher is not None:
         started = time.perf_counter()
-        store = open_store(teacher, faces.train, folder / TEACHER)
+        stores = ask(teacher, recipe, faces, folder / TEACHER)
         seconds[TEACHER] = time.perf_counter() - started
         if recipe.control:
             nets[CONTROL] = recipe.control_recipe()
-    lesson = FaceLesson(faces, teacher, store)
+    lesson = FaceLesson(faces, teacher, stores)
     files: dict[str, Path] = {}
     for name, net in nets.items():
         result = teach(lesson, net, build_task(net, faces.train.classes))
@@ -124,16 +133,18 @@ def _prove(
     """Tests every model on the same pictures and puts what it costs beside it."""
     embedders: dict[str, Embed] = {TEACHER: teacher.embed} if teacher else {}
     embedders |= {name: load_teacher(path).embed for name, path in files.items()}
-    costed = {**files, TEACHER: _teacher_file(teacher, recipe, faces)} if teacher else files
-    times = latencies_ms(costed)
+    costed = {name: [path] for name, path in files.items()}
+    if teacher is not None:
+        costed[TEACHER] = _teacher_files(teacher, recipe, faces)
+    times = latencies_ms({str(path): path for paths in costed.values() for path in paths})
     models: dict[str, dict[str, Any]] = {}
     for name, embed in embedders.items():
         started = time.perf_counter()
         models[name] = {
             "name": teacher.name if teacher and name == TEACHER else recipe.name,
-            **asdict(file_cost(costed[name])),
-            "latency_ms": times[name],
-            "sha256": file_digest(costed[name]),
+            **asdict(total_cost(costed[name])),
+            "latency_ms": sum(times[str(path)] for path in costed[name]),
+            "sha256": _digest(costed[name]),
             "sweep": final_sweep(recipe, faces, embed),
         }
         seconds[f"testing the {name}"] = time.perf_counter() - started
@@ -155,14 +166,25 @@ def _prove(
     }
 
 
-def _teacher_file(teacher: Teacher, recipe: Recipe, faces: TrainingFaces) -> Path:
-    """The teacher as an ONNX file, so that its cost is measured as the student's is."""
-    if isinstance(teacher, OnnxTeacher):
-        return teacher.path
-    path = recipe.folder / "teacher.onnx"
-    metadata = ModelMetadata(teacher.name, teacher.input_size, teacher.embedding_size)
-    export_model(load_backbone(Path(recipe.teacher.spec)), path, metadata, some_crops(faces.train))
-    return path
+def _teacher_files(teacher: Teacher, recipe: Recipe, faces: TrainingFaces) -> list[Path]:
+    """Each teacher as an ONNX file, so that its cost is measured as the student's is."""
+    paths = []
+    for number, part in enumerate(parts_of(teacher), start=1):
+        if isinstance(part, OnnxTeacher):
+            paths.append(part.path)
+            continue
+        assert isinstance(part, CheckpointTeacher), "there are no other teachers"
+        paths.append(recipe.folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx"))
+        metadata = ModelMetadata(part.name, part.input_size, part.embedding_size)
+        crops = np.stack([recrop(crop, part.input_size) for crop in some_crops(faces.train)])
+        export_model(part.backbone, paths[-1], metadata, crops)
+    return paths
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of a file, or of the digests of several."""
+    digests = [file_digest(path) for path in paths]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _write_examples(recipe: Recipe, faces: TrainingFaces, folder: Path) -> None:

@@ -60,12 +60,15 @@ class TeacherRecipe:
     """The teacher: trained once, never again.
 
     Attributes:
-        spec: `dlib`, an ONNX file, or a checkpoint of ours (`runs/NAME/best.pt`).
+        spec: `dlib`, an ONNX file, a checkpoint of ours (`runs/NAME/best.pt`) or insightface's `backbone.pth`.
         centred: Subtract the set's mean embedding before normalising, which spreads a foreign
             teacher's nearly uniform similarities.
         mean: For a foreign ONNX file only: subtracted from each pixel.
         std: For a foreign ONNX file only: what the difference is divided by.
         channels: For a foreign ONNX file only: the channel order it was trained with.
+        weight: Beside other teachers: how much its word counts.
+        own_crop: Show it its own crop of the photos, where there are photos (`orl`, `synth`), found by the same
+            detection; else it sees what the stored crop holds of its own. Costs aligning or rendering once more.
     """
 
     spec: str = "dlib"
@@ -73,6 +76,8 @@ class TeacherRecipe:
     mean: float = 127.5
     std: float = 127.5
     channels: Literal["rgb", "bgr"] = "rgb"
+    weight: float = 1.0
+    own_crop: bool = False
 
 
 @dataclass
@@ -86,6 +91,8 @@ class NetRecipe:
         activation: `relu` runs fast everywhere; `prelu` costs up to 4x on CPU runtimes.
         embedding_size: None takes the teacher's (512 without a teacher).
         input_size: Crop (height, width).
+        start: Weights to start from, instead of random ones: `dlib` for the backbone `dlibresnet`, of which a thinner
+            one keeps the channels that matter most; or a checkpoint of the very same net.
         module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
             `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
             What stands above, but for `input_size`, is then not used.
@@ -97,6 +104,7 @@ class NetRecipe:
     activation: str = "relu"
     embedding_size: int | None = None
     input_size: tuple[int, int] = (112, 96)
+    start: str | None = None
     module: str | None = None
 
 
@@ -214,6 +222,9 @@ class Recipe:
         name: Names the run; the model file carries it.
         out: The run folder; `runs/NAME` when not given.
         teacher: The teacher of `facedistill distill`; `facedistill train` does without.
+        teachers: More teachers beside it. Every loss then compares with all at once: the embeddings are put one after
+            the other so that cosines are the weighted mean of theirs, and so are the soft labels. A student whose
+            embedding is compared is as long as all of theirs together.
         student: The net to train.
         head: The classifier for the hard loss.
         losses: Term -> weight and options. `hard` is the head's cross-entropy; the others are
@@ -239,6 +250,7 @@ class Recipe:
     name: str = "student"
     out: str | None = None
     teacher: TeacherRecipe = field(default_factory=TeacherRecipe)
+    teachers: list[TeacherRecipe] = field(default_factory=list)
     student: NetRecipe = field(default_factory=NetRecipe)
     head: HeadRecipe = field(default_factory=HeadRecipe)
     losses: dict[str, LossTerm] = field(default_factory=_paper_losses)
@@ -288,8 +300,10 @@ class Recipe:
             "student.width": self.student.width,
             "optimiser.learning_rate": self.optimiser.learning_rate,
             "optimiser.clip": self.optimiser.clip,
-            "teacher.std": self.teacher.std,
         }
+        for number, teacher in enumerate(self.all_teachers):
+            name = f"teachers.{number - 1}" if number else "teacher"
+            positive |= {f"{name}.std": teacher.std, f"{name}.weight": teacher.weight}
         for name, value in positive.items():
             if value <= 0:
                 raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
@@ -320,12 +334,18 @@ class Recipe:
             raise UsageError(
                 "recipe: student.module gives class scores, not embeddings; it needs a section `classification`"
             )
+        _check_start(self.student)
         if self.classification is not None:
             _check_classification(self.classification, self.student)
         if self.control and HARD not in self.losses:
             raise UsageError("recipe: the control needs losses.hard, which is missing; add it, or set control: false")
         if any(step.name == "mirror" for step in self.variance):
             raise UsageError("recipe: variance `mirror` would hide the side from the teacher; use data.mirror")
+
+    @property
+    def all_teachers(self) -> list[TeacherRecipe]:
+        """`teacher` and `teachers`."""
+        return [self.teacher, *self.teachers]
 
     @property
     def distils(self) -> bool:
@@ -345,6 +365,25 @@ class Recipe:
     def control_recipe(self) -> "Recipe":
         """The student's own run without its teacher, in a folder inside its run folder."""
         return replace(self.labels_only(), name=f"{self.name}-control", out=str(self.folder / "control"))
+
+
+def _check_start(student: NetRecipe) -> None:
+    if student.start is not None and student.module is not None:
+        raise UsageError("recipe: student.start is given beside student.module, which brings its own weights")
+    if student.start != "dlib":
+        return
+    needed: dict[str, tuple[Any, bool]] = {
+        "backbone": ("dlibresnet", student.backbone == "dlibresnet"),
+        "width": ("at most 1", student.width <= 1),
+        "se": (False, not student.se),
+        "activation": ("relu", student.activation == "relu"),
+        "embedding_size": ("128, or left out", student.embedding_size in (None, 128)),
+    }
+    for name, (value, right) in needed.items():
+        if not right:
+            raise UsageError(
+                f"recipe: student.start is dlib, so student.{name} must be {value}, not {getattr(student, name)}"
+            )
 
 
 def _check_classification(said: ClassificationRecipe, student: NetRecipe) -> None:

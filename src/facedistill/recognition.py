@@ -1,7 +1,7 @@
 """Faces as a lesson: the teacher's word on them, and how a net that learns them is judged, exported and tested."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,24 @@ from numpy.typing import NDArray
 
 from facedistill.backbones import embed_crops, load_backbone
 from facedistill.datasets import FaceSet
-from facedistill.errors import UsageError
 from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import as_metadata
 from facedistill.export import export_model
-from facedistill.losses import build_loss
 from facedistill.model_file import NATIVE, ModelMetadata
-from facedistill.recipe import HARD, HELD_OUT, Recipe
-from facedistill.teachers import Teacher, TeacherStore, load_teacher, open_store
+from facedistill.recipe import HELD_OUT, Recipe
+from facedistill.teachers import Teacher, TeacherStore, load_teacher, open_store, parts_of, teacher_of
+from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training import BEST
-from facedistill.training.knowledge import Knowledge
+from facedistill.training.knowledge import JointKnowledge, Knowledge, TeachersWord, WithFeatures
 from facedistill.training.loop import Embed, Validate
-from facedistill.training.setup import TrainingFaces, open_training_faces
+from facedistill.training.setup import (
+    TrainingFaces,
+    check_features,
+    needs_features,
+    open_training_faces,
+    teachers_view,
+    with_embedding_size,
+)
 from facedistill.training.task import Task
 
 _VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
@@ -37,12 +43,12 @@ class FaceLesson:
     Attributes:
         faces: Three groups of people without a common member.
         teacher: None when labels alone teach.
-        store: What it said of those who are trained on.
+        stores: What it said of those who are trained on, one for each teacher.
     """
 
     faces: TrainingFaces
     teacher: Teacher | None = None
-    store: TeacherStore | None = None
+    stores: tuple[TeacherStore, ...] = ()
 
     @property
     def pictures(self) -> FaceSet:
@@ -50,15 +56,23 @@ class FaceLesson:
         return self.faces.train
 
     def resolved(self, recipe: Recipe) -> Recipe:
-        """See `resolved`."""
-        return resolved(recipe, self.teacher)
+        """See `with_embedding_size`."""
+        return with_embedding_size(recipe, self.teacher.embedding_size if self.teacher else None)
 
-    def word(self, recipe: Recipe, task: Task) -> Knowledge:
-        """The teacher's embeddings, and logits on the scale of the student's head."""
-        assert self.store is not None, "a recipe that distils has a teacher"
+    def word(self, recipe: Recipe, task: Task) -> TeachersWord:
+        """The teacher's embeddings, logits on the scale of the student's head, and maps where a loss asks for them."""
         scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
-        faces = self.faces.train
-        return Knowledge(self.store.embeddings, faces.labels, faces.classes, recipe.teacher.centred, scale)
+        faces, said = self.faces.train, recipe.all_teachers
+        words: list[TeachersWord] = [
+            Knowledge(store.embeddings, faces.labels, faces.classes, one.centred, scale)
+            for one, store in zip(said, self.stores, strict=True)
+        ]
+        word = words[0] if len(words) == 1 else JointKnowledge(words, [one.weight for one in said])
+        if needs_features(recipe):
+            assert isinstance(self.teacher, CheckpointTeacher), "the recipe was checked"
+            view = teachers_view(recipe.data, faces, self.teacher.input_size, recipe.teacher.own_crop)
+            return WithFeatures(word, self.teacher.backbone, view)
+        return word
 
     def validator(self, task: Task) -> Validate | None:
         """Equal error rates of the validation people at native size and at 16 rows."""
@@ -99,33 +113,42 @@ def open_face_lesson(recipe: Recipe, folder: Path) -> FaceLesson:
         FacedistillError: See `open_store`.
     """
     teacher = teacher_of(recipe) if recipe.distils else None
-    resolved(recipe, teacher)  # refuses before any face is read
+    check_student(recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
-    return FaceLesson(faces, teacher, open_store(teacher, faces.train, folder) if teacher else None)
+    return FaceLesson(faces, teacher, ask(teacher, recipe, faces, folder) if teacher else ())
 
 
-def teacher_of(recipe: Recipe) -> Teacher:
-    """The recipe's teacher, loaded."""
-    said = recipe.teacher
-    return load_teacher(said.spec, mean=said.mean, std=said.std, channels=said.channels)
-
-
-def resolved(recipe: Recipe, teacher: Teacher | None) -> Recipe:
-    """The recipe with an embedding size, which must be the teacher's wherever embeddings are compared.
+def check_student(recipe: Recipe, teacher: Teacher | None) -> Recipe:
+    """The recipe with an embedding size; refuses what student and teacher cannot compare, before any face is read.
 
     Raises:
-        UsageError: It is not.
+        UsageError: Names the loss.
     """
-    size = recipe.student.embedding_size or (teacher.embedding_size if teacher else 512)
-    if teacher is not None and size != teacher.embedding_size:
-        for name, term in recipe.losses.items():
-            loss = None if name == HARD else build_loss(name, **term.options)
-            if loss is not None and "embedding" in loss.needs and loss.equal_sizes:
-                raise UsageError(
-                    f"recipe: losses.{name} compares embeddings, but student.embedding_size is {size} and "
-                    f"the teacher's {teacher.embedding_size}; leave student.embedding_size out"
-                )
-    return replace(recipe, student=replace(recipe.student, embedding_size=size))
+    recipe = with_embedding_size(recipe, teacher.embedding_size if teacher else None)
+    if isinstance(teacher, CheckpointTeacher):
+        check_features(recipe, teacher.backbone)
+    return recipe
+
+
+def ask(teacher: Teacher, recipe: Recipe, faces: TrainingFaces, folder: Path) -> tuple[TeacherStore, ...]:
+    """What each teacher of the recipe says of those who are trained on.
+
+    Args:
+        teacher: See `teacher_of`.
+        recipe: Says how each is shown the faces.
+        faces: The faces.
+        folder: Where the first one's word is kept; that of the others is beside it, FOLDER-2, ...
+
+    Raises:
+        UsageError: See `teachers_view`.
+        FacedistillError: See `open_store`.
+    """
+    stores = []
+    for number, (said, part) in enumerate(zip(recipe.all_teachers, parts_of(teacher), strict=True), start=1):
+        view = teachers_view(recipe.data, faces.train, part.input_size, said.own_crop)
+        own = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        stores.append(open_store(part, view, own))
+    return tuple(stores)
 
 
 def export_net(recipe: Recipe, faces: TrainingFaces, out: Path, source: str, others: FaceSet | None) -> float:

@@ -25,7 +25,7 @@ from facedistill.model_file import NATIVE
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
 from facedistill.runtime import Recognizer
-from facedistill.teachers import load_teacher
+from facedistill.teachers import teacher_of
 from facedistill.training.log import TIMING, read_lines
 from facedistill.training.run_folder import RECIPE
 from facedistill.training.setup import ORL, SYNTH, open_training_faces
@@ -164,11 +164,10 @@ def _trained_net(path: Path, measured: Mapping[str, Any]) -> Net:
 
 
 def _teacher_net(recipe: Recipe) -> Net:
-    said = recipe.teacher
     try:
-        teacher = load_teacher(said.spec, mean=said.mean, std=said.std, channels=said.channels)
+        teacher = teacher_of(recipe)
     except FacedistillError as error:  # a run folder may have travelled without its teacher
-        return Net(None, f"unknown: {said}", missing=str(error))
+        return Net(None, f"unknown: {recipe.all_teachers}", missing=str(error))
     return Net(teacher.embed, teacher.digest)
 
 

@@ -8,6 +8,7 @@ from facedistill.datasets.lfw import read_lfw_pairs
 from facedistill.datasets.orl import load_orl
 from facedistill.datasets.pairs import PairSet
 from facedistill.datasets.recordio_set import write_face_set
+from facedistill.datasets.recropped import RecroppedFaces
 from facedistill.datasets.scface import read_scface
 from facedistill.datasets.split import Subset, split_identities
 from facedistill.datasets.survface import read_survface_pairs, read_survface_search
@@ -20,6 +21,7 @@ __all__ = [
     "FaceList",
     "FaceSet",
     "PairSet",
+    "RecroppedFaces",
     "Subset",
     "align_faces",
     "find_damage",

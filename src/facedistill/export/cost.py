@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,14 @@ def file_cost(path: Path) -> Cost:
         macs += math.prod(kernel) * places
     matrices, vectors = weight_counts(inferred)
     return Cost(path.stat().st_size / 1e6, matrices + vectors, macs)
+
+
+def total_cost(paths: Sequence[Path]) -> Cost:
+    """What several files cost together."""
+    costs = [file_cost(path) for path in paths]
+    return Cost(
+        sum(cost.size_mb for cost in costs), sum(cost.parameters for cost in costs), sum(cost.macs for cost in costs)
+    )
 
 
 def weight_counts(graph: onnx.GraphProto) -> tuple[int, int]:

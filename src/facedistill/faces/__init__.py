@@ -1,6 +1,6 @@
 """One face in one picture: detected, aligned, cut to a crop convention."""
 
-from facedistill.faces.alignment import align, recrop, similarity_transform
+from facedistill.faces.alignment import align, recrop, shown_share, similarity_transform
 from facedistill.faces.choice import find_face
 from facedistill.faces.crops import CROP_112X96, CROP_112X112, CROP_150X150, CropConvention, crop_convention
 from facedistill.faces.detector import Detection, Detector
@@ -16,5 +16,6 @@ __all__ = [
     "crop_convention",
     "find_face",
     "recrop",
+    "shown_share",
     "similarity_transform",
 ]

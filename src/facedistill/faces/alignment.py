@@ -96,6 +96,27 @@ def recrop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return _warp(crop, similarity_transform(present.template, wanted.template), size)
 
 
+def shown_share(present: tuple[int, int], wanted: tuple[int, int]) -> float:
+    """How much of a crop of one convention a crop of another shows; `recrop` makes up the rest.
+
+    Args:
+        present: (height, width) of the crop there is.
+        wanted: (height, width) of the crop that is asked for.
+
+    Returns:
+        The share of the wanted crop's pixels, 0..1, whose centres lie in the present one.
+
+    Raises:
+        UsageError: No convention has the one size or the other.
+    """
+    matrix = similarity_transform(crop_convention(present).template, crop_convention(wanted).template)
+    rows, columns = np.mgrid[: wanted[0], : wanted[1]]
+    centres = np.stack([columns.ravel(), rows.ravel()], axis=1) - matrix[:, 2]
+    x, y = np.linalg.solve(matrix[:, :2], centres.T)
+    inside = (x >= -0.5) & (x <= present[1] - 0.5) & (y >= -0.5) & (y <= present[0] - 0.5)
+    return float(inside.mean())
+
+
 def _check(image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise UsageError(f"image must be uint8 [H, W, 3] (RGB), got {image.dtype} {list(image.shape)}")

@@ -1,4 +1,4 @@
-"""Our own checkpoints as teachers; the only teacher that needs torch."""
+"""Checkpoints as teachers, ours and insightface's; the only teacher that needs torch."""
 
 import hashlib
 from pathlib import Path
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from facedistill.backbones.base import Backbone
 
 
-def load_checkpoint(path: Path) -> BatchedTeacher:
-    """Loads what `facedistill train` or `facedistill distill` wrote.
+def load_checkpoint(path: Path) -> "CheckpointTeacher":
+    """Loads what `facedistill train` or `facedistill distill` wrote, or arcface_torch's `backbone.pth`.
 
     Raises:
         UsageError: torch is not installed, or the net's input size is no known crop convention.
@@ -30,10 +30,17 @@ def load_checkpoint(path: Path) -> BatchedTeacher:
         raise UsageError(
             f"teacher {path} is a checkpoint and needs torch; run `pip install 'facedistill[train]'`"
         ) from error
-    return _CheckpointTeacher(path, load_backbone(path))
+    return CheckpointTeacher(path, load_backbone(path))
 
 
-class _CheckpointTeacher(BatchedTeacher):
+class CheckpointTeacher(BatchedTeacher):
+    """A net of ours as a teacher; made by `load_checkpoint`.
+
+    Args:
+        path: The checkpoint.
+        backbone: Its net.
+    """
+
     def __init__(self, path: Path, backbone: "Backbone") -> None:
         height, width = backbone.input_size
         super().__init__(
@@ -43,12 +50,12 @@ class _CheckpointTeacher(BatchedTeacher):
             normalisation="RGB, (x - 127.5) / 128",
             weights_digest=_weights_digest(backbone),
         )
-        self._backbone = backbone
+        self.backbone = backbone
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         from facedistill.backbones import embed_crops
 
-        return embed_crops(self._backbone, crops)
+        return embed_crops(self.backbone, crops)
 
 
 def _weights_digest(backbone: "Backbone") -> str:

@@ -8,7 +8,7 @@ from facedistill.teachers.teacher import Teacher
 
 DLIB = "dlib"
 _ONNX_SUFFIX = ".onnx"
-_CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 _ZIP = b"PK\x03\x04"  # how every file that torch.save writes begins
 
 
@@ -18,7 +18,8 @@ def load_teacher(
     """Loads a teacher.
 
     Args:
-        spec: `dlib` (weights from the `face-recognition-models` package), an ONNX file, or a checkpoint of ours.
+        spec: `dlib` (weights from the `face-recognition-models` package), an ONNX file, a checkpoint of ours, or the
+            `backbone.pth` of insightface's arcface_torch.
             An ONNX file takes uint8 [B, H, W, 3] RGB (our model files, preprocessing inside) or a
             float [B, 3, H, W] (foreign ones, such as insightface's).
         mean: Foreign ONNX file only: subtracted from each pixel.
@@ -60,7 +61,7 @@ def _kind(path: Path) -> str:
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise UsageError(f"teacher {path} {problem}; give `{DLIB}`, an ONNX file or a checkpoint (.pt)")
     suffix = path.suffix.lower()
-    if suffix != _ONNX_SUFFIX and suffix not in _CHECKPOINT_SUFFIXES:
+    if suffix != _ONNX_SUFFIX and suffix not in CHECKPOINT_SUFFIXES:
         raise UsageError(f"teacher {path} is neither .onnx nor .pt; give `{DLIB}`, an ONNX file or a checkpoint")
     try:
         with path.open("rb") as file:
@@ -77,4 +78,4 @@ def _kind(path: Path) -> str:
         raise FacedistillError(f"teacher {path} is a zip file, not ONNX; rename it to .pt if it is a checkpoint")
     if suffix != _ONNX_SUFFIX and not head.startswith(_ZIP):
         raise FacedistillError(f"teacher {path} is no checkpoint of ours; rename it to .onnx if it is an ONNX file")
-    return _ONNX_SUFFIX if suffix == _ONNX_SUFFIX else _CHECKPOINT_SUFFIXES[0]
+    return _ONNX_SUFFIX if suffix == _ONNX_SUFFIX else CHECKPOINT_SUFFIXES[0]

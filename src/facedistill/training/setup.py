@@ -1,17 +1,31 @@
 """From a recipe to the faces and the task; everything that can be refused without data is refused first."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from facedistill.backbones import Backbone, build_backbone
-from facedistill.datasets import FaceSet, Subset, align_faces, load_orl, open_face_set, split_identities
-from facedistill.errors import UsageError
+from facedistill.datasets import (
+    FaceSet,
+    RecroppedFaces,
+    Subset,
+    align_faces,
+    load_orl,
+    open_face_set,
+    split_identities,
+)
+from facedistill.errors import FacedistillError, UsageError
+from facedistill.faces import crop_convention, shown_share
 from facedistill.files import cache_folder
 from facedistill.heads import Head, build_head
 from facedistill.losses import DistillationLoss, build_loss
+from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, DataRecipe, Recipe, SynthRecipe
+from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
+from facedistill.teachers.start import load_start
 from facedistill.training.own_module import GivenScores, OwnModule, find_factory
 from facedistill.training.task import Task
 from facedistill.variance import Variance, build_variance
@@ -52,10 +66,13 @@ def open_training_faces(recipe: DataRecipe, size: tuple[int, int]) -> TrainingFa
     else:
         faces = open_face_set(recipe.faces)
     if faces.size != size:
-        raise UsageError(
-            f"the crops in {recipe.faces} are {faces.size[0]}x{faces.size[1]} but student.input_size is "
-            f"{size[0]}x{size[1]}; prepare the photos in that size, or change student.input_size"
-        )
+        try:
+            faces = RecroppedFaces(faces, size)
+        except UsageError as error:
+            raise UsageError(
+                f"{recipe.faces}: {error}, which is student.input_size; prepare the photos in that size, "
+                "or change student.input_size"
+            ) from error
     kept = recipe.held_out_identities + recipe.validation_identities
     left = faces.classes - kept
     if left < 2:
@@ -67,6 +84,43 @@ def open_training_faces(recipe: DataRecipe, size: tuple[int, int]) -> TrainingFa
         faces, (recipe.held_out_identities, recipe.validation_identities, left), seed=recipe.split_seed
     )
     return TrainingFaces(train, validation if len(validation) else None, held_out if len(held_out) else None, failed)
+
+
+def teachers_view(recipe: DataRecipe, train: Subset, size: tuple[int, int], own_crop: bool) -> FaceSet:
+    """The faces that are trained on, as a teacher is shown them; it cuts its own crop out of what it is given.
+
+    Args:
+        recipe: Where the faces come from.
+        train: The faces, as `open_training_faces` gave them.
+        size: (height, width) of the teacher's crop.
+        own_crop: See `TeacherRecipe`.
+
+    Returns:
+        The same faces in the same order: the student's crops where those are the teacher's too; the photos aligned
+        (or rendered) anew for the teacher; or else the crops as they are stored, which may be wider than the student's.
+
+    Raises:
+        UsageError: `own_crop` is asked for where there are no photos and the stored crop lacks part of the teacher's.
+    """
+    if size == train.size:
+        return train
+    stored = train.parent.source if isinstance(train.parent, RecroppedFaces) else train.parent
+    view = Subset(stored, train.indices)
+    if not own_crop or shown_share(stored.size, size) == 1:
+        return view
+    if recipe.faces == ORL:
+        view = Subset(align_faces(load_orl(), size).faces, train.indices)
+    elif recipe.faces == SYNTH:
+        view = Subset(open_face_set(_synthetic_people(recipe.synth, size)), train.indices)
+    else:
+        raise UsageError(
+            f"recipe: teacher.own_crop needs photos, but {recipe.faces} holds crops of {stored.size[0]}x"
+            f"{stored.size[1]}, which show {shown_share(stored.size, size):.0%} of the teacher's {size[0]}x{size[1]}; "
+            "prepare the photos in that size, or leave own_crop out"
+        )
+    if not np.array_equal(view.labels, train.labels):
+        raise FacedistillError(f"{recipe.faces}: other faces were found at {size[0]}x{size[1]}; leave own_crop out")
+    return view
 
 
 def _synthetic_people(recipe: SynthRecipe, size: tuple[int, int]) -> Path:
@@ -88,6 +142,11 @@ def check_names(recipe: Recipe) -> None:
     recipe.check()
     build_variances(recipe)
     losses = _build_losses(recipe)
+    if recipe.classification is None:
+        _check_crop(recipe)
+    start = recipe.student.start
+    if start not in (None, DLIB) and not Path(str(start)).is_file():
+        raise UsageError(f"recipe: student.start is {start}, which is no file; give `{DLIB}` or a checkpoint")
     if recipe.student.module is not None:
         find_factory(recipe.student.module)
     else:
@@ -96,11 +155,75 @@ def check_names(recipe: Recipe) -> None:
     for name, loss in losses.items():
         if "embedding" in loss.needs and recipe.student.module is not None:
             raise UsageError(f"recipe: losses.{name} compares embeddings, but student.module gives class scores alone")
-        if "features" in loss.needs:
+        if "features" in loss.needs and not _gives_features(recipe):
             raise UsageError(
-                f"recipe: losses.{name} compares feature maps, which a teacher's stored word does not hold; "
-                "set its option `on: embedding` where it has one, or leave it out"
+                f"recipe: losses.{name} compares feature maps, which only a single teacher that is a checkpoint gives "
+                f"(teacher.spec is {recipe.teacher.spec}{' and there are more' if recipe.teachers else ''}); "
+                "set the loss's option `on: embedding` where it has one, or leave it out"
             )
+
+
+def _check_crop(recipe: Recipe) -> None:
+    try:
+        crop_convention(recipe.student.input_size)
+    except UsageError as error:
+        raise UsageError(f"recipe: student.input_size: {error}") from error
+
+
+def _gives_features(recipe: Recipe) -> bool:
+    return not recipe.teachers and Path(recipe.teacher.spec).suffix.lower() in CHECKPOINT_SUFFIXES
+
+
+def needs_features(recipe: Recipe) -> bool:
+    """Whether a loss compares feature maps."""
+    return any("features" in loss.needs for loss in _build_losses(recipe).values())
+
+
+def check_features(recipe: Recipe, teacher: Backbone) -> None:
+    """Tries the losses on maps of the shapes that student and teacher give, before any face is read.
+
+    Raises:
+        UsageError: A loss cannot compare them; names the loss.
+    """
+    with torch.device("meta"):
+        student, _ = _build_net(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+    ours, theirs = _feature_zeros(student), _feature_zeros(teacher)
+    for name, loss in _build_losses(recipe).items():
+        if "features" in loss.needs:
+            try:
+                loss(ours, theirs, torch.zeros(2, dtype=torch.int64))
+            except UsageError as error:
+                raise UsageError(
+                    f"recipe: losses.{name} cannot compare student.backbone with teacher: {error}"
+                ) from error
+
+
+def _feature_zeros(net: Backbone) -> Outputs:
+    """Zeros of the shapes of the net's feature maps for two faces."""
+    shadow = copy.deepcopy(net).to("meta").eval()
+    with torch.no_grad():
+        maps = shadow.maps(torch.empty(2, 3, *net.input_size, device="meta"))
+    return Outputs(torch.zeros(2, 1), features=tuple(torch.zeros(each.shape) for each in maps))
+
+
+def with_embedding_size(recipe: Recipe, teacher: int | None) -> Recipe:
+    """The recipe with an embedding size, which must be the teacher's wherever embeddings are compared.
+
+    Args:
+        recipe: Its student may leave the size open.
+        teacher: The length of the teacher's embeddings; None without a teacher.
+
+    Raises:
+        UsageError: A loss would compare embeddings of two lengths.
+    """
+    size = recipe.student.embedding_size or teacher or 512
+    for name, loss in _build_losses(recipe).items():
+        if teacher not in (None, size) and "embedding" in loss.needs and loss.equal_sizes:
+            raise UsageError(
+                f"recipe: losses.{name} compares embeddings, but student.embedding_size is {size} and "
+                f"the teacher's {teacher}; leave student.embedding_size out"
+            )
+    return replace(recipe, student=replace(recipe.student, embedding_size=size))
 
 
 def build_variances(recipe: Recipe) -> list[Variance]:
@@ -117,6 +240,8 @@ def build_task(recipe: Recipe, classes: int) -> Task:
     if recipe.student.embedding_size is None:
         raise UsageError("recipe: student.embedding_size is not decided; it is the teacher's, or must be given")
     backbone, head = _build_net(recipe, classes, recipe.student.embedding_size)
+    if recipe.student.start is not None:
+        load_start(backbone, recipe.student.start)
     return Task(backbone, head, _build_losses(recipe), {name: term.weight for name, term in recipe.losses.items()})
 
 

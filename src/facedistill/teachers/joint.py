@@ -1,0 +1,68 @@
+"""The teachers of a recipe: one, or several that speak as one."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.recipe import Recipe
+from facedistill.teachers.load import load_teacher
+from facedistill.teachers.teacher import Teacher
+
+
+class JointTeacher:
+    """Several teachers whose similarities are averaged.
+
+    Embeddings of different nets share no axes, so a mean of them would say nothing. Their unit embeddings, each
+    times the square root of its teacher's share, are put one after the other instead: a vector of length 1, and the
+    cosine of two of them is the weighted mean of the teachers' cosines.
+
+    Attributes:
+        parts: The teachers.
+        shares: float64, their weights over the sum of all weights.
+        name: Their names, joined.
+        input_size: The first teacher's; each cuts its own crop out of what it is given.
+        embedding_size: The sum of theirs.
+        normalisation: Each one's preprocessing, in words.
+        digest: SHA-256 over theirs and the shares.
+    """
+
+    def __init__(self, parts: Sequence[Teacher], weights: Sequence[float]) -> None:
+        self.parts = tuple(parts)
+        self.shares = np.array(weights, dtype=np.float64) / np.sum(weights)
+        self.name = " + ".join(part.name for part in parts)
+        self.input_size = parts[0].input_size
+        self.embedding_size = sum(part.embedding_size for part in parts)
+        self.normalisation = "; ".join(part.normalisation for part in parts)
+        said = [[part.digest for part in parts], self.shares.tolist()]
+        self.digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Teacher.embed`; of length 1."""
+        return joined([part.embed(crops) for part in self.parts], self.shares)
+
+
+def joined(embeddings: Sequence[NDArray[np.float32]], shares: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The embeddings [..., D] of several teachers as one of length 1, see `JointTeacher`."""
+    units = [said / np.maximum(np.linalg.norm(said, axis=-1, keepdims=True), 1e-12) for said in embeddings]
+    scaled = [np.sqrt(share) * unit for share, unit in zip(shares, units, strict=True)]
+    return np.concatenate(scaled, axis=-1, dtype=np.float32)
+
+
+def parts_of(teacher: Teacher) -> tuple[Teacher, ...]:
+    """The teachers that speak: those of a joint one, or the one."""
+    return teacher.parts if isinstance(teacher, JointTeacher) else (teacher,)
+
+
+def teacher_of(recipe: Recipe) -> Teacher:
+    """The recipe's teacher, loaded; several of them as a `JointTeacher`.
+
+    Raises:
+        UsageError: See `load_teacher`.
+        FacedistillError: See `load_teacher`.
+    """
+    said = recipe.all_teachers
+    loaded = [load_teacher(one.spec, mean=one.mean, std=one.std, channels=one.channels) for one in said]
+    return loaded[0] if len(loaded) == 1 else JointTeacher(loaded, [one.weight for one in said])
