@@ -3,22 +3,22 @@
 What a teacher knows of real faces cannot be taught by pictures of people who do not exist; its weights bring it along.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from facedistill.backbones import Backbone, load_backbone
+from facedistill.backbones import Backbone, build_backbone, load_backbone
 from facedistill.backbones.blocks import scaled
 from facedistill.backbones.dlibresnet import STAGES
 from facedistill.errors import UsageError
-from facedistill.teachers.dlib_net import PIXEL_SCALE, Convolution, DlibNet, FloatArray, read_dlib_net
+from facedistill.teachers.dlib_net import PIXEL_SCALE, Convolution, DlibNet, read_dlib_net
 from facedistill.teachers.dlib_teacher import dlib_weights
 from facedistill.teachers.load import DLIB
 
-Channels = NDArray[np.int64]
+_NET = "dlibresnet"
+_STEM, _PROJECTION = "stages.0.1", "neck.2.weight"
 
 
 def load_start(backbone: Backbone, start: str) -> None:
@@ -26,98 +26,125 @@ def load_start(backbone: Backbone, start: str) -> None:
 
     Args:
         backbone: The net, on the CPU.
-        start: `dlib` for a `dlibresnet` (a thinner one keeps the channels that matter most, see `thinned`), or a
-            checkpoint of the very same net.
+        start: `dlib` for a `dlibresnet`, or a checkpoint of the very same net; a `dlibresnet` may be thinner than what
+            it starts from, and then keeps the channels that matter most, see `thinned`.
 
     Raises:
-        UsageError: The net is another one than the weights are for.
+        UsageError: The weights are of another net.
         FacedistillError: The weights are missing or damaged.
     """
-    if start == DLIB:
-        widths = [scaled(channels, backbone.spec["width"]) for channels, _ in STAGES]
-        weights = thinned(read_dlib_net(dlib_weights()), widths)
-    else:
-        source = load_backbone(Path(start))
-        if differing := [key for key, value in source.spec.items() if backbone.spec[key] != value]:
-            said = ", ".join(f"{key} {source.spec[key]} instead of {backbone.spec[key]}" for key in differing)
-            raise UsageError(f"student.start: {start} holds another net than the recipe's student: {said}")
-        weights = source.state_dict()
+    source = dlib_backbone(backbone.input_size) if start == DLIB else load_backbone(Path(start))
+    ours, theirs = backbone.spec, source.spec
+    weights: Mapping[str, Tensor] = source.state_dict()
+    differing = [key for key, value in theirs.items() if ours.get(key) != value]
+    if differing == ["width"] and ours["name"] == _NET and not ours["se"] and ours["width"] < theirs["width"]:
+        weights = thinned(weights, [scaled(channels, ours["width"]) for channels, _ in STAGES])
+    elif differing:
+        said = ", ".join(f"{key} {theirs[key]} instead of {ours.get(key)}" for key in differing)
+        raise UsageError(f"recipe: student.start: {start} is another net than the recipe's student: {said}")
     backbone.load_state_dict(weights)
 
 
-def thinned(net: DlibNet, widths: list[int]) -> dict[str, Tensor]:
-    """The weights of dlib's channels that matter most, as the state dict of a `dlibresnet`.
+def dlib_backbone(input_size: tuple[int, int]) -> Backbone:
+    """Dlib's net, as it is shipped, for crops of (height, width).
+
+    Raises:
+        UsageError: No crop convention has that size, or the package with the weights is not installed.
+        FacedistillError: Its file is damaged.
+    """
+    net = read_dlib_net(dlib_weights())
+    backbone = build_backbone(_NET, net.projection.shape[1], input_size)
+    weights = {_PROJECTION: torch.from_numpy(net.projection.T)}
+    for name, layer in zip(_convolutions(), _layers(net), strict=True):
+        weights[f"{name}.weight"] = torch.from_numpy(layer.weight)
+        weights[f"{name}.bias"] = torch.from_numpy(layer.bias)
+    # The net's (pixel - mean) / 256 instead of our (pixel - 127.5) / 128: exact, because the stem pads nothing.
+    stem = weights[f"{_STEM}.weight"].double()
+    offset = (127.5 - torch.tensor(net.means, dtype=torch.float64)) / PIXEL_SCALE
+    weights[f"{_STEM}.bias"] = weights[f"{_STEM}.bias"] + (stem * offset[:, None, None]).sum(dim=(1, 2, 3))
+    weights[f"{_STEM}.weight"] = stem * 128 / PIXEL_SCALE
+    backbone.load_state_dict(weights)
+    return backbone.eval()
+
+
+def thinned(weights: Mapping[str, Tensor], widths: Sequence[int]) -> dict[str, Tensor]:
+    """The channels of a `dlibresnet` that matter most, as the state dict of a thinner one.
 
     A channel matters as much as the norm of all filters that write it times the norm of all weights that read it. The
     norms of the net are part of its filters, so this is the norm's scale times the filter's norm (Liu et al. 2017,
-    "network slimming", by the scale alone; Li et al. 2017 by the filter alone), weighed by who listens. Whoever reads
-    a channel that is gone loses those weights. At full width nothing changes.
+    "network slimming", takes the scale alone; Li et al. 2017 the filter alone), weighed by who listens. Whoever reads
+    a channel that is gone loses those weights.
 
     The units of a stage add to the same channels, and those of a stage go on as the first ones of the next; so the
     channels that are kept are nested.
 
     Args:
-        net: As dlib ships it.
-        widths: Channels to keep in each of the four stages; not falling, and at most dlib's.
+        weights: The state dict of the wider net, without squeeze-and-excitation.
+        widths: Channels to keep in each of the four stages; not falling, and at most the wider net's.
     """
-    kept = _kept_channels(net, widths)
-    weights: dict[str, Tensor] = {}
-    numbers = [(stage, place) for stage, (_, halvings) in enumerate(STAGES) for place in range(len(halvings))]
+    kept = _kept_channels(weights, widths)
+    result: dict[str, Tensor] = {}
 
-    def put(name: str, layer: Convolution, out: Channels, inside: Channels) -> None:
-        weights[f"{name}.weight"] = _tensor(layer.weight[out][:, inside])
-        weights[f"{name}.bias"] = _tensor(layer.bias[out])
+    def put(name: str, out: Tensor, inside: Tensor) -> None:
+        result[f"{name}.weight"] = weights[f"{name}.weight"][out][:, inside]
+        result[f"{name}.bias"] = weights[f"{name}.bias"][out]
 
-    put("stages.0.1", _on_normalised_crops(net), kept[0], np.arange(3))
+    put(_STEM, kept[0], torch.arange(3))
     inside = kept[0]
-    for (stage, place), unit in zip(numbers, net.units, strict=True):
+    for stage, unit in _units():
         outside = kept[stage]
-        inner = _top(_norms(unit.first.weight, 0) * _norms(unit.second.weight, 1), len(outside))
-        name = f"stages.{stage}.{place + 4 if stage == 0 else place}"  # behind crop, stem, activation and pool
-        put(f"{name}.first", unit.first, inner, inside)
-        put(f"{name}.second", unit.second, outside, inner)
+        first, second = weights[f"{unit}.first.weight"], weights[f"{unit}.second.weight"]
+        inner = _top(_norms(first, 0) * _norms(second, 1), len(outside))
+        put(f"{unit}.first", inner, inside)
+        put(f"{unit}.second", outside, inner)
         inside = outside
-    weights["neck.2.weight"] = _tensor(net.projection[inside].T)
-    return weights
+    result[_PROJECTION] = weights[_PROJECTION][:, inside]
+    return result
 
 
-def _kept_channels(net: DlibNet, widths: list[int]) -> list[Channels]:
-    """Per stage, the channels of dlib's that are kept, in the order they take in the thinner net."""
-    channels = STAGES[-1][0]
-    written, read = np.zeros(channels), np.zeros(channels)  # squared norms
-    for writer in (net.stem, *(unit.second for unit in net.units)):
-        written[: len(writer.weight)] += _norms(writer.weight, 0) ** 2
-    for reader in (*(unit.first.weight for unit in net.units), net.projection.T):
-        read[: reader.shape[1]] += _norms(reader, 1) ** 2
-    importance = np.sqrt(written * read)
-    kept: list[Channels] = []
-    before = np.empty(0, np.int64)
-    for (count, _), width in zip(STAGES, widths, strict=True):
-        fresh = np.where(np.isin(np.arange(count), before), -np.inf, importance[:count])
-        before = np.concatenate([before, _top(fresh, width - len(before))])
-        kept.append(before)
+def _kept_channels(weights: Mapping[str, Tensor], widths: Sequence[int]) -> list[Tensor]:
+    """Per stage, the channels of the wider net that are kept, in the order they take in the thinner one."""
+    units = list(_units())
+    counts = [len(weights[f"{unit}.second.weight"]) for stage, unit in units]
+    written, read = torch.zeros(counts[-1], dtype=torch.float64), torch.zeros(counts[-1], dtype=torch.float64)
+    for writer in (_STEM, *(f"{unit}.second" for _, unit in units)):
+        norms = _norms(weights[f"{writer}.weight"], 0)
+        written[: len(norms)] += norms**2
+    for reader in (*(f"{unit}.first.weight" for _, unit in units), _PROJECTION):
+        norms = _norms(weights[reader], 1)
+        read[: len(norms)] += norms**2
+    importance = (written * read).sqrt()
+    kept: list[Tensor] = []
+    chosen = torch.empty(0, dtype=torch.int64)
+    sizes = {stage: count for (stage, _), count in zip(units, counts, strict=True)}
+    for stage, width in enumerate(widths):
+        fresh = importance[: sizes[stage]].clone()
+        fresh[chosen] = -torch.inf
+        chosen = torch.cat([chosen, _top(fresh, width - len(chosen))])
+        kept.append(chosen)
     return kept
 
 
-def _on_normalised_crops(net: DlibNet) -> Convolution:
-    """The stem on (pixel - 127.5) / 128 instead of (pixel - mean) / 256: exact, because it pads nothing."""
-    offset = (127.5 - np.array(net.means)) / PIXEL_SCALE
-    weight = net.stem.weight.astype(np.float64)
-    bias = net.stem.bias + (weight * offset[:, None, None]).sum(axis=(1, 2, 3))
-    scale = 128 / PIXEL_SCALE
-    return Convolution((weight * scale).astype(np.float32), bias.astype(np.float32), net.stem.stride, net.stem.padding)
+def _units() -> Iterator[tuple[int, str]]:
+    """Stage and name of each residual unit, from the stem upwards."""
+    for stage, (_, halvings) in enumerate(STAGES):
+        for place in range(len(halvings)):
+            yield stage, f"stages.{stage}.{place + 4 if stage == 0 else place}"  # behind crop, stem, activation, pool
 
 
-def _norms(weight: FloatArray, axis: int) -> NDArray[np.float64]:
-    """The Euclidean norm of each slice along `axis`."""
-    others = tuple(other for other in range(weight.ndim) if other != axis)
-    return np.asarray(np.sqrt((weight.astype(np.float64) ** 2).sum(axis=others)))
+def _convolutions() -> list[str]:
+    return [_STEM, *(f"{unit}.{part}" for _, unit in _units() for part in ("first", "second"))]
 
 
-def _top(importance: NDArray[np.float64], count: int) -> Channels:
+def _layers(net: DlibNet) -> list[Convolution]:
+    return [net.stem, *(layer for unit in net.units for layer in (unit.first, unit.second))]
+
+
+def _norms(weight: Tensor, axis: int) -> Tensor:
+    """The Euclidean norm of each slice along `axis`, float64."""
+    return torch.linalg.vector_norm(weight.double().transpose(0, axis).flatten(1), dim=1)
+
+
+def _top(importance: Tensor, count: int) -> Tensor:
     """The places of the `count` largest, in their old order."""
-    return np.sort(np.argsort(-importance, kind="stable")[:count])
-
-
-def _tensor(values: FloatArray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    return torch.sort(importance.argsort(descending=True, stable=True)[:count])[0]
