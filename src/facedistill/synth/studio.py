@@ -153,7 +153,7 @@ def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
     falling = np.maximum(falling, 0.02)
     bright = float(falling @ LUMINANCE)
     skin = float(skin_colour(person.skin_tone) @ LUMINANCE)
-    balance = (bright / falling) ** 0.7
+    balance = (bright / falling) ** 0.85
     gains: Floats = (balance * (_METERED_LIGHT / bright) ** 0.85 * (_METERED_SKIN / skin) ** 0.35).astype(np.float32)
     return gains
 
