@@ -79,18 +79,51 @@ def synth(
 
 def train(recipe: Recipe) -> None:
     """Trains a net by labels alone: a teacher, or the control of a student."""
-    from facedistill.experiment import run
-
-    _show(run(recipe.labels_only()), recipe.folder)
+    _run(recipe.labels_only())
 
 
 def distill(recipe: Recipe) -> None:
     """Distils a teacher into a student, trains the control beside it, exports and tests both."""
-    from facedistill.experiment import run
-
     if not recipe.distils:
         raise UsageError("recipe: losses names no distillation loss; add one, or use `facedistill train`")
-    _show(run(recipe), recipe.folder)
+    _run(recipe)
+
+
+def search(
+    recipe: str,
+    until: str = "",
+    trials: int = 20,
+    minutes: float | None = None,
+    out: str | None = None,
+    test: bool = False,
+) -> None:
+    """Tries recipes until a student meets a standard or the budget is spent, judged on validation people alone.
+
+    Args:
+        recipe: A recipe file whose section `search` says what may be tried.
+        until: The standard, such as "synth@16.eer <= 0.05, size_mb <= 1, latency_ms <= 2".
+        trials: Most trials; those of former calls and those that cost too much to be trained count.
+        minutes: After so many no new trial is begun.
+        out: Where the search is kept, runs/NAME-search by default. The same command goes on where it stopped.
+        test: Test the winner on the recipe's test set, once; afterwards the search is closed.
+    """
+    from dataclasses import replace
+
+    from facedistill.recipe_file import read_recipe
+    from facedistill.search import front_table, verdict
+    from facedistill.search import search as search_until
+
+    said = read_recipe(Path(recipe))
+    folder = out or f"{said.folder}-search"
+    report = search_until(replace(said, out=folder), until, trials, minutes, test, tell=print)
+    _console().print(front_table(report))
+    for line in verdict(report):
+        print(line)
+    print(f"{folder}: search.json" + (", student.onnx" if report.winner else ""))
+    if not report.met:
+        raise FacedistillError(
+            f"the standard is not met after {len(report.trials)} trials; raise --trials, or lower it"
+        )
 
 
 def evaluate(
@@ -227,6 +260,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "verify": verify,
     "prepare": prepare,
+    "search": search,
     "synth": synth,
 }
 
@@ -310,11 +344,19 @@ def _with_flags(words: list[str]) -> list[str]:
     return [f"{word}=true" if word in flags and after not in ("true", "false") else word for word, after in followed]
 
 
-def _show(summary: dict[str, Any], folder: Path) -> None:
-    from facedistill.evaluation.report import summary_table
+def _run(recipe: Recipe) -> None:
+    """Runs a recipe and shows what came of it."""
+    if recipe.classification is not None:
+        from facedistill.classification import classes_table, run_classification
 
-    _console().print(summary_table(summary))
-    print(f"{folder}: student.onnx, summary.json, report.html")
+        _console().print(classes_table(run_classification(recipe)))
+        print(f"{recipe.folder}: student.onnx, summary.json")
+        return
+    from facedistill.evaluation.report import summary_table
+    from facedistill.experiment import run
+
+    _console().print(summary_table(run(recipe)))
+    print(f"{recipe.folder}: student.onnx, summary.json, report.html")
 
 
 def _console() -> Console:

@@ -49,7 +49,9 @@ def export_model(backbone: Backbone, path: Path, metadata: ModelMetadata, faces:
     return write_graph(_ModelFileNet(backbone), path, "embedding", metadata.to_map(), faces)
 
 
-def write_graph(net: nn.Module, path: Path, output: str, metadata: dict[str, str], pictures: NDArray[np.uint8]) -> float:
+def write_graph(
+    net: nn.Module, path: Path, output: str, metadata: dict[str, str], pictures: NDArray[np.uint8]
+) -> float:
     """Writes a net with its preprocessing inside as one ONNX file, if the file says what torch says.
 
     Args:

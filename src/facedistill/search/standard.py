@@ -4,9 +4,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from facedistill.errors import UsageError
+from facedistill.evaluation.metrics import FARS
 from facedistill.model_file import NATIVE
 
 Operator = Literal["<=", ">="]
@@ -30,28 +31,37 @@ class Bound:
         target: As it was written: `synth@16.eer`, `size_mb`.
         operator: `<=` where less is better, `>=` where more is.
         value: The worst value that is good enough; a rate is a fraction from 0 to 1.
-        people: The set before the `@`; None for a cost.
-        resolution: `native` or a number of rows, such as `16`; None for a cost.
+        people: The set before the `@`; empty for a cost.
+        resolution: `native` or a number of rows, such as `16`; empty for a cost.
         metric: `eer`, `auc`, `accuracy`, `rank1`, `tar@FAR`, or the name of the cost.
     """
 
     target: str
     operator: Operator
     value: float
-    people: str | None
-    resolution: str | None
+    people: str
+    resolution: str
     metric: str
 
     @property
     def is_cost(self) -> bool:
         """Whether it bounds what a net costs, which is known before any training."""
-        return self.people is None
+        return not self.people
 
-    @property
-    def far(self) -> float | None:
-        """The false accept rate of `tar@FAR`; None for every other metric."""
-        name, _, rate = self.metric.partition("@")
-        return float(rate) if name == "tar" else None
+    def figure(self, cell: Mapping[str, Any]) -> float:
+        """What a cell of a sweep says of it.
+
+        Raises:
+            UsageError: Nothing: a FAR is too small for so few impostors.
+        """
+        name, _, far = self.metric.partition("@")
+        try:
+            return float(cell["tar_at_far"][far] if far else cell[name])
+        except KeyError:
+            raise UsageError(
+                f"the standard's part {str(self)!r} cannot be measured on the recipe's validation people, who are too "
+                "few for it; keep more of them, or bound another figure"
+            ) from None
 
     def missed_by(self, value: float) -> float:
         """How far `value` is on the wrong side, in its own unit; 0 where the bound is met."""
@@ -149,14 +159,14 @@ def _parse_bound(part: str) -> Bound:
     better: Operator = "<=" if metric in _LOWER_IS_BETTER else ">="
     if found["operator"] != better:
         raise UsageError(f"the standard's part {part!r}: {metric} can only be bounded by {better}")
-    if people is not None and value > 1:
+    if people and value > 1:
         raise UsageError(f"the standard's part {part!r}: rates are fractions from 0 to 1, so write {value / 100:g}")
     return Bound(target, better, value, people, resolution, metric)
 
 
-def _parse_target(part: str, target: str) -> tuple[str | None, str | None, str]:
+def _parse_target(part: str, target: str) -> tuple[str, str, str]:
     if target in COSTS:
-        return None, None, target
+        return "", "", target
     people, at, rest = target.partition("@")
     resolution, dot, metric = rest.partition(".")
     if not (people and at and dot):
@@ -172,10 +182,9 @@ def _parse_target(part: str, target: str) -> tuple[str | None, str | None, str]:
         )
     if metric not in _RATES:
         name, _, far = metric.partition("@")
-        if name != "tar" or not _NUMBER.fullmatch(far) or not 0 < float(far) < 1:
-            raise UsageError(
-                f"the standard's part {part!r}: no metric is called {metric!r}; known: {', '.join(_RATES)}, tar@1e-3"
-            )
+        if name != "tar" or not _NUMBER.fullmatch(far) or float(far) not in FARS:
+            known = ", ".join([*_RATES, *(f"tar@{far:g}" for far in FARS)])
+            raise UsageError(f"the standard's part {part!r}: no metric is called {metric!r}; known: {known}")
         metric = f"tar@{float(far):g}"
     return people, resolution, metric
 

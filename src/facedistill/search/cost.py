@@ -1,0 +1,53 @@
+"""What an untrained net would cost, measured once for each shape of net."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from facedistill.errors import FacedistillError
+from facedistill.export import file_cost, latencies_ms
+from facedistill.files import write_text
+from facedistill.training.task import Task
+
+MEASURED = "costs.json"
+
+
+def model_costs(path: Path) -> dict[str, float]:
+    """size_mb, latency_ms (one picture on one core), params and macs of a model file."""
+    cost = file_cost(path)
+    return {
+        "size_mb": cost.size_mb,
+        "latency_ms": latencies_ms({"net": path})["net"],
+        "params": cost.parameters,
+        "macs": cost.macs,
+    }
+
+
+def untrained_costs(task: Task, write: Callable[[Task, Path], None], folder: Path) -> Mapping[str, float]:
+    """The costs of a net as it will be when trained, see `model_costs`.
+
+    Widths that round to the same channels give the same net, so what was measured is kept in `folder`/costs.json.
+    """
+    path = folder / MEASURED
+    try:
+        measured: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise FacedistillError(f"{path} is damaged; delete it, and the costs are measured again") from error
+    shape = _shape(task)
+    if shape not in measured:
+        file = folder / "untrained.onnx"
+        try:
+            write(task, file)
+            measured[shape] = model_costs(file)
+        finally:
+            file.unlink(missing_ok=True)
+        write_text(path, json.dumps(measured, indent=1) + "\n")
+    return measured[shape]
+
+
+def _shape(task: Task) -> str:
+    """SHA-256 over all that decides the cost: the shapes of the weights, and what is done with them."""
+    spec = {name: value for name, value in task.backbone.spec.items() if name != "width"}
+    shapes = [(name, list(value.shape)) for name, value in task.backbone.state_dict().items()]
+    return hashlib.sha256(json.dumps([spec, shapes], sort_keys=True).encode()).hexdigest()

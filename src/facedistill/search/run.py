@@ -1,0 +1,281 @@
+"""Try, train, validate, and go back to the recipe, until the standard is met or the budget is spent."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from facedistill.backbones import embed_crops
+from facedistill.errors import UsageError
+from facedistill.model_file import NATIVE
+from facedistill.recipe import Recipe
+from facedistill.recipe_file import read_recipe
+from facedistill.runs import METRICS
+from facedistill.search.cost import model_costs, untrained_costs
+from facedistill.search.report import (
+    BEHIND,
+    COSTLY,
+    DIVERGED,
+    IMPOSSIBLE,
+    TRAINED,
+    Outcome,
+    Report,
+    said_values,
+    write_report,
+)
+from facedistill.search.space import check_space, draw, recipe_with
+from facedistill.search.standard import Standard, check_people, parse_standard
+from facedistill.search.study import Study
+from facedistill.training import LAST, DivergedRunError, Lesson, teach
+from facedistill.training.log import read_lines
+from facedistill.training.loop import Embed, Validate
+from facedistill.training.run_folder import RECIPE, versions
+from facedistill.training.setup import build_task, check_names
+from facedistill.training.task import Task
+
+MODEL = "student.onnx"
+TEACHER = "teacher"
+TRIALS = "trials"
+
+_OUTCOME, _COSTS, _FIGURES, _WHY, _EXPORTED = "outcome", "costs", "figures", "why", "exported"
+
+
+class SearchedLesson(Lesson, Protocol):
+    """A lesson whose nets can be priced, exported and tested."""
+
+    def cells(self, task: Task, embed: Embed, resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
+        """`native` and each number of rows -> metric -> value, on the validation pictures."""
+
+    def write_untrained(self, task: Task, path: Path) -> None:
+        """Writes the model file of a net as it stands."""
+
+    def write_best(self, recipe: Recipe, path: Path) -> None:
+        """Writes the model file of a finished run."""
+
+    def test(self, recipe: Recipe, path: Path) -> dict[str, Any]:
+        """The figures of a run's model file on the test pictures."""
+
+
+def search(
+    recipe: Recipe,
+    until: str,
+    trials: int,
+    minutes: float | None = None,
+    test: bool = False,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Report:
+    """Tries recipes until a net meets the standard, judged on the validation pictures alone.
+
+    A trial whose untrained net already misses a bound on cost is not trained; one that falls behind the median of the
+    others at the same step is stopped. Everything is kept in the recipe's folder: the same call goes on where it
+    stopped, with the trial that was under way.
+
+    Args:
+        recipe: Its section `search` says what may be tried.
+        until: The standard, see `parse_standard`.
+        trials: Most trials; those of former calls and those that were not trained count.
+        minutes: After so many no new trial is begun.
+        test: Test the winner on the recipe's test set. That is done once; afterwards the search is closed.
+        tell: Is given a line about each trial.
+
+    Returns:
+        What was found; it also stands in `search.json`, with the best net's model file beside it.
+
+    Raises:
+        UsageError: The recipe, the standard or the budget cannot work; or the folder holds another search.
+        InterruptedRunError: Ctrl-C; the same call goes on.
+        FacedistillError: See `fit`.
+    """
+    standard = parse_standard(until)
+    _check(recipe, standard, trials, minutes)
+    return _Search(recipe, standard, tell).run(trials, minutes, test)
+
+
+def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | None) -> None:
+    """Refuses all that can be refused before anything is loaded."""
+    if trials < 1:
+        raise UsageError(f"--trials is {trials}; at least 1 is needed")
+    if minutes is not None and minutes <= 0:
+        raise UsageError(f"--minutes is {minutes:g}; it must be greater than 0")
+    check_names(recipe)
+    check_space(recipe)
+    classes = recipe.classification
+    if classes is None and not recipe.data.validation_identities:
+        raise UsageError("recipe: data.validation_identities is 0, so nobody is kept to judge the trials on")
+    check_people(standard, [Path(recipe.data.faces if classes is None else classes.pictures).name])
+    for bound in standard.figures:
+        if classes is not None and (bound.resolution, bound.metric) != (NATIVE, "accuracy"):
+            raise UsageError(
+                f"the standard's part {str(bound)!r}: a classifier is judged by {bound.people}@native.accuracy alone"
+            )
+
+
+class _BehindError(Exception):
+    """The trial falls behind the others."""
+
+
+class _Search:
+    """One call of `search`: the study, and the lesson once it is needed."""
+
+    def __init__(self, recipe: Recipe, standard: Standard, tell: Callable[[str], None]) -> None:
+        self.recipe = recipe
+        self.standard = standard
+        self.tell = tell
+        self.folder = recipe.folder
+        self.study = Study(self.folder, recipe, standard)
+        self._lesson: SearchedLesson | None = None
+
+    @property
+    def lesson(self) -> SearchedLesson:
+        """Opened once for all trials, and not at all when nothing is left to do."""
+        if self._lesson is None:
+            self._lesson = _open_lesson(self.recipe, self.folder / TEACHER)
+            self._check_figures(self._lesson)
+        return self._lesson
+
+    def run(self, trials: int, minutes: float | None, test: bool) -> Report:
+        """See `search`."""
+        deadline = time.monotonic() + (float("inf") if minutes is None else 60 * minutes)
+        while not self.report().met and len(self.study.finished) < trials and time.monotonic() < deadline:
+            if self.study.test is not None:
+                raise UsageError(f"{self.folder} was tested, which closes its search; give another --out to go on")
+            self._try_one()
+            self._write()
+        winner = self.report().winner
+        if winner is not None:
+            run = self._finished_recipe(winner.number)
+            exported = self.study.optuna.user_attrs.get(_EXPORTED, {})
+            if exported.get("trial") != winner.number or not (self.folder / MODEL).exists():
+                self.lesson.write_best(run, self.folder / MODEL)
+                costs = model_costs(self.folder / MODEL)
+                self.study.optuna.set_user_attr(_EXPORTED, {"trial": winner.number, "costs": costs})
+            if test and self.study.test is None:
+                figures = self.lesson.test(run, self.folder / MODEL)
+                self.study.record_test({"trial": winner.number, "figures": figures})
+        return self._write()
+
+    def report(self) -> Report:
+        """What the study holds."""
+        exported = self.study.optuna.user_attrs.get(_EXPORTED, {})
+        outcomes = []
+        for trial in self.study.finished:
+            said = trial.user_attrs
+            # The winner's own file is measured again: it also carries thresholds.
+            own = exported["costs"] if exported.get("trial") == trial.number else said.get(_COSTS, {})
+            outcomes.append(
+                Outcome(
+                    trial.number, said[_OUTCOME], dict(trial.params), own, said.get(_FIGURES, {}), said.get(_WHY, "")
+                )
+            )
+        return Report(self.standard, tuple(outcomes), self.study.test)
+
+    def _write(self) -> Report:
+        report = self.report()
+        origin = {
+            "recipe_digest": self.recipe.digest,
+            "seed": self.recipe.seed,
+            "sampler": "TPE, seeded by the recipe's seed and the trial's number",
+            "pruner": "median",
+            "versions": {**versions(), "optuna": optuna.__version__},
+        }
+        write_report(self.folder, report, origin)
+        return report
+
+    def _try_one(self) -> None:
+        """Tries one recipe and tells the study what came of it."""
+        trial = self.study.next_trial()
+        values = draw(trial, self.recipe)
+        self.tell(f"trial {trial.number}: {said_values(values)}")
+        folder = self._folder(trial.number)
+        try:
+            run = replace(
+                self.lesson.resolved(recipe_with(self.recipe, values)),
+                name=f"{self.recipe.name}-{folder.name}",
+                out=str(folder),
+            )
+            check_names(run)
+        except UsageError as error:  # values that work alone but not together
+            self._end(trial, IMPOSSIBLE, TrialState.FAIL, why=str(error))
+            return
+        task = build_task(run, self.lesson.pictures.classes)
+        costs = untrained_costs(task, self.lesson.write_untrained, self.folder)
+        trial.set_user_attr(_COSTS, dict(costs))
+        for bound in self.standard.costs:
+            trial.set_constraint(bound.target, costs[bound.target] / bound.value - 1 if bound.value else 1.0)
+        if missed := [bound for bound in self.standard.costs if bound.missed_by(costs[bound.target])]:
+            why = ", ".join(f"{bound.target} is {costs[bound.target]:.4g} ({bound})" for bound in missed)
+            self._end(trial, COSTLY, TrialState.PRUNED, why=why)
+            return
+        self._train(trial, run, task)
+        (folder / LAST).unlink(missing_ok=True)  # nothing goes on from there
+
+    def _train(self, trial: Trial, run: Recipe, task: Task) -> None:
+        def judge(step: int, figures: Mapping[str, float]) -> float:
+            shortfall = self.standard.shortfall(figures)
+            trial.report(shortfall, step)
+            if step < run.steps and trial.should_prune():
+                raise _BehindError(f"at step {step} of {run.steps} behind the median of the others")
+            return shortfall
+
+        try:
+            result = teach(self.lesson, run, task, self._validator(self.lesson, task), judge)
+        except _BehindError as behind:
+            self._end(trial, BEHIND, TrialState.PRUNED, _validations(run.folder)[-1], str(behind))
+        except DivergedRunError as diverged:
+            self._end(trial, DIVERGED, TrialState.FAIL, why=str(diverged))
+        else:
+            (best,) = (line for line in _validations(run.folder) if line["step"] == result.best_step)
+            self._end(trial, TRAINED, TrialState.COMPLETE, best)
+
+    def _end(
+        self, trial: Trial, outcome: str, state: TrialState, said: Mapping[str, Any] | None = None, why: str = ""
+    ) -> None:
+        """Records the outcome first: a trial whose state is told is never touched again."""
+        figures = {bound.target: said[bound.target] for bound in self.standard.figures} if said else {}
+        for name, value in ((_OUTCOME, outcome), (_FIGURES, figures), (_WHY, why)):
+            trial.set_user_attr(name, value)
+        shortfall = self.standard.shortfall(figures) if state == TrialState.COMPLETE else None
+        self.study.optuna.tell(trial, shortfall, state)
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self.tell(f"trial {trial.number}: " + "; ".join(part for part in (outcome, measured, why) if part))
+
+    def _validator(self, lesson: SearchedLesson, task: Task) -> Validate:
+        """The standard's figures of a net."""
+        rows = sorted({int(bound.resolution) for bound in self.standard.figures if bound.resolution != NATIVE})
+
+        def validate(embed: Embed) -> Mapping[str, float]:
+            cells = lesson.cells(task, embed, rows)
+            return {bound.target: bound.figure(cells[bound.resolution]) for bound in self.standard.figures}
+
+        return validate
+
+    def _check_figures(self, lesson: SearchedLesson) -> None:
+        """Measures an untrained net, so that a figure that these pictures cannot show is refused before training."""
+        run = lesson.resolved(replace(self.recipe, control=False))
+        task = build_task(run, lesson.pictures.classes)
+        self._validator(lesson, task)(lambda crops: embed_crops(task.backbone, crops))
+
+    def _folder(self, number: int) -> Path:
+        return self.folder / TRIALS / f"{number:04d}"
+
+    def _finished_recipe(self, number: int) -> Recipe:
+        folder = self._folder(number)
+        return replace(read_recipe(folder / RECIPE), out=str(folder))
+
+
+def _open_lesson(recipe: Recipe, folder: Path) -> SearchedLesson:
+    if recipe.classification is None:
+        from facedistill.recognition import open_face_lesson
+
+        return open_face_lesson(recipe, folder)
+    from facedistill.classification import open_class_lesson
+
+    return open_class_lesson(recipe, folder)
+
+
+def _validations(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in read_lines(folder / METRICS) if line["kind"] == "validation"]
