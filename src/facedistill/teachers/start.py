@@ -142,7 +142,8 @@ def _layers(net: DlibNet) -> list[Convolution]:
 
 def _norms(weight: Tensor, axis: int) -> Tensor:
     """The Euclidean norm of each slice along `axis`, float64."""
-    return torch.linalg.vector_norm(weight.double().transpose(0, axis).flatten(1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(weight.double().transpose(0, axis).flatten(1), dim=1)
+    return norms
 
 
 def _top(importance: Tensor, count: int) -> Tensor:
