@@ -40,7 +40,7 @@ def _bank(coarse: int, octaves: int) -> list[Floats]:
 def _cloud(rng: np.random.Generator, coarse: int, octaves: int) -> Floats:
     """Noise as `noise.cloud` draws it, [_SIDE, _SIDE], at a fraction of its time."""
     left, top, number = rng.integers((_SIDE, _SIDE, _CLOUDS)).tolist()
-    window = _bank(coarse, octaves)[number][top : top + _SIDE, left : left + _SIDE]
+    window: Floats = _bank(coarse, octaves)[number][top : top + _SIDE, left : left + _SIDE]
     return window[:, ::-1] if rng.random() < 0.5 else window
 
 
