@@ -21,7 +21,7 @@ import cv2
 from facedistill.synth.person import draw_person
 from facedistill.synth.picture import Photographer
 
-_WARM_UP = 64  # pictures, after which the kernels are loaded and most hairstyles have been combed once
+_WARM_UP = 240  # pictures, after which the kernels are loaded and every hairstyle has been combed once
 
 
 @dataclass(frozen=True)
