@@ -9,7 +9,7 @@ Floats = NDArray[np.float32]
 
 # The head turns about the middle of the skull, level with the eyes (decimetres, head frame).
 PIVOT = np.array([0.0, 7.1, 0.45], np.float32)
-_CROP_MIDDLE = 0.12  # where an aligned crop has its middle, between eyes (0) and mouth (1), all poses considered
+_CROP_MIDDLE = 0.04  # where an aligned crop has its middle, between eyes (0) and mouth (1), all poses considered
 
 
 @dataclass(frozen=True, eq=False)
