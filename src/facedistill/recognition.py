@@ -56,8 +56,8 @@ class FaceLesson:
         return self.faces.train
 
     def resolved(self, recipe: Recipe) -> Recipe:
-        """See `with_embedding_size`."""
-        return with_embedding_size(recipe, self.teacher.embedding_size if self.teacher else None)
+        """See `check_student`."""
+        return check_student(recipe, self.teacher)
 
     def word(self, recipe: Recipe, task: Task) -> TeachersWord:
         """The teacher's embeddings, logits on the scale of the student's head, and maps where a loss asks for them."""

@@ -101,7 +101,7 @@ def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | Non
         raise UsageError(f"--trials is {trials}; at least 1 is needed")
     if minutes is not None and minutes <= 0:
         raise UsageError(f"--minutes is {minutes:g}; it must be greater than 0")
-    check_names(recipe)
+    check_names(replace(recipe, control=False))
     check_space(recipe)
     classes = recipe.classification
     if classes is None and not recipe.data.validation_identities:

@@ -3,6 +3,7 @@
 from argparse import ArgumentError
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass, replace
+from functools import cache
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -72,11 +73,14 @@ def recipe_with(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
             place = place[part]
         place[last] = value
     said["losses"] = {name: term for name, term in said["losses"].items() if term["weight"] != 0}
-    parser = recipe_parser()
+    parser = _parser()
     try:
         return recipe_of(parser, parser.parse_object(said))
     except (ArgumentError, TypeError) as error:
         raise UsageError(one_line(error)) from error
+
+
+_parser = cache(recipe_parser)  # it takes longer to make than to use
 
 
 def _kind_of(recipe: Recipe, path: str) -> Any:

@@ -124,7 +124,7 @@ def parse_standard(text: str) -> Standard:
     targets = [(bound.people, bound.resolution, bound.metric) for bound in bounds]
     for number, bound in enumerate(bounds):
         if targets[number] in targets[:number]:
-            raise UsageError(f"the standard bounds {bound.target} twice; keep one of the two")
+            raise UsageError(f"the standard bounds {bound.target!r} twice; keep one of the two")
     if all(bound.is_cost for bound in bounds):
         raise UsageError("the standard bounds no recognition figure; add one, such as 'synth@16.eer <= 0.05'")
     return Standard(tuple(bounds))

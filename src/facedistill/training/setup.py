@@ -171,7 +171,8 @@ def _check_crop(recipe: Recipe) -> None:
 
 
 def _gives_features(recipe: Recipe) -> bool:
-    return not recipe.teachers and Path(recipe.teacher.spec).suffix.lower() in CHECKPOINT_SUFFIXES
+    single = recipe.classification is None and not recipe.teachers
+    return single and Path(recipe.teacher.spec).suffix.lower() in CHECKPOINT_SUFFIXES
 
 
 def needs_features(recipe: Recipe) -> bool:
