@@ -23,6 +23,7 @@ from facedistill.model_file import ModelMetadata
 
 NAMES = sorted(BACKBONES)
 FOLDING = [name for name in NAMES if not name.startswith("iresnet")]  # insightface's units begin with a norm
+DEEPER_TWINS = ("resnet36", "resnet64", "iresnet100")
 THIN = 0.125
 STAGES = 4
 DLIB_MAPS = [(35, 35), (17, 17), (8, 8), (2, 2)]  # of dlib's own 150x150 window, which pads nothing
@@ -106,7 +107,9 @@ def test_embeddings_start_at_a_sane_size(name):
     assert all(0.05 < float(maps.std()) < 50 for maps in features)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in DEEPER_TWINS else ()) for name in NAMES]
+)
 def test_training_lowers_a_loss(name):
     torch.manual_seed(0)
     size, rate = ((112, 96), 0.2) if name == "dlibresnet" else ((48, 48), 0.02)  # without norms gradients are small
@@ -123,7 +126,7 @@ def test_training_lowers_a_loss(name):
         optimiser.step()
         losses.append(float(loss.detach()))
     assert all(p.grad is not None for p in net.parameters())
-    assert min(losses[-2:]) < 0.9 * losses[0]
+    assert min(losses[-3:]) < 0.9 * losses[0]
 
 
 def test_every_norm_follows_a_convolution_or_linear():
