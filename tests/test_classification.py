@@ -1,0 +1,169 @@
+"""An ordinary image classifier, from a folder of pictures to student, control and figures."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+
+from facedistill.classification import open_class_lesson, restore, run_classification
+from facedistill.cli import main
+from facedistill.datasets.classes import open_classes
+from facedistill.errors import FacedistillError
+from facedistill.export import class_scores
+from facedistill.recipe_file import read_recipe
+from tests.class_pictures import CLASSES, draw_classes
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Colours that anybody tells apart; a convolutional teacher, a linear student."""
+    folder = tmp_path_factory.mktemp("classes")
+    draw_classes(folder / "pictures", pictures=20, noise=20)
+    (folder / "pictures" / "red" / "00.png").write_bytes(b"no picture")
+    said = {
+        "name": "colours",
+        "out": str(folder / "run"),
+        "classification": {
+            "pictures": str(folder / "pictures"),
+            "held_out": 0.3,
+            "validation": 0.2,
+            "teacher": {"module": "tests.class_pictures:convolutional", "input_size": [9, 7]},
+            "teacher_steps": 30,
+            "seeds": 2,
+        },
+        "data": {"mirror": False},
+        "student": {"module": "tests.class_pictures:linear", "input_size": [9, 7]},
+        "losses": {"hard": {"weight": 0.5}, "soft": {"weight": 0.5, "options": {"temperature": 4}}},
+        "variance": [],
+        "optimiser": {"learning_rate": 0.05},
+        "steps": 20,
+        "batch_size": 12,
+        "validate_every": 10,
+        "workers": 0,
+        "device": "cpu",
+        "precision": "32",
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(said))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(recipe):
+    assert main(["distill", str(recipe)]) == 0
+    return recipe.parent / "run"
+
+
+def test_distill_trains_teacher_student_and_control(run):
+    summary = json.loads((run / "summary.json").read_text())
+    models = summary["models"]
+    assert list(models) == ["teacher", "student", "control"]
+    assert models["teacher"]["accuracy"] == 1  # three plain colours
+    for role in ("student", "control"):
+        assert len(models[role]["accuracies"]) == 2
+        assert models[role]["accuracy"] == pytest.approx(np.mean(models[role]["accuracies"]))
+        assert models[role]["accuracy_std"] == pytest.approx(np.std(models[role]["accuracies"], ddof=1))
+        assert models[role]["accuracy"] > 0.8
+        assert models[role]["parameters"] == 3 * 9 * 7 * 3 + 3 + 2  # and the preprocessing's two numbers
+    assert summary["settings"]["damaged_pictures"] == 1
+    assert summary["test"]["pictures"] == 18
+    assert summary["settings"]["seeds"] == [0, 1]
+
+
+def test_the_control_differs_by_the_teacher_alone(run):
+    student, control = (
+        yaml.safe_load(path.read_text()) for path in (run / "student/0/recipe.yaml", run / "control/0/recipe.yaml")
+    )
+    assert {key for key in student if student[key] != control[key]} == {"name", "out", "losses", "control"}
+    assert control["losses"] == {"hard": student["losses"]["hard"]}
+
+
+def test_the_exported_file_says_what_the_trained_net_says(run, recipe):
+    pictures = open_classes(str(recipe.parent / "pictures"), (9, 7))
+    crops = np.stack([pictures[index].image for index in range(8)])
+    task = restore(read_recipe(run / "student" / "0" / "recipe.yaml"), 3)
+    scores = class_scores(run / "student.onnx", crops)
+    flat = (crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128
+    weight, bias = (part.detach().numpy() for part in task.backbone.module[1].parameters())
+    assert scores == pytest.approx(flat.reshape(8, -1) @ weight.T + bias, abs=1e-4)
+    (entry,) = onnx.load(run / "student.onnx").metadata_props
+    assert json.loads(entry.value)["classes"] == list(CLASSES)
+
+
+def test_a_finished_run_is_shown_not_repeated(run, recipe, capsys):
+    before = (run / "student.onnx").stat().st_mtime_ns
+    assert main(["distill", str(recipe)]) == 0
+    assert (run / "student.onnx").stat().st_mtime_ns == before
+    assert "student without a teacher" in capsys.readouterr().out
+
+
+def test_the_teachers_word_is_its_scores(run, recipe):
+    said = read_recipe(recipe)
+    lesson = open_class_lesson(said, run / "teacher")  # trained already
+    resolved = lesson.resolved(said)
+    word = lesson.word(resolved, lesson.teacher)
+    indices = torch.tensor([3, 0])
+    outputs = word.outputs(indices, torch.tensor([False, False]), torch.device("cpu"))
+    crops = np.stack([lesson.pictures[int(index)].image for index in indices])
+    assert outputs.logits.numpy() == pytest.approx(class_scores(run / "teacher.onnx", crops), abs=1e-3)
+
+
+def test_labels_alone_need_no_teacher(recipe, tmp_path):
+    said = replace(read_recipe(recipe), out=str(tmp_path / "run"), steps=2, validate_every=2)
+    said = replace(said, classification=replace(said.classification, seeds=1))
+    summary = run_classification(said.labels_only())
+    assert list(summary["models"]) == ["student"]
+    assert summary["models"]["student"]["accuracy_std"] is None
+    assert not (tmp_path / "run" / "teacher").exists()
+
+
+def test_a_net_of_the_registry_can_learn_pictures(recipe, tmp_path):
+    said = read_recipe(recipe)
+    small = {"backbone": "resnet20", "width": 0.03, "embedding_size": 8, "input_size": (32, 32)}
+    net = replace(said.student, module=None, **small)
+    said = replace(
+        said,
+        out=str(tmp_path / "run"),
+        student=net,
+        classification=replace(said.classification, teacher=net, seeds=1, teacher_steps=2),
+        losses={**said.losses, "cosine": said.losses["soft"].__class__()},
+        head=replace(said.head, name="softmax", options={"bias": True}),
+        steps=2,
+        control=False,
+    )
+    lesson = open_class_lesson(said, tmp_path / "teacher")
+    assert lesson.resolved(said).student.embedding_size == 8
+    assert lesson.store.embeddings.shape == (len(lesson.pictures), 2, 8)
+
+
+def test_a_damaged_checkpoint_is_one_clear_line(run, recipe, tmp_path):
+    said = read_recipe(run / "student" / "0" / "recipe.yaml")
+    (tmp_path / "best.pt").write_bytes((run / "teacher" / "best.pt").read_bytes())
+    with pytest.raises(FacedistillError, match="does not fit the recipe beside it"):
+        restore(replace(said, out=str(tmp_path)), 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        pytest.param(["--classification.held_out", "0"], "classification.held_out", id="no test"),
+        pytest.param(["--classification.validation", "0.9"], "leave nothing", id="nothing to train on"),
+        pytest.param(["--classification.seeds", "0"], "classification.seeds", id="no seeds"),
+        pytest.param(["--classification.teacher_steps", "0"], "classification.teacher_steps", id="no steps"),
+        pytest.param(["--classification.pictures", "nowhere"], "nowhere", id="no pictures"),
+        pytest.param(["--student.input_size", "[8,8]"], "classification.teacher.input_size", id="two sizes"),
+        pytest.param(["--student.module", "nowhere:net"], "nowhere", id="no module"),
+        pytest.param(["--student.module", "tests.class_pictures:failing"], "failing", id="a module that fails"),
+        pytest.param(["--classification.teacher.module", "nowhere:net"], "nowhere", id="no teacher"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, capsys, words, reason):
+    assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), *words]) == 2
+    said = capsys.readouterr().err
+    assert reason in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run" / "teacher").exists()
