@@ -117,6 +117,17 @@ def test_a_trained_net_can_teach(run, recipe, tmp_path):
     assert models["teacher"]["macs"] == models["student"]["macs"]
 
 
+def test_two_teachers_teach_and_cost_as_one(run, recipe, tmp_path):
+    words = ["--teachers", json.dumps([{"spec": str(run / "best.pt"), "weight": 0.5}]), "--steps", "2"]
+    assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), "--control", "false", *words]) == 0
+    teacher = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]["teacher"]
+    alone = json.loads((run / "summary.json").read_text())["models"]
+    assert teacher["name"] == "teacher + best"
+    assert teacher["macs"] == alone["teacher"]["macs"] + alone["student"]["macs"]
+    assert {path.name for path in (tmp_path / "run").glob("teacher*")} == {"teacher", "teacher-2", "teacher-2.onnx"}
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")]) == 0
+
+
 @pytest.mark.parametrize("part", ["", "control"], ids=["the student", "its control"])
 def test_export_writes_the_model_file_again(run, part, tmp_path, capsys):
     assert main(["export", str(run / part), str(tmp_path / "out.onnx")]) == 0

@@ -51,7 +51,7 @@ def teacher_card(recipe: Recipe, measured: Mapping[str, Any], digest: str) -> Ca
     """The card of a teacher, whose training is not known here."""
     facts = {
         "net": measured["name"],
-        "given as": recipe.teacher.spec,
+        "given as": ", ".join(teacher.spec for teacher in recipe.all_teachers),
         "trained on": "not known to this report; see its maker's own card",
         "licence": "its maker's terms; they may bind the student too",
         "SHA-256": digest,
