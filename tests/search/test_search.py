@@ -67,8 +67,7 @@ def recipe(pictures, tmp_path):
 @pytest.fixture(autouse=True)
 def cheap_files(monkeypatch):
     monkeypatch.setattr("facedistill.search.run.untrained_costs", lambda task, *_: made_up(width_of(task)))
-    monkeypatch.setattr("facedistill.search.run.model_costs", lambda _path: made_up(0.03))
-    monkeypatch.setattr(ClassLesson, "write_best", lambda _self, _recipe, path: path.write_bytes(b""))
+    monkeypatch.setattr(ClassLesson, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(300_000)))
     monkeypatch.setattr(ClassLesson, "test", lambda *_: {"accuracy": 0.5})
 
 
@@ -101,6 +100,7 @@ def test_it_stops_at_the_first_net_that_meets_the_standard(recipe):
         ("size_mb <= 1", True),
     ]
     assert (recipe.folder / "student.onnx").exists()
+    assert found["bounds"][1]["value"] == 0.3  # its own file's
     assert (recipe.folder / "trials/0000/best.pt").exists()
     assert not (recipe.folder / "trials/0000/last.pt").exists()
     assert "trial 0: trained; pictures@native.accuracy" in said[-1]
@@ -236,12 +236,26 @@ def test_no_trial_is_begun_after_the_time_is_over(recipe):
     assert written(recipe)["winner"] is None
 
 
+def test_a_file_that_grew_too_large_does_not_meet_the_standard(recipe, monkeypatch):
+    monkeypatch.setattr(ClassLesson, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(400_000)))
+    report = search(recipe, f"{EASY}, size_mb <= 0.35", trials=1)
+    assert not report.met
+    assert written(recipe)["bounds"][1] == {
+        "bound": "size_mb <= 0.35",
+        "value": 0.4,
+        "met": False,
+        "missed_by": pytest.approx(0.05),
+    }
+    again = search(recipe, f"{EASY}, size_mb <= 0.35", trials=2)  # the next one is tried, and grows likewise
+    assert [trial.costs["size_mb"] for trial in again.trials] == [0.4, 0.4]
+    assert not again.met
+
+
 def test_the_front_holds_the_nets_that_no_other_beats(recipe, monkeypatch):
     accuracies = iter([0.5, *[0.4, 0.4], *[0.9, 0.9], *[0.8, 0.8], *[0.4, 0.4]])
     monkeypatch.setattr(ClassLesson, "cells", lambda *_: {"native": {"accuracy": next(accuracies)}})
     widths = iter([0.03, 0.06, 0.12, 0.06])
     monkeypatch.setattr("facedistill.search.run.untrained_costs", lambda *_: made_up(next(widths)))
-    monkeypatch.setattr("facedistill.search.run.model_costs", lambda _path: made_up(0.06))
     report = search(recipe, IMPOSSIBLE, trials=4)
     # 2 is worse and larger than 1, 3 as good as 0 but larger; 0 is smaller than 1.
     assert [trial.number for trial in report.front] == [1, 0]

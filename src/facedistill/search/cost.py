@@ -13,8 +13,7 @@ from facedistill.training.task import Task
 MEASURED = "costs.json"
 
 
-def model_costs(path: Path) -> dict[str, float]:
-    """size_mb, latency_ms (one picture on one core), params and macs of a model file."""
+def _costs(path: Path) -> dict[str, float]:
     cost = file_cost(path)
     return {
         "size_mb": cost.size_mb,
@@ -25,7 +24,7 @@ def model_costs(path: Path) -> dict[str, float]:
 
 
 def untrained_costs(task: Task, write: Callable[[Task, Path], None], folder: Path) -> Mapping[str, float]:
-    """The costs of a net as it will be when trained, see `model_costs`.
+    """The costs of a net as it will be when trained: size_mb, latency_ms (one picture on one core), params and macs.
 
     Widths that round to the same channels give the same net, so what was measured is kept in `folder`/costs.json.
     """
@@ -39,7 +38,7 @@ def untrained_costs(task: Task, write: Callable[[Task, Path], None], folder: Pat
         file = folder / "untrained.onnx"
         try:
             write(task, file)
-            measured[shape] = model_costs(file)
+            measured[shape] = _costs(file)
         finally:
             file.unlink(missing_ok=True)
         write_text(path, json.dumps(measured, indent=1) + "\n")

@@ -65,9 +65,13 @@ class Report:
 
     @property
     def winner(self) -> Outcome | None:
-        """The trained net that misses the figures by least; of equal ones the first. None where none was trained."""
+        """The first that meets every bound, else the trained net that misses the figures by least; None without any."""
         trained = [trial for trial in self.trials if trial.outcome == TRAINED]
-        return min(trained, key=lambda trial: self.standard.shortfall(trial.figures), default=None)
+
+        def worth(trial: Outcome) -> tuple[bool, float]:
+            return not self.standard.met(trial.measured), self.standard.shortfall(trial.figures)
+
+        return min(trained, key=worth, default=None)
 
     @property
     def met(self) -> bool:

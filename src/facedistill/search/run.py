@@ -15,7 +15,7 @@ from facedistill.model_file import NATIVE
 from facedistill.recipe import Recipe
 from facedistill.recipe_file import read_recipe
 from facedistill.runs import METRICS
-from facedistill.search.cost import model_costs, untrained_costs
+from facedistill.search.cost import untrained_costs
 from facedistill.search.report import (
     BEHIND,
     COSTLY,
@@ -41,7 +41,8 @@ MODEL = "student.onnx"
 TEACHER = "teacher"
 TRIALS = "trials"
 
-_OUTCOME, _COSTS, _FIGURES, _WHY, _EXPORTED = "outcome", "costs", "figures", "why", "exported"
+_OUTCOME, _COSTS, _FIGURES, _WHY = "outcome", "costs", "figures", "why"  # of a trial
+_EXPORTED, _SIZES = "exported", "sizes"  # of the study
 
 
 class SearchedLesson(Lesson, Protocol):
@@ -133,8 +134,9 @@ class _Search:
     def lesson(self) -> SearchedLesson:
         """Opened once for all trials, and not at all when nothing is left to do."""
         if self._lesson is None:
-            self._lesson = _open_lesson(self.recipe, self.folder / TEACHER)
-            self._check_figures(self._lesson)
+            lesson = _open_lesson(self.recipe, self.folder / TEACHER)
+            self._check_figures(lesson)
+            self._lesson = lesson
         return self._lesson
 
     def run(self, trials: int, minutes: float | None, test: bool) -> Report:
@@ -143,34 +145,38 @@ class _Search:
         while not self.report().met and len(self.study.finished) < trials and time.monotonic() < deadline:
             if self.study.test is not None:
                 raise UsageError(f"{self.folder} was tested, which closes its search; give another --out to go on")
-            self._try_one()
+            self._try_one(self.lesson)
+            if self.report().met:
+                self._export_winner()  # which is the last thing that it could fail at
             self._write()
-        winner = self.report().winner
-        if winner is not None:
-            run = self._finished_recipe(winner.number)
-            exported = self.study.optuna.user_attrs.get(_EXPORTED, {})
-            if exported.get("trial") != winner.number or not (self.folder / MODEL).exists():
-                self.lesson.write_best(run, self.folder / MODEL)
-                costs = model_costs(self.folder / MODEL)
-                self.study.optuna.set_user_attr(_EXPORTED, {"trial": winner.number, "costs": costs})
-            if test and self.study.test is None:
-                figures = self.lesson.test(run, self.folder / MODEL)
-                self.study.record_test({"trial": winner.number, "figures": figures})
+        winner = self._export_winner()
+        if winner is not None and test and self.study.test is None:
+            figures = self.lesson.test(self._finished_recipe(winner.number), self.folder / MODEL)
+            self.study.record_test({"trial": winner.number, "figures": figures})
         return self._write()
+
+    def _export_winner(self) -> Outcome | None:
+        """Writes the winner's model file, unless it is there; a trial's own file also tells its true size."""
+        said = self.study.optuna.user_attrs
+        winner = self.report().winner
+        if winner is not None and (said.get(_EXPORTED) != winner.number or not (self.folder / MODEL).exists()):
+            self.lesson.write_best(self._finished_recipe(winner.number), self.folder / MODEL)
+            size = (self.folder / MODEL).stat().st_size / 1e6
+            self.study.optuna.set_user_attr(_SIZES, {**said.get(_SIZES, {}), str(winner.number): size})
+            self.study.optuna.set_user_attr(_EXPORTED, winner.number)
+        return winner
 
     def report(self) -> Report:
         """What the study holds."""
-        exported = self.study.optuna.user_attrs.get(_EXPORTED, {})
+        sizes = self.study.optuna.user_attrs.get(_SIZES, {})
         outcomes = []
         for trial in self.study.finished:
             said = trial.user_attrs
-            # The winner's own file is measured again: it also carries thresholds.
-            own = exported["costs"] if exported.get("trial") == trial.number else said.get(_COSTS, {})
-            outcomes.append(
-                Outcome(
-                    trial.number, said[_OUTCOME], dict(trial.params), own, said.get(_FIGURES, {}), said.get(_WHY, "")
-                )
-            )
+            costs = said.get(_COSTS, {})
+            if str(trial.number) in sizes:  # a model file carries more than the untrained net's: its thresholds
+                costs = {**costs, "size_mb": sizes[str(trial.number)]}
+            figures, why = said.get(_FIGURES, {}), said.get(_WHY, "")
+            outcomes.append(Outcome(trial.number, said[_OUTCOME], dict(trial.params), costs, figures, why))
         return Report(self.standard, tuple(outcomes), self.study.test)
 
     def _write(self) -> Report:
@@ -185,7 +191,7 @@ class _Search:
         write_report(self.folder, report, origin)
         return report
 
-    def _try_one(self) -> None:
+    def _try_one(self, lesson: SearchedLesson) -> None:
         """Tries one recipe and tells the study what came of it."""
         trial = self.study.next_trial()
         values = draw(trial, self.recipe)
@@ -193,7 +199,7 @@ class _Search:
         folder = self._folder(trial.number)
         try:
             run = replace(
-                self.lesson.resolved(recipe_with(self.recipe, values)),
+                lesson.resolved(recipe_with(self.recipe, values)),
                 name=f"{self.recipe.name}-{folder.name}",
                 out=str(folder),
             )
@@ -201,8 +207,8 @@ class _Search:
         except UsageError as error:  # values that work alone but not together
             self._end(trial, IMPOSSIBLE, TrialState.FAIL, why=str(error))
             return
-        task = build_task(run, self.lesson.pictures.classes)
-        costs = untrained_costs(task, self.lesson.write_untrained, self.folder)
+        task = build_task(run, lesson.pictures.classes)
+        costs = untrained_costs(task, lesson.write_untrained, self.folder)
         trial.set_user_attr(_COSTS, dict(costs))
         for bound in self.standard.costs:
             trial.set_constraint(bound.target, costs[bound.target] / bound.value - 1 if bound.value else 1.0)
@@ -210,10 +216,10 @@ class _Search:
             why = ", ".join(f"{bound.target} is {costs[bound.target]:.4g} ({bound})" for bound in missed)
             self._end(trial, COSTLY, TrialState.PRUNED, why=why)
             return
-        self._train(trial, run, task)
+        self._train(trial, lesson, run, task)
         (folder / LAST).unlink(missing_ok=True)  # nothing goes on from there
 
-    def _train(self, trial: Trial, run: Recipe, task: Task) -> None:
+    def _train(self, trial: Trial, lesson: SearchedLesson, run: Recipe, task: Task) -> None:
         def judge(step: int, figures: Mapping[str, float]) -> float:
             shortfall = self.standard.shortfall(figures)
             trial.report(shortfall, step)
@@ -222,7 +228,7 @@ class _Search:
             return shortfall
 
         try:
-            result = teach(self.lesson, run, task, self._validator(self.lesson, task), judge)
+            result = teach(lesson, run, task, self._validator(lesson, task), judge)
         except _BehindError as behind:
             self._end(trial, BEHIND, TrialState.PRUNED, _validations(run.folder)[-1], str(behind))
         except DivergedRunError as diverged:

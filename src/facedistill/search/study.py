@@ -121,7 +121,7 @@ def _refuse_other(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any
 def _readable(path: Path) -> Iterator[None]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    warnings.filterwarnings("ignore", message="The reported value is ignored")
+    warnings.filterwarnings("ignore", message="The (reported|constraint) value is ignored")  # a trial gone on with
     try:
         yield
     except (SQLAlchemyError, KeyError, RuntimeError, optuna.exceptions.OptunaError) as error:
