@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from rich.table import Table
 from torch import Tensor
 
-from facedistill.backbones import embed_crops
+from facedistill.backbones import count_macs, count_parameters, embed_crops
 from facedistill.backbones.checkpoint import read_checkpoint
 from facedistill.datasets import FaceSet, Subset
 from facedistill.datasets.classes import open_classes, split_pictures
 from facedistill.errors import FacedistillError
-from facedistill.export import class_scores, export_classifier, file_cost
+from facedistill.export import class_scores, export_classifier
 from facedistill.files import file_digest, write_text
 from facedistill.heads import Head
 from facedistill.outputs import Outputs
@@ -32,7 +32,7 @@ from facedistill.training.setup import build_task, check_names, with_embedding_s
 from facedistill.training.task import Task
 
 STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
-STORE = "store"
+STORE, MODEL = "store", "student.onnx"
 
 _TITLES = {TEACHER: "teacher", STUDENT: "student", CONTROL: "student without a teacher"}
 
@@ -148,7 +148,7 @@ def run_classification(recipe: Recipe) -> dict[str, Any]:
 
     Returns:
         The summary that stands in `summary.json`: model -> mean and standard deviation of its accuracy on the pictures
-        kept out, and what it costs.
+        kept out, and what it costs. The first seed's student is written to `student.onnx`.
 
     Raises:
         UsageError: The recipe cannot work.
@@ -164,14 +164,17 @@ def run_classification(recipe: Recipe) -> dict[str, Any]:
     roles = {STUDENT: recipe} | ({CONTROL: recipe.labels_only()} if recipe.distils and recipe.control else {})
     models: dict[str, dict[str, Any]] = {}
     if lesson.teacher is not None:
-        first = _teachers_recipe(recipe, said, folder / TEACHER)
-        models[TEACHER] = _measured(lesson, first, folder, TEACHER, [lesson.held_out_accuracy(lesson.teacher)])
+        models[TEACHER] = measured([lesson.held_out_accuracy(lesson.teacher)]) | net_cost(lesson.teacher)
     for role, net in roles.items():
         runs = [
             replace(net, seed=seed, name=f"{recipe.name}-{role}-{seed}", out=str(folder / role / str(seed)))
             for seed in range(recipe.seed, recipe.seed + said.seeds)
         ]
-        models[role] = _measured(lesson, runs[0], folder, role, [train_and_test(lesson, run) for run in runs])
+        models[role] = measured([train_and_test(lesson, run) for run in runs])
+        models[role] |= net_cost(build_task(net, lesson.pictures.classes))
+        if role == STUDENT:
+            lesson.write_best(runs[0], folder / MODEL)
+            models[role]["size_mb"] = (folder / MODEL).stat().st_size / 1e6
     summary = {
         "name": recipe.name,
         "test": {"set": said.pictures, "classes": len(lesson.parts.names), "pictures": len(lesson.parts.held_out)},
@@ -221,6 +224,21 @@ def train_and_test(lesson: ClassLesson, recipe: Recipe) -> float:
     classes = lesson.pictures.classes
     teach(lesson, recipe, build_task(recipe, classes))
     return lesson.held_out_accuracy(restore(recipe, classes))
+
+
+def measured(accuracies: Sequence[float]) -> dict[str, Any]:
+    """Mean and sample standard deviation over the seeds; one seed has no deviation."""
+    return {
+        "accuracy": statistics.fmean(accuracies),
+        "accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "accuracies": list(accuracies),
+    }
+
+
+def net_cost(task: Task) -> dict[str, int]:
+    """Weights of a net with its head, and multiply-accumulates for one picture, the head's included."""
+    head = sum(weight.numel() for weight in task.head.parameters() if weight.ndim > 1)
+    return {"parameters": count_parameters(task), "macs": count_macs(task.backbone) + head}
 
 
 def restore(recipe: Recipe, classes: int) -> Task:
@@ -279,7 +297,7 @@ def classes_table(summary: Mapping[str, Any]) -> Table:
             f"{100 * model['accuracy']:.2f}{spread}",
             f"{model['parameters']:,}",
             f"{model['macs'] / 1e6:.2f}",
-            f"{model['size_mb']:.3f}",
+            f"{model['size_mb']:.3f}" if "size_mb" in model else "",
         )
     return table
 
@@ -305,18 +323,6 @@ def _teachers_recipe(recipe: Recipe, said: ClassificationRecipe, folder: Path) -
         ),
         None,
     )
-
-
-def _measured(lesson: ClassLesson, run: Recipe, folder: Path, role: str, accuracies: list[float]) -> dict[str, Any]:
-    """A model's figures; the file is that of the first seed."""
-    path = folder / f"{role}.onnx"
-    lesson.write_best(run, path)
-    return {
-        "accuracy": statistics.fmean(accuracies),
-        "accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-        "accuracies": accuracies,
-        **asdict(file_cost(path)),
-    }
 
 
 def _accuracy(task: Task, embed: Embed, pictures: FaceSet) -> float:

@@ -121,9 +121,8 @@ def search(
         print(line)
     print(f"{folder}: search.json" + (", student.onnx" if report.winner else ""))
     if not report.met:
-        raise FacedistillError(
-            f"the standard is not met after {len(report.trials)} trials; raise --trials, or lower it"
-        )
+        tried = len(report.trials)
+        raise FacedistillError(f"the standard is not met after {tried} trials; give more --trials, or lower it")
 
 
 def evaluate(
