@@ -174,7 +174,7 @@ def start_recipe(folder: Path, **student) -> Recipe:
         data=replace(said.data, faces=str(folder / "faces"), validation_identities=0),
         student=replace(said.student, width=0.25, **student),
         losses={**said.losses, "l2": replace(said.losses["cosine"], weight=0.5)},
-        optimiser=replace(said.optimiser, warmup=0),
+        optimiser=replace(said.optimiser, warmup=0, learning_rate=0.05),  # a quarter of the net is soon mended
         steps=6,
         batch_size=8,
         validate_every=6,
