@@ -91,3 +91,8 @@ def test_every_loss_that_a_stored_teacher_can_teach_passes_the_checks():
     names = ["adadistill", "cross_sample", "dist", "dkd", "ekd", "fitnets", "margin", "neurons", "pkt", "rkd", "sp"]
     terms = {HARD: LossTerm(), **{name: LossTerm(options=options.get(name, {})) for name in names}}
     check_names(recipe(losses=terms))
+
+
+def test_a_test_set_that_does_not_exist_is_named_before_anything_is_loaded():
+    with pytest.raises(UsageError, match="test is lfw:pictures, which does not exist"):
+        check_names(replace(recipe(losses={"hard": LossTerm()}), test="lfw:pictures"))

@@ -23,7 +23,7 @@ from facedistill.files import cache_folder
 from facedistill.heads import Head, build_head
 from facedistill.losses import DistillationLoss, build_loss
 from facedistill.outputs import Outputs
-from facedistill.recipe import HARD, DataRecipe, Recipe, SynthRecipe
+from facedistill.recipe import HARD, HELD_OUT, DataRecipe, Recipe, SynthRecipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 from facedistill.teachers.start import load_start
 from facedistill.training.own_module import GivenScores, OwnModule, find_factory
@@ -144,6 +144,7 @@ def check_names(recipe: Recipe) -> None:
     losses = _build_losses(recipe)
     if recipe.classification is None:
         _check_crop(recipe)
+        _check_test(recipe)
     start = recipe.student.start
     if start not in (None, DLIB) and not Path(str(start)).is_file():
         raise UsageError(f"recipe: student.start is {start}, which is no file; give `{DLIB}` or a checkpoint")
@@ -161,6 +162,14 @@ def check_names(recipe: Recipe) -> None:
                 f"(teacher.spec is {recipe.teacher.spec}{' and there are more' if recipe.teachers else ''}); "
                 "set the loss's option `on: embedding` where it has one, or leave it out"
             )
+
+
+def _check_test(recipe: Recipe) -> None:
+    if recipe.test not in (HELD_OUT, ORL) and not Path(recipe.test).exists():
+        raise UsageError(
+            f"recipe: test is {recipe.test}, which does not exist; give `{HELD_OUT}`, `{ORL}`, a face set's folder or a "
+            ".bin file (other protocols judge the finished model: facedistill eval MODEL --on NAME:FOLDER)"
+        )
 
 
 def _check_crop(recipe: Recipe) -> None:
