@@ -247,7 +247,7 @@ def test_a_file_that_grew_too_large_does_not_meet_the_standard(recipe, monkeypat
         "missed_by": pytest.approx(0.05),
     }
     again = search(recipe, f"{EASY}, size_mb <= 0.35", trials=2)  # the next one is tried, and grows likewise
-    assert [trial.costs["size_mb"] for trial in again.trials] == [0.4, 0.4]
+    assert [trial.file_mb for trial in again.trials] == [0.4, 0.4]
     assert not again.met
 
 

@@ -1,9 +1,12 @@
 """What an untrained net would cost, measured once for each shape of net."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import torch
 
 from facedistill.errors import FacedistillError
 from facedistill.export import file_cost, latencies_ms
@@ -37,12 +40,23 @@ def untrained_costs(task: Task, write: Callable[[Task, Path], None], folder: Pat
     if shape not in measured:
         file = folder / "untrained.onnx"
         try:
-            write(task, file)
+            write(_as_if_trained(task), file)
             measured[shape] = _costs(file)
         finally:
             file.unlink(missing_ok=True)
         write_text(path, json.dumps(measured, indent=1) + "\n")
     return measured[shape]
+
+
+def _as_if_trained(task: Task) -> Task:
+    """A copy whose vectors differ: those of fresh norms are all alike, and an export keeps only one of equal ones."""
+    copied = copy.deepcopy(task)
+    random = torch.Generator().manual_seed(0)  # its own, so that the run's random numbers stay as they are
+    with torch.no_grad():
+        for values in copied.state_dict().values():
+            if values.ndim == 1 and values.is_floating_point():
+                values.uniform_(0.5, 1.5, generator=random)
+    return copied
 
 
 def _shape(task: Task) -> str:

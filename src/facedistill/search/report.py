@@ -34,6 +34,7 @@ class Outcome:
         costs: size_mb, latency_ms, params, macs; empty where the net could not be built.
         figures: Target -> its value on the validation pictures: at the best step, or the last before it was stopped.
         why: One line, where it was not trained to its end.
+        file_mb: Size of its own model file, where it was written; that also carries thresholds and the licence.
     """
 
     number: int
@@ -42,11 +43,13 @@ class Outcome:
     costs: Mapping[str, float]
     figures: Mapping[str, float]
     why: str
+    file_mb: float | None = None
 
     @property
     def measured(self) -> dict[str, float]:
-        """Costs and figures."""
-        return {**self.costs, **self.figures}
+        """Costs and figures; the size is that of its own file as soon as there is one."""
+        size = {} if self.file_mb is None else {"size_mb": self.file_mb}
+        return {**self.costs, **size, **self.figures}
 
 
 @dataclass(frozen=True)

@@ -172,11 +172,8 @@ class _Search:
         outcomes = []
         for trial in self.study.finished:
             said = trial.user_attrs
-            costs = said.get(_COSTS, {})
-            if str(trial.number) in sizes:  # a model file carries more than the untrained net's: its thresholds
-                costs = {**costs, "size_mb": sizes[str(trial.number)]}
-            figures, why = said.get(_FIGURES, {}), said.get(_WHY, "")
-            outcomes.append(Outcome(trial.number, said[_OUTCOME], dict(trial.params), costs, figures, why))
+            parts = said.get(_COSTS, {}), said.get(_FIGURES, {}), said.get(_WHY, ""), sizes.get(str(trial.number))
+            outcomes.append(Outcome(trial.number, said[_OUTCOME], dict(trial.params), *parts))
         return Report(self.standard, tuple(outcomes), self.study.test)
 
     def _write(self) -> Report:
