@@ -15,7 +15,7 @@ from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
 from tests.conftest import draw_toy_people
 
-COMMANDS = ["train", "distill", "eval", "export", "info", "verify", "prepare"]
+COMMANDS = ["train", "distill", "search", "eval", "export", "info", "verify", "prepare"]
 
 
 def mean_colour_teacher(path: Path) -> Path:

@@ -116,7 +116,8 @@ def search(
     said = read_recipe(Path(recipe))
     folder = out or f"{said.folder}-search"
     report = search_until(replace(said, out=folder), until, trials, minutes, test, tell=print)
-    _console().print(front_table(report))
+    if report.front:
+        _console().print(front_table(report))
     for line in verdict(report):
         print(line)
     print(f"{folder}: search.json" + (", student.onnx" if report.winner else ""))
