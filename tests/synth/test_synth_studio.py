@@ -14,10 +14,10 @@ from facedistill.synth.conditions import draw_conditions
 from facedistill.synth.geometry import EYES_AT, Sculptor, macro_weights
 from facedistill.synth.hairstyles import HAIR_STYLES
 from facedistill.synth.person import draw_person
+from facedistill.synth.spectacles import FRAMES
 from facedistill.synth.studio import Studio
 from facedistill.synth.texture import skin_colour
 from facedistill.synth.traits import TRAITS
-from facedistill.synth.spectacles import FRAMES
 
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_MOUTH, RIGHT_MOUTH = range(5)
 

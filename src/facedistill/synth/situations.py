@@ -148,7 +148,16 @@ def draw_light(rng: np.random.Generator) -> LightSetting:
             cool,
             0.2,
         ),
-        "flash": (0.30, (0.06 * side, 0.06, 0.05), 0.66, side * rng.uniform(10, 35), rng.uniform(10, 35), warm, white, 0.45),
+        "flash": (
+            0.30,
+            (0.06 * side, 0.06, 0.05),
+            0.66,
+            side * rng.uniform(10, 35),
+            rng.uniform(10, 35),
+            warm,
+            white,
+            0.45,
+        ),
         "backlit": (
             0.50,
             (0.08 * side, 0.14, -0.22),

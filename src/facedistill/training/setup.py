@@ -167,7 +167,7 @@ def check_names(recipe: Recipe) -> None:
 def _check_test(recipe: Recipe) -> None:
     if recipe.test not in (HELD_OUT, ORL) and not Path(recipe.test).exists():
         raise UsageError(
-            f"recipe: test is {recipe.test}, which does not exist; give `{HELD_OUT}`, `{ORL}`, a face set's folder or a "
+            f"recipe: test is {recipe.test}, which does not exist; give `{HELD_OUT}`, `{ORL}`, a face set or a "
             ".bin file (other protocols judge the finished model: facedistill eval MODEL --on NAME:FOLDER)"
         )
 
