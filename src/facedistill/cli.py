@@ -134,6 +134,7 @@ def evaluate(
     testing: int | None = None,
     seed: int | None = None,
     groups: str | None = None,
+    exact: bool = False,
 ) -> None:
     """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, one or both degraded.
 
@@ -147,6 +148,7 @@ def evaluate(
         seed: Draws them.
         groups: For a face set, also tell the errors by group and condition: a CSV with a column `key` or `index` and
             labels, or `auto` for the set's own labels.parquet or labels.csv.
+        exact: For megaface: keep every impostor score, where millions would else be counted in a histogram.
     """
     from facedistill.evaluation import evaluate as evaluate_on
     from facedistill.evaluation.protocols import result_tables
@@ -155,7 +157,7 @@ def evaluate(
     net = load_teacher(model)
     # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
     size = net.input_size if net.input_size[0] == 112 else (112, 96)
-    given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups}
+    given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups, "exact": exact or None}
     results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
     if json:
         _write_json(json, results)

@@ -11,22 +11,25 @@ from facedistill.datasets.ijb import read_ijb
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
 from facedistill.evaluation.protocols import result_tables
+from facedistill.variance import degrade
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
-def templates_of(made, lost=()):
+def templates_of(made, lost=(), rows=None):
     """Template -> its vector; those without a picture that counts are missing."""
     media = {}
     for picture, template, medium, crop in made.faces:
         if picture not in lost:
-            media.setdefault(template, {}).setdefault(medium, []).append(unit(embedded(crop)))
+            media.setdefault(template, {}).setdefault(medium, []).append(
+                unit(embedded(crop if rows is None else degrade(crop, rows)))
+            )
     return {template: total([mean(faces) for faces in found.values()]) for template, found in media.items()}
 
 
-def expected_verification(made, vectors):
+def expected_verification(made, vectors, second):
     scored = [
-        (cosine(vectors[one], vectors[two]) if one in vectors and two in vectors else None, same)
+        (cosine(vectors[one], second[two]) if one in vectors and two in second else None, same)
         for one, two, same in made.pairs
     ]
     genuine = [score for score, same in scored if same and score is not None]
@@ -42,12 +45,12 @@ def expected_verification(made, vectors):
     }
 
 
-def expected_search(gallery, probes, vectors):
+def expected_search(gallery, probes, vectors, shown):
     mated = {probe: person for probe, person in probes.items() if person in gallery.values()}
     ranks, hits, strangers, failed = [], [], [], 0
     for probe, person in probes.items():
         scores = {
-            other: cosine(vectors[probe], vectors[template])
+            other: cosine(shown[probe], vectors[template])
             for template, other in gallery.items()
             if probe in vectors and template in vectors
         }
@@ -73,13 +76,13 @@ def expected_search(gallery, probes, vectors):
     }
 
 
-def expected(made, lost=()):
-    vectors = templates_of(made, lost)
+def expected(made, lost=(), gallery_at=None, probes_at=None):
+    vectors, shown = templates_of(made, lost, gallery_at), templates_of(made, lost, probes_at)
     every = {template for _picture, template, _medium, _crop in made.faces}
-    galleries = {key: expected_search(gallery, made.probes, vectors) for key, gallery in made.galleries.items()}
+    galleries = {key: expected_search(gallery, made.probes, vectors, shown) for key, gallery in made.galleries.items()}
     shared = set.intersection(*(set(part["tpir_at_fpir"]) for part in galleries.values()))
     return {
-        "verification": expected_verification(made, vectors),
+        "verification": expected_verification(made, vectors, shown),
         "identification": {
             "rank_k": {k: average([part["rank_k"][k] for part in galleries.values()]) for k in ("1", "5", "10")},
             "tpir_at_fpir": {
@@ -121,6 +124,24 @@ def test_templates_without_a_usable_picture_fail_to_enrol(tmp_path):
     one, many = result_tables("net", f"ijbb:{tmp_path}", {"ijbb": found})
     assert "2 of 48 templates failed to enrol" in str(one.caption)
     assert [column.header for column in many.columns] == ["", "mean %", "G1 %", "G2 %"]
+
+
+def test_probes_and_all_templates_are_degraded_as_plain_loops_have_it(tmp_path):
+    made = write_ijb(tmp_path)
+    found = evaluate(embed, f"ijbb:{tmp_path}", resolutions=(10,))
+    sweep = found["ijbb"]["sweep"]
+    for cell, sides in ((sweep["10"], (None, 10)), (sweep["both"]["10"], (10, 10))):
+        wanted = expected(made, (), *sides)
+        for part in ("verification", "identification"):
+            assert flat(cell[part]) == pytest.approx(flat(wanted[part]), abs=1e-9)
+    assert sweep["10"]["verification"]["eer"] != found["ijbb"]["verification"]["eer"]
+    titles = [str(table.title) for table in result_tables("net", f"ijbb:{tmp_path}", found)]
+    assert [title.partition(", ")[2] for title in titles[2:]] == [
+        "probes at 10 rows, 1:1",
+        "probes at 10 rows, 1:N",
+        "all templates at 10 rows, 1:1",
+        "all templates at 10 rows, 1:N",
+    ]
 
 
 def test_landmarks_that_coincide_are_a_failure(ijb):

@@ -11,21 +11,23 @@ from facedistill.datasets.megaface import read_megaface
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
 from facedistill.evaluation.protocols import megaface, result_tables
+from facedistill.variance import degrade
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
-def expected(made, lost=()):
+def expected(made, lost=(), rows=None):
+    asked = [embedded(crop if rows is None else degrade(crop, rows)) for _path, _person, crop in made.probes]
     probes = [(person, embedded(crop) if path not in lost else None) for path, person, crop in made.probes]
     others = {path: embedded(crop) for path, crop in made.distractors if path not in lost}
     against = {
-        (index, path): cosine(vector, other)
+        (index, path): cosine(asked[index], other)
         for index, (_person, vector) in enumerate(probes)
         for path, other in others.items()
         if vector is not None
     }
     searches = [
-        (index, cosine(vector, mate) if vector is not None and mate is not None else None)
+        (index, cosine(asked[index], mate) if vector is not None and mate is not None else None)
         for index, (person, vector) in enumerate(probes)
         for number, (other, mate) in enumerate(probes)
         if person == other and index != number
@@ -74,6 +76,24 @@ def test_the_figures_are_those_of_plain_loops(seed, tmp_path):
     assert flat(found) == pytest.approx(flat(wanted), abs=1e-9)
 
 
+def test_the_face_looked_for_is_degraded_as_plain_loops_have_it(tmp_path):
+    made = write_megaface(tmp_path)
+    lost = {made.probes[1][0], made.lists[10][0]}
+    for path in lost:
+        spoil(tmp_path / ("facescrub" if path == made.probes[1][0] else "megaface") / path)
+    found = evaluate(embed, f"megaface:{tmp_path}", resolutions=(10, 7))
+    native = found["megaface"]
+    sweep = native.pop("sweep")
+    assert flat(native) == pytest.approx(flat(expected(made, lost)), abs=1e-9)
+    for rows in (10, 7):
+        wanted = expected(made, lost, rows)
+        cell = {part: wanted[part] for part in ("rank1", "tar_at_far", "tar_error")}
+        assert flat(sweep[str(rows)]) == pytest.approx(flat(cell), abs=1e-9)
+    native["sweep"] = sweep
+    titles = [str(table.title) for table in result_tables("net", f"megaface:{tmp_path}", found)]
+    assert [title.partition(", ")[2] for title in titles[1:]] == ["probes at 10 rows", "probes at 7 rows"]
+
+
 def test_pictures_that_fail_are_counted_and_cost(tmp_path):
     made = write_megaface(tmp_path)
     lost = {made.probes[1][0], made.lists[10][0], made.lists[100][3]}
@@ -95,6 +115,8 @@ def test_more_scores_than_are_kept_are_counted_within_the_stated_error(tmp_path,
     assert found["rank1"] == pytest.approx(exact["rank1"], abs=1e-9)
     for far, tar in found["tar_at_far"].items():
         assert tar - 1e-12 <= exact["tar_at_far"][far] <= tar + found["tar_error"][far] + 1e-12
+    kept = evaluate(embed, f"megaface:{tmp_path}", exact=True)["megaface"]
+    assert flat(kept) == pytest.approx(flat(exact), abs=1e-9)
 
 
 def test_a_distractor_as_near_as_the_mate_beats_it(tmp_path):

@@ -157,8 +157,8 @@ def test_a_folder_whose_name_holds_a_colon_is_a_face_set(tmp_path, monkeypatch):
 
 
 def test_an_option_that_a_protocol_has_not_is_a_wrong_call(tmp_path):
-    with pytest.raises(UsageError, match="the protocol 'ytf' has no option 'resolutions'"):
-        evaluate(embed, f"ytf:{tmp_path}", resolutions=(8,))
+    with pytest.raises(UsageError, match="the protocol 'ytf' has no option 'testing'"):
+        evaluate(embed, f"ytf:{tmp_path}", testing=8)
 
 
 @pytest.mark.slow

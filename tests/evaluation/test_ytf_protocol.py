@@ -8,16 +8,23 @@ from facedistill.datasets.ytf import read_ytf
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
 from facedistill.evaluation.protocols import result_tables
+from facedistill.variance import degrade
 
 
-def expected(made):
+def templates_of(made, rows=None):
     """`made.videos` holds the frames that count."""
-    vectors = {
-        video: mean([unit(embedded(crop)) for crop in crops]) for video, crops in made.videos.items() if len(crops)
-    }
+
+    def seen(crop):
+        return unit(embedded(crop if rows is None else degrade(crop, rows)))
+
+    return {video: mean([seen(crop) for crop in crops]) for video, crops in made.videos.items() if len(crops)}
+
+
+def expected(made, first_at=None, second_at=None):
+    first, second = templates_of(made, first_at), templates_of(made, second_at)
     return judged_pairs(
         [
-            (cosine(vectors[one], vectors[two]) if one in vectors and two in vectors else None, same, fold)
+            (cosine(first[one], second[two]) if one in first and two in second else None, same, fold)
             for one, two, same, fold in made.pairs
         ]
     )
@@ -66,6 +73,27 @@ def test_a_video_without_frames_fails_and_is_said_to(tmp_path):
     assert found["ytf"]["failed_videos"] == 1
     (table,) = result_tables("net", f"ytf:{tmp_path}", found)
     assert f"{found['ytf']['failed_pairs']} of 30 pairs could not be compared" in str(table.caption)
+
+
+def test_second_and_both_videos_are_degraded_as_plain_loops_have_it(tmp_path):
+    made = write_ytf(tmp_path)
+    for frame in made.frames(made.pairs[0][0]):
+        spoil(frame)
+    made.videos[made.pairs[0][0]] = []
+    found = evaluate(embed, f"ytf:{tmp_path}", resolutions=(12, 8))
+    sweep = found["ytf"]["sweep"]
+    assert set(sweep) == {"12", "8", "both"}
+    for rows in (12, 8):
+        assert flat(sweep[str(rows)]) == pytest.approx(flat(expected(made, None, rows)), abs=1e-9)
+        assert flat(sweep["both"][str(rows)]) == pytest.approx(flat(expected(made, rows, rows)), abs=1e-9)
+    assert flat(sweep["8"]) != pytest.approx(flat(expected(made)), abs=1e-9)
+    titles = [str(table.title) for table in result_tables("net", f"ytf:{tmp_path}", found)]
+    assert [title.partition(", ")[2] for title in titles[1:]] == [
+        "second video at 12 rows",
+        "second video at 8 rows",
+        "both videos at 12 rows",
+        "both videos at 8 rows",
+    ]
 
 
 LIST = "1, A/0, A/1, 1\n1, A/0, B/0, 0\n2, B/0, B/1, 1\n2, B/1, A/1, 0\n"

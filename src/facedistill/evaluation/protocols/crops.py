@@ -22,6 +22,7 @@ from facedistill.faces import (
     recrop,
 )
 from facedistill.pictures import UnreadablePicture, read_picture
+from facedistill.variance import degrade
 
 _ALIGNED = {convention.size for convention in (CROP_112X96, CROP_112X112, CROP_150X150)}
 _CROPS_AT_ONCE = 64
@@ -91,6 +92,11 @@ class CropReader:
                 pass
         self.no_face += 1
         return None
+
+
+def at_rows(embed: Embed, rows: int) -> Embed:
+    """The same model, shown crops that `variance.degrade` has shrunk to `rows` rows and enlarged back."""
+    return lambda crops: embed(np.stack([degrade(crop, rows) for crop in crops]))
 
 
 def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterator[tuple[NDArray[np.int64], Float]]:

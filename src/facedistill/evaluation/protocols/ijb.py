@@ -12,6 +12,7 @@ A template is the sum over its media of the mean over each medium's unit embeddi
 nor detection scores play a part.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +22,13 @@ from rich.table import Table
 
 from facedistill.datasets.ijb import IjbSet, Roster, read_ijb
 from facedistill.evaluation.metrics import Float, paired_cosines
-from facedistill.evaluation.protocols.crops import CropReader, embed_crops
+from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import Figures, Protocol, figure_table, percent, rate_rows
 from facedistill.evaluation.protocols.templates import TemplateSums
 from facedistill.evaluation.search import SearchMetric
 from facedistill.evaluation.streaming import FMRS, VerificationMetric
-from facedistill.evaluation.sweep import Embed
+from facedistill.evaluation.sweep import BOTH, Embed
 from facedistill.progress import track
 
 RANKS = (1, 5, 10)
@@ -38,7 +39,7 @@ _PAIRS_AT_ONCE = 1 << 13  # 64 MB of 512-D embeddings
 Bool = NDArray[np.bool_]
 
 
-def run(name: str, embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+def run(name: str, embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequence[int] = ()) -> Figures:
     """Template verification, and search in two galleries.
 
     A template without a usable picture failed to enrol: its genuine pairs match at no threshold, its impostor pairs
@@ -50,28 +51,45 @@ def run(name: str, embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
         embed: As in `evaluate`.
         path: The set's folder.
         size: As in `evaluate`.
+        resolutions: Rows to which aligned faces are shrunk besides: those of each pair's second template and of the
+            probes, and those of all templates.
 
     Returns:
         "verification" {eer, auc, tar_at_far {"1e-06": ...}, genuine, impostors, failed_pairs}; "identification"
         {"rank_k", "tpir_at_fpir", each the mean of both galleries, "galleries" {"G1": the same, identities, mated,
         unmated, failed_searches}} or None; "templates", "failed_templates", "fte" (their share), "failures"
         {"pictures", "unreadable", "no_face"}. Rates that the pairs or probes cannot show do not appear.
+        With resolutions also "sweep" {"16": {"verification", "identification"}, ..., "both": {"16": ...}}.
     """
     ijb = read_ijb(path, name)
     reader = CropReader(size)
     usable, templates = _templates(embed, ijb, reader)
-    return {
-        "verification": _verify(ijb, usable, templates),
-        "identification": _identify(ijb, usable, templates),
+    figures: Figures = {
+        **_judge(ijb, usable, templates, templates),
         "templates": len(usable),
         "failed_templates": int((~usable).sum()),
         "fte": float(np.mean(~usable)),
         "failures": reader.failures,
     }
+    if len(resolutions):
+        small = {str(rows): _templates(at_rows(embed, rows), ijb, CropReader(size))[1] for rows in resolutions}
+        one_side = {rows: _judge(ijb, usable, templates, degraded) for rows, degraded in small.items()}
+        both = {rows: _judge(ijb, usable, degraded, degraded) for rows, degraded in small.items()}
+        figures["sweep"] = {**one_side, BOTH: both}
+    return figures
 
 
 def tables(title: str, figures: Figures) -> list[Table]:
-    """A table of 1:1, and one of 1:N where there is any."""
+    """A table of 1:1, and one of 1:N where there is any; the same for each resolution."""
+    found = _tables(title, figures)
+    for rows, cell in figures.get("sweep", {}).items():
+        for name, part in cell.items() if rows == BOTH else [(rows, cell)]:
+            side = "all templates" if rows == BOTH else "probes"
+            found += _tables(f"{title}, {side} at {name} rows", {**figures, **part})
+    return found
+
+
+def _tables(title: str, figures: Figures) -> list[Table]:
     one = figures["verification"]
     rows = [*rate_rows("TAR at FAR", one["tar_at_far"]), ("EER", percent(one["eer"])), ("AUC", percent(one["auc"]))]
     note = (
@@ -112,13 +130,21 @@ def _templates(embed: Embed, ijb: IjbSet, reader: CropReader) -> tuple[Bool, Flo
     return by_template.unit("the templates")
 
 
-def _verify(ijb: IjbSet, usable: Bool, templates: Float) -> Figures:
+def _judge(ijb: IjbSet, usable: Bool, gallery: Float, probes: Float) -> Figures:
+    """1:1 and 1:N with unit rows [T, D] for the first templates and galleries, and for the second ones and probes."""
+    return {
+        "verification": _verify(ijb, usable, gallery, probes),
+        "identification": _identify(ijb, usable, gallery, probes),
+    }
+
+
+def _verify(ijb: IjbSet, usable: Bool, gallery: Float, probes: Float) -> Figures:
     compared = usable[ijb.first] & usable[ijb.second]
     metric = VerificationMetric(exact=True)
     first, second, same = ijb.first[compared], ijb.second[compared], ijb.same[compared]
     for start in range(0, len(same), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
-        metric.update(paired_cosines(templates[first[part]], templates[second[part]]), same[part])
+        metric.update(paired_cosines(gallery[first[part]], probes[second[part]]), same[part])
     figures = metric.compute()
     curve = with_failures(figures.curve, compared, ijb.same)
     return {
@@ -131,11 +157,11 @@ def _verify(ijb: IjbSet, usable: Bool, templates: Float) -> Figures:
     }
 
 
-def _identify(ijb: IjbSet, usable: Bool, templates: Float) -> Figures | None:
+def _identify(ijb: IjbSet, usable: Bool, enrolled: Float, shown: Float) -> Figures | None:
     if ijb.probes is None:
         return None
     probes = ijb.probes
-    found = {key: _search(gallery, probes, usable, templates) for key, gallery in ijb.galleries.items()}
+    found = {key: _search(gallery, probes, usable, enrolled, shown) for key, gallery in ijb.galleries.items()}
     shared = [fpir for fpir in found["G1"]["tpir_at_fpir"] if fpir in found["G2"]["tpir_at_fpir"]]
     return {
         "rank_k": {str(rank): float(np.mean([part["rank_k"][str(rank)] for part in found.values()])) for rank in RANKS},
@@ -146,14 +172,14 @@ def _identify(ijb: IjbSet, usable: Bool, templates: Float) -> Figures | None:
     }
 
 
-def _search(gallery: Roster, probes: Roster, usable: Bool, templates: Float) -> Figures:
+def _search(gallery: Roster, probes: Roster, usable: Bool, enrolled_rows: Float, shown: Float) -> Figures:
     """Rank-k of the mated probes, and TPIR (first, and at or above the threshold) at FPIRs of the unmated ones."""
     enrolled, searchable = usable[gallery.templates], usable[probes.templates]
     mated = np.isin(probes.subjects, gallery.subjects)
     possible = np.isin(probes.subjects, gallery.subjects[enrolled])
     searched = searchable & (possible | ~mated)
-    metric = SearchMetric(templates[gallery.templates[enrolled]], gallery.subjects[enrolled], ranks=(1,))
-    metric.update(templates[probes.templates[searched]], probes.subjects[searched])
+    metric = SearchMetric(enrolled_rows[gallery.templates[enrolled]], gallery.subjects[enrolled], ranks=(1,))
+    metric.update(shown[probes.templates[searched]], probes.subjects[searched])
     metric.update_failed(mated=int((mated & ~searched).sum()))
     figures = metric.compute(FPIRS)
     return {
