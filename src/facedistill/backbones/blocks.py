@@ -98,6 +98,15 @@ class Bottleneck(nn.Module):
         return maps + result if self.adds_input else result
 
 
+def bottlenecks(
+    inside: int, outside: int, expansion: int, repeats: int, *, stride: int, se: bool, activation: str
+) -> list[nn.Module]:
+    """`repeats` bottlenecks in a row, of which the first takes the stride and changes the number of channels."""
+    first = Bottleneck(inside, outside, expansion, stride=stride, se=se, activation=activation)
+    rest = [Bottleneck(outside, outside, expansion, stride=1, se=se, activation=activation) for _ in range(repeats - 1)]
+    return [first, *rest]
+
+
 def initialise(net: nn.Module) -> None:
     """Draws all weights from torch's global generator: He et al. 2015 for convolutions, 1/sqrt(fan in) for linears."""
     for module in net.modules():

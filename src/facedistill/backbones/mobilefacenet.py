@@ -3,7 +3,7 @@
 from torch import nn
 
 from facedistill.backbones.base import Backbone, BackboneSpec
-from facedistill.backbones.blocks import Bottleneck, ConvBnAct, scaled
+from facedistill.backbones.blocks import ConvBnAct, bottlenecks, scaled
 from facedistill.backbones.neck import depthwise_neck
 
 # Per stage: (expansion, channels, repeats, stride of the first) of its bottlenecks.
@@ -25,14 +25,12 @@ def mobilefacenet(spec: BackboneSpec) -> Backbone:
     )
     stages = [stem]
     for groups in _STAGES:
-        blocks = []
-        for expansion, channels, repeats, first_stride in groups:
+        blocks: list[nn.Module] = []
+        for expansion, channels, repeats, stride in groups:
             outside = scaled(channels, spec.width)
-            for index in range(repeats):
-                stride = first_stride if index == 0 else 1
-                blocks.append(
-                    Bottleneck(inside, outside, expansion, stride=stride, se=spec.se, activation=spec.activation)
-                )
-                inside = outside
+            blocks += bottlenecks(
+                inside, outside, expansion, repeats, stride=stride, se=spec.se, activation=spec.activation
+            )
+            inside = outside
         stages.append(nn.Sequential(*blocks))
     return Backbone(spec, stages, depthwise_neck(spec, inside, _LAST, halvings=len(stages)))
