@@ -134,10 +134,10 @@ class ClassWord:
         self._embeddings = embeddings
         self._head = head.cpu().eval().requires_grad_(requires_grad=False)
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
         """See `TeachersWord`."""
         said = torch.from_numpy(self._embeddings[indices.numpy(), mirrored.long().numpy()])
-        return Outputs(said.to(device), self._head.scores(said).to(device))
+        return Outputs(said.to(shown.device), self._head.scores(said).to(shown.device))
 
 
 def run_classification(recipe: Recipe) -> dict[str, Any]:

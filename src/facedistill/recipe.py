@@ -69,6 +69,11 @@ class TeacherRecipe:
         weight: Beside other teachers: how much its word counts.
         own_crop: Show it its own crop of the photos, where there are photos (`orl`, `synth`), found by the same
             detection; else it sees what the stored crop holds of its own. Costs aligning or rendering once more.
+        stored: Its word on each face is asked for once and kept. Else it is asked anew at every step, which says the
+            same, in the precision of the training, and costs more. Class centres for soft labels are those of the
+            original faces either way.
+        sees: `original`, the face as it is; or `student`, the very crop that the student is shown (the second step of
+            two-step distillation, see Wang et al., ICCVW 2019), which is another at every step and cannot be stored.
     """
 
     spec: str = "dlib"
@@ -78,6 +83,8 @@ class TeacherRecipe:
     channels: Literal["rgb", "bgr"] = "rgb"
     weight: float = 1.0
     own_crop: bool = False
+    stored: bool = True
+    sees: Literal["original", "student"] = "original"
 
 
 @dataclass
@@ -304,6 +311,7 @@ class Recipe:
         for number, teacher in enumerate(self.all_teachers):
             name = f"teachers.{number - 1}" if number else "teacher"
             positive |= {f"{name}.std": teacher.std, f"{name}.weight": teacher.weight}
+            _check_asking(name, teacher, self.classification is not None)
         for name, value in positive.items():
             if value <= 0:
                 raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
@@ -365,6 +373,19 @@ class Recipe:
     def control_recipe(self) -> "Recipe":
         """The student's own run without its teacher, in a folder inside its run folder."""
         return replace(self.labels_only(), name=f"{self.name}-control", out=str(self.folder / "control"))
+
+
+def _check_asking(name: str, teacher: TeacherRecipe, classes: bool) -> None:
+    if classes and not teacher.stored:
+        raise UsageError(
+            f"recipe: {name}.stored is false, but a classifier's teacher is set up by `classification`; leave it out"
+        )
+    if teacher.sees == "student" and teacher.stored:
+        raise UsageError(
+            f"recipe: {name}.sees is student, whose crops are others at every step; set {name}.stored to false"
+        )
+    if teacher.sees == "student" and teacher.own_crop:
+        raise UsageError(f"recipe: {name}.own_crop needs the photos, but {name}.sees is student; leave one of them out")
 
 
 def _check_start(student: NetRecipe) -> None:

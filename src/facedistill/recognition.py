@@ -15,11 +15,11 @@ from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import as_metadata
 from facedistill.export import export_model
 from facedistill.model_file import NATIVE, ModelMetadata
-from facedistill.recipe import HELD_OUT, Recipe
+from facedistill.recipe import HELD_OUT, Recipe, TeacherRecipe
 from facedistill.teachers import Teacher, TeacherStore, load_teacher, open_store, parts_of, teacher_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training import BEST
-from facedistill.training.knowledge import JointKnowledge, Knowledge, TeachersWord, WithFeatures
+from facedistill.training.knowledge import AskedAnew, JointKnowledge, Knowledge, Sight, TeachersWord, WithFeatures
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.setup import (
     TrainingFaces,
@@ -62,17 +62,25 @@ class FaceLesson:
     def word(self, recipe: Recipe, task: Task) -> TeachersWord:
         """The teacher's embeddings, logits on the scale of the student's head, and maps where a loss asks for them."""
         scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
-        faces, said = self.faces.train, recipe.all_teachers
-        words: list[TeachersWord] = [
-            Knowledge(store.embeddings, faces.labels, faces.classes, one.centred, scale)
-            for one, store in zip(said, self.stores, strict=True)
+        assert self.teacher is not None, "a recipe that distils has a teacher"
+        words = [
+            self._word_of(recipe, *each, scale)
+            for each in zip(recipe.all_teachers, parts_of(self.teacher), self.stores, strict=True)
         ]
-        word = words[0] if len(words) == 1 else JointKnowledge(words, [one.weight for one in said])
-        if needs_features(recipe):
-            assert isinstance(self.teacher, CheckpointTeacher), "the recipe was checked"
-            view = teachers_view(recipe.data, faces, self.teacher.input_size, recipe.teacher.own_crop)
-            return WithFeatures(word, self.teacher.backbone, view)
-        return word
+        return words[0] if len(words) == 1 else JointKnowledge(words, [said.weight for said in recipe.all_teachers])
+
+    def _word_of(
+        self, recipe: Recipe, said: TeacherRecipe, teacher: Teacher, store: TeacherStore, scale: float
+    ) -> TeachersWord:
+        faces = self.faces.train
+        knowledge = Knowledge(store.embeddings, faces.labels, faces.classes, said.centred, scale)
+        if said.stored and not needs_features(recipe):
+            return knowledge
+        size = teacher.input_size
+        view = None if said.sees == "student" else teachers_view(recipe.data, faces, size, said.own_crop)
+        if isinstance(teacher, CheckpointTeacher):
+            return WithFeatures(knowledge, teacher.backbone, Sight(view, size), anew=not said.stored)
+        return AskedAnew(knowledge, teacher, Sight(view, size))
 
     def validator(self, task: Task) -> Validate | None:
         """Equal error rates of the validation people at native size and at 16 rows."""

@@ -1,7 +1,8 @@
 """What the teacher said about the faces of a batch, as `Outputs`.
 
 The teacher sees only the fixed original faces, so its word is looked up, never computed again
-(the one-step scheme of Wang et al., ICCVW 2019).
+(the one-step scheme of Wang et al., ICCVW 2019). What that saves, and what two-step distillation would give, is
+measured with a teacher that is asked anew at every step.
 """
 
 import math
@@ -19,13 +20,20 @@ from facedistill.backbones import Backbone, normalise_crops
 from facedistill.datasets import FaceSet
 from facedistill.faces import recrop
 from facedistill.outputs import Outputs
+from facedistill.teachers import Teacher
 
 
 class TeachersWord(Protocol):
-    """What a teacher said about the pictures of a set."""
+    """What a teacher says about the pictures of a set."""
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
-        """The teacher's outputs for pictures `indices` int64 [B], of which some are `mirrored` bool [B]."""
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+        """The teacher's outputs for some pictures.
+
+        Args:
+            indices: int64 [B], positions in the set; on the CPU.
+            mirrored: bool [B], which of them are mirror images; on the CPU.
+            shown: uint8 [B, H, W, 3], what the student is shown of them; its device is that of the outputs.
+        """
 
 
 class Knowledge:
@@ -67,15 +75,15 @@ class Knowledge:
         normalised = _normalised(embeddings)
         return _normalised(normalised - self._mean) if self._mean.any() else normalised
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
-        """The teacher's outputs for faces `indices` int64 [B], of which some are `mirrored` bool [B], on `device`.
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+        """See `TeachersWord`: unit-length embeddings [B, D] and logits [B, C]."""
+        return self.of(self._embeddings[indices.numpy(), mirrored.long().numpy()], shown.device)
 
-        Returns:
-            Unit-length embeddings [B, D] and logits [B, C].
-        """
-        said = self._prepared(self._embeddings[indices.numpy(), mirrored.long().numpy()])
-        embedding = torch.from_numpy(said)
-        logits = self._scale * embedding @ self._centres.T
+    def of(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
+        """What the teacher says by its bare embeddings [B, D] of any faces: unit-length ones, and logits [B, C]."""
+        embedding = torch.from_numpy(self._prepared(embeddings))
+        with torch.autocast("cpu", enabled=False):
+            logits = self._scale * embedding @ self._centres.T
         return Outputs(embedding.to(device), logits.to(device))
 
 
@@ -91,47 +99,89 @@ class JointKnowledge:
         self._parts = tuple(parts)
         self._shares = [weight / sum(weights) for weight in weights]
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
-        """The teachers' outputs for faces `indices` int64 [B], of which some are `mirrored` bool [B], on `device`.
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+        """See `TeachersWord`.
 
         Returns:
             Embeddings [B, sum of D] of length 1, whose cosines are the weighted mean of the teachers' cosines, and
             logits [B, C], the weighted mean of theirs.
         """
-        said = [part.outputs(indices, mirrored, device) for part in self._parts]
+        said = [part.outputs(indices, mirrored, shown) for part in self._parts]
         embeddings = [math.sqrt(share) * one.embedding for share, one in zip(self._shares, said, strict=True)]
         logits = [share * one.logits for share, one in zip(self._shares, said, strict=True) if one.logits is not None]
         return Outputs(torch.cat(embeddings, dim=1), torch.stack(logits).sum(dim=0))
 
 
-class WithFeatures:
-    """A teacher's stored word, and its feature maps, which are too large to store: it looks at each face again.
+class Sight:
+    """What a teacher looks at when it is asked anew.
 
     Args:
-        word: What is stored.
-        backbone: The teacher's net.
-        faces: The faces as the teacher is shown them, in the order of the word.
+        faces: The faces as the teacher is shown them, in the order of the set; None where it sees what the student is
+            shown.
+        size: (height, width) of its crops.
     """
 
-    def __init__(self, word: TeachersWord, backbone: Backbone, faces: FaceSet) -> None:
-        self._word = word
-        self._backbone = backbone.eval().requires_grad_(False)
+    def __init__(self, faces: FaceSet | None, size: tuple[int, int]) -> None:
         self._faces = faces
+        self._size = size
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, device: torch.device) -> Outputs:
-        """The word on faces `indices` int64 [B], of which some are `mirrored` bool [B], with each stage's maps."""
-        crops = [
-            self._crop(index)[:, ::-1] if flipped else self._crop(index)
-            for index, flipped in zip(indices.tolist(), mirrored.tolist(), strict=True)
-        ]
+    def crops(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> NDArray[np.uint8]:
+        """Crops uint8 [B, *size, 3] for the arguments of `TeachersWord.outputs`."""
+        if self._faces is None:
+            return np.stack([self._fitted(crop) for crop in shown.cpu().numpy()])
+        originals = [self._fitted(self._faces[index].image) for index in indices.tolist()]
+        turned = zip(originals, mirrored.tolist(), strict=True)
+        return np.stack([crop[:, ::-1] if flipped else crop for crop, flipped in turned])
+
+    def _fitted(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return crop if crop.shape[:2] == self._size else recrop(crop, self._size)
+
+
+class AskedAnew:
+    """Any teacher, asked at every step.
+
+    Args:
+        knowledge: What it said of the original faces: their mean and the class centres are taken from there.
+        teacher: The teacher.
+        sight: What it looks at.
+    """
+
+    def __init__(self, knowledge: Knowledge, teacher: Teacher, sight: Sight) -> None:
+        self._knowledge = knowledge
+        self._teacher = teacher
+        self._sight = sight
+
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+        """See `TeachersWord`."""
+        return self._knowledge.of(self._teacher.embed(self._sight.crops(indices, mirrored, shown)), shown.device)
+
+
+class WithFeatures:
+    """The word of a teacher of ours with its feature maps, which are too large to store: it looks at each face again.
+
+    Args:
+        knowledge: What is stored.
+        backbone: The teacher's net.
+        sight: What it looks at.
+        anew: Whether its embeddings too are those of the face it looks at, instead of the stored ones.
+    """
+
+    def __init__(self, knowledge: Knowledge, backbone: Backbone, sight: Sight, anew: bool = False) -> None:
+        self._knowledge = knowledge
+        self._backbone = backbone.eval().requires_grad_(requires_grad=False)
+        self._sight = sight
+        self._anew = anew
+
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+        """See `TeachersWord`; `features` are each stage's maps."""
+        crops = torch.from_numpy(self._sight.crops(indices, mirrored, shown)).to(shown.device)
+        backbone = self._backbone.to(shown.device)
         with torch.no_grad():
-            pixels = normalise_crops(torch.from_numpy(np.stack(crops)).to(device))
-            maps = self._backbone.to(device).maps(pixels.contiguous(memory_format=torch.channels_last))
-        return replace(self._word.outputs(indices, mirrored, device), features=maps)
-
-    def _crop(self, index: int) -> NDArray[np.uint8]:
-        image = self._faces[index].image
-        return image if image.shape[:2] == self._backbone.input_size else recrop(image, self._backbone.input_size)
+            maps = backbone.maps(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
+            said = backbone.embed(maps[-1]).float().cpu().numpy() if self._anew else None
+        if said is None:
+            return replace(self._knowledge.outputs(indices, mirrored, shown), features=maps)
+        return replace(self._knowledge.of(said, shown.device), features=maps)
 
 
 def _normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -110,7 +110,8 @@ def fit(
             batch = batch.to(fabric.device)
             clock.data_came()
             _set_learning_rate(optimiser, recipe, progress.step)
-            said = knowledge.outputs(batch.indices, batch.mirrored, fabric.device) if knowledge else None
+            with fabric.autocast():  # a teacher that is asked anew computes as the student does
+                said = knowledge.outputs(batch.indices, batch.mirrored, batch.crops) if knowledge else None
             words = (said.embedding, said.logits, said.features) if said else (None, None)
             terms = model(batch.crops, batch.labels, *words)
             total = torch.stack(list(terms.values())).sum()
@@ -148,10 +149,11 @@ def _shape_learned_parts(task: Task, shown: ShownFaces, knowledge: TeachersWord 
     ):
         return
     face = shown[0, 0]
-    said = knowledge.outputs(torch.tensor([face.index]), torch.tensor([face.mirrored]), torch.device("cpu"))
+    crops = torch.from_numpy(face.crop)[None]
+    said = knowledge.outputs(torch.tensor([face.index]), torch.tensor([face.mirrored]), crops)
     task.eval()  # nothing but shapes is learned of it
     with torch.no_grad():
-        task(torch.from_numpy(face.crop)[None], torch.tensor([face.label]), said.embedding, said.logits, said.features)
+        task(crops, torch.tensor([face.label]), said.embedding, said.logits, said.features)
     task.train()
 
 
