@@ -1,5 +1,9 @@
 """What losses and heads ask of the other processes of a distributed run; with one process, nothing."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -44,3 +48,53 @@ def _reduced(tensor: Tensor, operation: "dist.ReduceOp.RedOpType") -> Tensor:
         tensor = tensor.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(tensor, operation)
     return tensor
+
+
+def wait_for_all() -> None:
+    """Returns once every process has come here."""
+    if process_count() > 1:
+        total(torch.zeros(()))
+
+
+@contextmanager
+def first_leads() -> Iterator[None]:
+    """Process 0 does what stands inside; the others do it when it is done, and find what it wrote."""
+    if process_rank():
+        wait_for_all()
+    yield
+    if not process_rank():
+        wait_for_all()
+
+
+def first_says(number: float) -> float:
+    """Process 0's number, in all processes."""
+    said = torch.tensor(number, dtype=torch.float64)
+    if process_count() > 1:
+        dist.broadcast(said, 0)
+    return said.item()
+
+
+class _Everyones(torch.autograd.Function):
+    """All processes' rows; backward, the own ones' gradient times the number of processes, by which DDP divides."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.rows = len(rows)
+        return gathered(rows).clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        start = process_rank() * ctx.rows
+        return process_count() * gradient[start : start + ctx.rows]
+
+
+_everyones: Callable[[Tensor], Tensor] = _Everyones.apply
+
+
+def gathered_with_gradient(rows: Tensor) -> Tensor:
+    """`gathered`, for a loss that every process then computes alike.
+
+    The gradient is what DDP expects, which averages over the processes: the weights move as if one process had seen
+    all rows.
+    """
+    return _everyones(rows) if process_count() > 1 else rows

@@ -18,6 +18,7 @@ class CrossSample(RowLoss):
     """
 
     needs = ("embedding",)
+    relates_faces = True
 
     def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The formula on embeddings [B, D]."""

@@ -25,6 +25,7 @@ class Dist(RowLoss):
     """
 
     needs = ("logits",)
+    relates_faces = True
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
         super().__init__()

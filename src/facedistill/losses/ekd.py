@@ -5,7 +5,6 @@ from torch import Tensor
 
 from facedistill.losses.base import LabelledLoss, register
 from facedistill.numerics import unit_rows
-from facedistill.processes import gathered
 from facedistill.registry import check_count, check_number, check_share
 
 _ONE_IN = (10, 100, 1000, 10_000, 100_000, 1_000_000)  # impostor pairs that pass
@@ -19,9 +18,8 @@ class Ekd(LabelledLoss):
     r(x) = sum_k sigmoid((x - th_k) / 0.01): how many of the six thresholds of false positive rates 1e-1..1e-6 a pair
     of cosine x passes. Each net has its own th_k: the quantile over the batch's impostor pairs, averaged over time; the
     first batch sets them (Huang et al., CVPR 2022; in their code they start at 0). Hardest: of greatest similarity
-    to the student. The thresholds are those of all processes' faces, the pairs this process's own. Pairs of a kind
-    that the batch lacks count nothing; before any impostor pair was seen the loss is 0. Unchanged by turning either
-    side's embeddings or scaling any of them; their lengths may differ.
+    to the student. Pairs of a kind that the batch lacks count nothing; before any impostor pair was seen the loss is
+    0. Unchanged by turning either side's embeddings or scaling any of them; their lengths may differ.
 
     Args:
         genuine: Weight of the genuine pairs, above 0; the paper's 0.02.
@@ -32,6 +30,7 @@ class Ekd(LabelledLoss):
 
     needs = ("embedding",)
     equal_sizes = False
+    relates_faces = True
     thresholds: Tensor
     started: Tensor
 
@@ -49,8 +48,8 @@ class Ekd(LabelledLoss):
     def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """The formula on embeddings [B, D] and labels [B]."""
         s, t = unit_rows(student), unit_rows(teacher)
-        everyone = gathered(labels)
-        now = [_quantiles(_pairs(gathered(side), everyone)[1]) for side in (s, t)]
+        ours, theirs = _pairs(s, labels), _pairs(t, labels)
+        now = [_quantiles(impostors.detach()) for _, impostors in (ours, theirs)]
         thresholds = self.thresholds.to(s)
         if now[0] is not None and now[1] is not None:
             fresh = torch.stack((now[0], now[1]))
@@ -62,7 +61,6 @@ class Ekd(LabelledLoss):
                 self.thresholds, self.started = thresholds, torch.ones_like(self.started)
         elif not self.started:
             return 0 * student.sum()
-        ours, theirs = _pairs(s, labels), _pairs(t, labels)
         hard = ours[1].topk(min(self.hardest, len(ours[1]))).indices
         loss = self.genuine * _distance(ours[0], theirs[0], thresholds)
         return loss + self.impostor * _distance(ours[1][hard], theirs[1][hard], thresholds)

@@ -29,6 +29,8 @@ class MkMmd(RowLoss):
         temperature: T, above 0; for logits only. 2 as in `soft`.
     """
 
+    relates_faces = True
+
     def __init__(
         self,
         multipliers: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
