@@ -45,6 +45,8 @@ class DataRecipe:
         validation_identities: People kept for choosing the best checkpoint and the thresholds.
         split_seed: Decides who is kept out. Apart from `seed`, so that runs with other seeds meet the same people.
         mirror: Show half of the faces mirrored; the teacher's word for a mirrored face is its own.
+        sampling: `shuffled` shows every face once an epoch; `balanced` shows every person equally often, whose faces
+            are drawn at random.
     """
 
     faces: str = "synth"
@@ -53,6 +55,7 @@ class DataRecipe:
     validation_identities: int = 20
     split_seed: int = 0
     mirror: bool = True
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
 
 
 @dataclass
@@ -122,10 +125,15 @@ class HeadRecipe:
     Attributes:
         name: A name that `build_head` knows.
         options: Its scale, margin and so on.
+        sharded: Part the class centres among the processes, so that a million people fit (Partial FC, An et al. 2022).
+            It gives no logits to losses that compare them, and `best.pt` does not carry it.
+        sample_rate: Share of the centres that a step compares with, when sharded; at 1 all, as without sharding.
     """
 
     name: str = "amsoftmax"
     options: dict[str, Any] = field(default_factory=dict)
+    sharded: bool = False
+    sample_rate: float = 1.0
 
 
 @dataclass
@@ -239,14 +247,17 @@ class Recipe:
         variance: What the student is shown and the teacher is not, in this order.
         optimiser: How the weights follow the gradient.
         steps: Batches to train on.
-        batch_size: Faces in a batch.
+        batch_size: Faces in a batch, those of all processes together.
         validate_every: Steps between two validations.
         control: Train the same student without the teacher beside it.
         test: `held_out` (the people kept out), `orl`, a face set's folder or a .bin file.
         seed: Decides the initial weights, the order and the variance of the pictures.
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto` takes bf16 where the device computes it natively, else 32 bits.
-        workers: Processes that prepare pictures; None decides by the number of cores.
+        workers: Processes that prepare pictures for each that trains; None decides by the number of cores.
+        devices: Processes that train on each machine: GPUs, or processes on the CPU. The number changes neither the
+            batches nor, but for rounding, what is learned; a run may go on with another number.
+        nodes: Machines; see the how-to.
         licence: One sentence that travels in the model file: what the weights may be used for.
         classification: Given, an image classifier is distilled instead of a face recogniser.
         search: Field -> what `facedistill search` may set it to. A field is named by its path, such as
@@ -272,6 +283,8 @@ class Recipe:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "32", "bf16"] = "auto"
     workers: int | None = None
+    devices: int = 1
+    nodes: int = 1
     licence: str = "No licence stated; the weights inherit the terms of the faces and of the teacher."
     classification: ClassificationRecipe | None = None
     search: dict[str, SearchRange] = field(default_factory=dict)
@@ -283,9 +296,9 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides the result (not of where it is written, nor of worker counts)."""
+        """SHA-256 of everything that decides the result (not of where it is written, nor of how many processes)."""
         said = self.plain()
-        for immaterial in ("out", "workers", "search"):
+        for immaterial in ("out", "workers", "devices", "nodes", "search"):
             del said[immaterial]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
@@ -304,6 +317,9 @@ class Recipe:
             "steps": self.steps,
             "batch_size": self.batch_size,
             "validate_every": self.validate_every,
+            "devices": self.devices,
+            "nodes": self.nodes,
+            "head.sample_rate": self.head.sample_rate,
             "student.width": self.student.width,
             "optimiser.learning_rate": self.optimiser.learning_rate,
             "optimiser.clip": self.optimiser.clip,
@@ -317,6 +333,10 @@ class Recipe:
                 raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
         if self.batch_size < 2:
             raise UsageError("recipe: batch_size is 1; batch normalisation needs at least 2")
+        if self.head.sample_rate > 1:
+            raise UsageError(f"recipe: head.sample_rate is {self.head.sample_rate}; it is a share, at most 1")
+        if self.head.sample_rate < 1 and not self.head.sharded:
+            raise UsageError("recipe: head.sample_rate is below 1, which needs head.sharded: true")
         if self.workers is not None and self.workers < 0:
             raise UsageError(f"recipe: workers is {self.workers}; it must be 0 or more")
         for name, count in (
@@ -345,6 +365,10 @@ class Recipe:
         _check_start(self.student)
         if self.classification is not None:
             _check_classification(self.classification, self.student)
+            if self.devices * self.nodes > 1 or self.head.sharded:
+                raise UsageError(
+                    "recipe: devices, nodes and head.sharded are for faces; a classifier trains in one process"
+                )
         if self.control and HARD not in self.losses:
             raise UsageError("recipe: the control needs losses.hard, which is missing; add it, or set control: false")
         if any(step.name == "mirror" for step in self.variance):
