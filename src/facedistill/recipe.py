@@ -13,6 +13,7 @@ from facedistill.errors import UsageError
 
 HARD = "hard"
 HELD_OUT = "held_out"
+AGAIN = "@"  # between a loss and a word of one's own, where the loss is used twice
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
 
 
@@ -243,7 +244,7 @@ class Recipe:
         student: The net to train.
         head: The classifier for the hard loss.
         losses: Term -> weight and options. `hard` is the head's cross-entropy; the others are
-            names that `build_loss` knows.
+            names that `build_loss` knows. One that is used twice is given a word of one's own, as in `mk_mmd@logits`.
         variance: What the student is shown and the teacher is not, in this order.
         optimiser: How the weights follow the gradient.
         steps: Batches to train on.

@@ -96,3 +96,16 @@ def test_every_loss_that_a_stored_teacher_can_teach_passes_the_checks():
 def test_a_test_set_that_does_not_exist_is_named_before_anything_is_loaded():
     with pytest.raises(UsageError, match="test is lfw:pictures, which does not exist"):
         check_names(replace(recipe(losses={"hard": LossTerm()}), test="lfw:pictures"))
+
+
+def test_a_loss_used_twice_is_two_terms(tmp_path, toy_people):
+    terms = {HARD: LossTerm(), "mk_mmd": LossTerm(), "mk_mmd@logits": LossTerm(2.0, {"on": "logits"})}
+    said = recipe(losses=terms, steps=2)
+    check_names(said)
+    run(tmp_path / "twice", toy_people, said)
+    (record,) = figures(tmp_path / "twice")
+    assert record["mk_mmd"] > 0
+    assert record["mk_mmd@logits"] > 0
+    assert record["mk_mmd"] != record["mk_mmd@logits"]
+    with pytest.raises(UsageError, match="no loss is called 'mk_mdm'"):
+        check_names(recipe(losses={HARD: LossTerm(), "mk_mdm@logits": LossTerm()}))

@@ -23,7 +23,7 @@ from facedistill.files import cache_folder
 from facedistill.heads import Head, build_head
 from facedistill.losses import DistillationLoss, build_loss
 from facedistill.outputs import Outputs
-from facedistill.recipe import HARD, HELD_OUT, DataRecipe, Recipe, SynthRecipe
+from facedistill.recipe import AGAIN, HARD, HELD_OUT, DataRecipe, Recipe, SynthRecipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 from facedistill.teachers.start import load_start
 from facedistill.training.own_module import GivenScores, OwnModule, find_factory
@@ -271,4 +271,5 @@ def _build_net(recipe: Recipe, classes: int, embedding_size: int) -> tuple[Backb
 
 
 def _build_losses(recipe: Recipe) -> dict[str, DistillationLoss]:
-    return {name: build_loss(name, **term.options) for name, term in recipe.losses.items() if name != HARD}
+    terms = {name: term for name, term in recipe.losses.items() if name != HARD}
+    return {name: build_loss(name.partition(AGAIN)[0], **term.options) for name, term in terms.items()}
