@@ -32,6 +32,7 @@ WAY = [
     "classification",
     "search",
     "cli",
+    "__main__",
 ]
 RANK = {room: rank for rank, row in enumerate(WAY) for room in row.split()}
 
@@ -80,4 +81,4 @@ def test_recognising_loads_no_training_or_converting_library():
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_nothing_imports_the_command_line(path):
-    assert "facedistill.cli" not in imports(path)
+    assert path.stem == "__main__" or "facedistill.cli" not in imports(path)

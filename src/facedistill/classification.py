@@ -86,7 +86,7 @@ class ClassLesson:
         """The teacher's embeddings and class scores."""
         assert self.teacher is not None, "a recipe that distils has a teacher"
         assert self.store is not None, "a teacher was asked"
-        return ClassWord(self.store.embeddings, self.teacher.head)
+        return ClassWord(self.store.embeddings, _whole_head(self.teacher))
 
     def validator(self, task: Task) -> Validate:
         """The share of validation pictures that are told wrongly."""
@@ -98,12 +98,14 @@ class ClassLesson:
 
     def write_untrained(self, task: Task, path: Path) -> None:
         """Writes the ONNX file of a net as it stands, to learn what it costs."""
-        export_classifier(task.backbone, task.head, path, self.parts.names, "", self._some_pictures())
+        export_classifier(task.backbone, _whole_head(task), path, self.parts.names, "", self._some_pictures())
 
     def write_best(self, recipe: Recipe, path: Path) -> None:
         """Writes the ONNX file of a finished run."""
         task = restore(recipe, self.parts.train.classes)
-        export_classifier(task.backbone, task.head, path, self.parts.names, recipe.licence, self._some_pictures())
+        export_classifier(
+            task.backbone, _whole_head(task), path, self.parts.names, recipe.licence, self._some_pictures()
+        )
 
     def test(self, _recipe: Recipe, path: Path) -> dict[str, Any]:
         """The accuracy of an ONNX file on the pictures kept out."""
@@ -300,6 +302,11 @@ def classes_table(summary: Mapping[str, Any]) -> Table:
             f"{model['size_mb']:.3f}" if "size_mb" in model else "",
         )
     return table
+
+
+def _whole_head(task: Task) -> Head:
+    assert isinstance(task.head, Head), "a recipe with a sharded head was refused"
+    return task.head
 
 
 def _section(recipe: Recipe) -> ClassificationRecipe:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.recipe import Recipe
 from facedistill.recipe_file import check_recipe_file, one_line, recipe_of, recipe_parser
@@ -114,6 +115,8 @@ def search(
     from facedistill.search import search as search_until
 
     said = read_recipe(Path(recipe))
+    if said.devices * said.nodes > 1:
+        raise UsageError("recipe: devices and nodes are more than 1, but a search trains in one process; give 1")
     folder = out or f"{said.folder}-search"
     report = search_until(replace(said, out=folder), until, trials, minutes, test, tell=print)
     if report.front:
@@ -275,10 +278,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = parser.parse_args(_with_flags(_recipe_file_first(words)))
         name = parsed.subcommand
         if name in _RECIPE_COMMANDS:
-            _RECIPE_COMMANDS[name](recipe_of(recipe_parser(), parsed[name]))
+            _run_recipe(_RECIPE_COMMANDS[name], recipe_of(recipe_parser(), parsed[name]), words)
         else:
             _COMMANDS[name](**vars(parser.instantiate(parsed)[name]))
         return 0
+    except AnotherFailedError as error:
+        return error.exit_code
     except FacedistillError as error:
         return _fail(str(error), error.exit_code)
     except ArgumentError as error:
@@ -346,6 +351,17 @@ def _with_flags(words: list[str]) -> list[str]:
     return [f"{word}=true" if word in flags and after not in ("true", "false") else word for word, after in followed]
 
 
+def _run_recipe(command: Callable[[Recipe], None], recipe: Recipe, words: list[str]) -> None:
+    """Runs a command with its recipe: here, or in as many processes as it asks for."""
+    from facedistill.training.launch import joined, launch, must_launch
+
+    if must_launch(recipe):
+        launch([sys.executable, "-m", "facedistill", *words], recipe)
+        return
+    with joined(recipe):
+        command(recipe)
+
+
 def _run(recipe: Recipe) -> None:
     """Runs a recipe and shows what came of it."""
     if recipe.classification is not None:
@@ -357,8 +373,10 @@ def _run(recipe: Recipe) -> None:
     from facedistill.evaluation.report import summary_table
     from facedistill.experiment import run
 
-    _console().print(summary_table(run(recipe)))
-    print(f"{recipe.folder}: student.onnx, summary.json, report.html")
+    summary = run(recipe)
+    if os.environ.get("RANK", "0") == "0":
+        _console().print(summary_table(summary))
+        print(f"{recipe.folder}: student.onnx, summary.json, report.html")
 
 
 def _console() -> Console:

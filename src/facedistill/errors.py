@@ -11,3 +11,17 @@ class UsageError(FacedistillError):
     """The call itself was wrong (an argument, a recipe key); exits with 2."""
 
     exit_code = 2
+
+
+class AnotherFailedError(FacedistillError):
+    """Another process of the run failed and says why; the command line prints nothing.
+
+    Args:
+        exit_code: What to exit with; the one it has by itself tells a launcher not to look for the reason here.
+    """
+
+    exit_code = 75
+
+    def __init__(self, exit_code: int = exit_code) -> None:
+        super().__init__("another process of the run failed")
+        self.exit_code = exit_code

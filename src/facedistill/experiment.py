@@ -23,6 +23,7 @@ from facedistill.faces import recrop
 from facedistill.files import file_digest, write_bytes, write_text
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
+from facedistill.processes import first_leads, process_rank, wait_for_all
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
 from facedistill.recognition import FaceLesson, ask, check_student, export_net, final_sweep, some_crops
@@ -47,6 +48,8 @@ EXAMPLES = "examples"
 def run(recipe: Recipe) -> dict[str, Any]:
     """Trains, exports and tests what a recipe describes; a finished run is only read.
 
+    In a distributed run all processes call it together; the first one exports, tests and writes.
+
     Args:
         recipe: With distillation losses, its student is trained by the teacher, and beside it the control;
             with `hard` alone, a net is trained by labels.
@@ -63,16 +66,18 @@ def run(recipe: Recipe) -> dict[str, Any]:
     recipe = check_student(recipe, teacher)
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
-        if not (folder / REPORT).exists():
+        if not (folder / REPORT).exists() and not process_rank():
             write_report(folder / REPORT, report_runs([folder]))
         return read_summary(folder)
-    faces = open_training_faces(recipe.data, recipe.student.input_size)
+    with first_leads():  # synthetic people may have to be rendered
+        faces = open_training_faces(recipe.data, recipe.student.input_size)
     seconds: dict[str, float] = {}
     nets = {STUDENT: recipe}
     stores: tuple[TeacherStore, ...] = ()
     if teacher is not None:
         started = time.perf_counter()
-        stores = ask(teacher, recipe, faces, folder / TEACHER)
+        with first_leads():
+            stores = ask(teacher, recipe, faces, folder / TEACHER)
         seconds[TEACHER] = time.perf_counter() - started
         if recipe.control:
             nets[CONTROL] = recipe.control_recipe()
@@ -82,12 +87,15 @@ def run(recipe: Recipe) -> dict[str, Any]:
         result = teach(lesson, net, build_task(net, faces.train.classes))
         seconds[name] = result.seconds
         files[name] = folder / f"{name}.onnx"
-        export_net(net, faces, files[name], recipe.data.faces, faces.validation)
-    summary = _prove(recipe, faces, teacher, files, seconds)
-    _write_examples(recipe, faces, folder)
-    write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    write_report(folder / REPORT, report_runs([folder]))
-    return summary
+        if not process_rank():
+            export_net(net, faces, files[name], recipe.data.faces, faces.validation)
+    if not process_rank():
+        summary = _prove(recipe, faces, teacher, files, seconds)
+        _write_examples(recipe, faces, folder)
+        write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
+        write_report(folder / REPORT, report_runs([folder]))
+    wait_for_all()
+    return read_summary(folder)
 
 
 def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> float:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from facedistill.backbones import save_backbone
 from facedistill.errors import FacedistillError
 from facedistill.files import write_bytes
+from facedistill.heads import ShardedHead, drop_parts, load_parts, save_part
+from facedistill.processes import process_rank, wait_for_all
 from facedistill.training.task import Task
 
 BEST = "best.pt"
@@ -39,25 +42,34 @@ class Progress:
 
 
 def save_best(folder: Path, task: Task) -> None:
-    """Writes the net and its head to `best.pt`."""
-    save_backbone(folder / BEST, task.backbone, task.head)
+    """Writes the net to `best.pt`, with its head unless the processes share that."""
+    save_backbone(folder / BEST, task.backbone, None if isinstance(task.head, ShardedHead) else task.head)
 
 
 def save_last(
     folder: Path, task: Task, optimiser: torch.optim.Optimizer, progress: Progress, recipe_digest: str
 ) -> None:
-    """Writes everything that the rest of the run depends on to `last.pt`."""
-    state = {
-        "format": _FORMAT,
-        "recipe": recipe_digest,
-        "task": task.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "progress": asdict(progress),
-        "random": torch.get_rng_state(),
-    }
-    content = io.BytesIO()  # torch reports a full disk in its own way; plain writing says what it is
-    torch.save(state, content)
-    write_bytes(folder / LAST, content.getvalue())
+    """Writes everything that the rest of the run depends on to `last.pt`; all processes call it together.
+
+    The first one writes. Of a sharded head each process writes its own part, to a file beside it.
+    """
+    if isinstance(task.head, ShardedHead):
+        save_part(folder, task.head, progress.step, optimiser)
+        wait_for_all()
+    if not process_rank():
+        state = {
+            "format": _FORMAT,
+            "recipe": recipe_digest,
+            "task": {key: value for key, value in task.state_dict().items() if key not in _own_part(task)},
+            "optimiser": _without_own_part(optimiser, task),
+            "progress": asdict(progress),
+        }
+        content = io.BytesIO()  # torch reports a full disk in its own way; plain writing says what it is
+        torch.save(state, content)
+        write_bytes(folder / LAST, content.getvalue())
+        if isinstance(task.head, ShardedHead):
+            drop_parts(folder, progress.step)
+    wait_for_all()
 
 
 def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe_digest: str) -> Progress:
@@ -79,12 +91,27 @@ def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe
             raise ValueError(f"format {state['format']!r}")
         if state["recipe"] != recipe_digest:
             raise FacedistillError(f"{path} was written by another recipe; give that recipe, or {mend}")
-        task.load_state_dict(state["task"])
+        task.load_state_dict(state["task"] | _own_part(task))
         optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"])
-        return Progress(**state["progress"])
+        progress = Progress(**state["progress"])
+        if isinstance(task.head, ShardedHead):
+            load_parts(folder, task.head, progress.step, optimiser)
+        return progress
     except FacedistillError:
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FacedistillError(f"{path} is damaged ({reason[:120]}); {mend}") from error
+
+
+def _own_part(task: Task) -> dict[str, Tensor]:
+    """What of the task's state belongs to this process alone."""
+    return task.head.state_dict(prefix="head.") if isinstance(task.head, ShardedHead) else {}
+
+
+def _without_own_part(optimiser: torch.optim.Optimizer, task: Task) -> dict[str, Any]:
+    own = set(map(id, task.head.parameters())) if isinstance(task.head, ShardedHead) else set()
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    said = optimiser.state_dict()
+    moments = {place: state for place, state in said["state"].items() if id(weights[place]) not in own}
+    return {**said, "state": moments}

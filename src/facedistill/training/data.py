@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError
+from facedistill.recipe import Recipe
+from facedistill.training.sampling import BalancedBatches, ShuffledBatches
 from facedistill.variance import Variance
 
-_SHUFFLE, _PICTURE = 0, 1  # streams of random numbers that must not meet
+_PICTURE = 1  # a stream of random numbers of its own, see `sampling`
 
 
 @dataclass(frozen=True)
@@ -81,35 +83,25 @@ class ShownFaces(Dataset[_Shown]):
         return _Shown(crop, face.label, index, mirrored, face.key)
 
 
-class ShuffledBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (position, index), each epoch shuffled anew, from `first_step` to `steps`.
+class _Caught(Dataset["_Shown | FacedistillError"]):
+    """Gives an error instead of raising it: the loader would hang a traceback on its message."""
 
-    The last, incomplete batch of an epoch is filled from the next one, so every step has `batch_size` faces.
-    """
+    def __init__(self, shown: ShownFaces) -> None:
+        self._shown = shown
 
-    def __init__(self, faces: int, batch_size: int, first_step: int, steps: int, seed: int) -> None:
-        self.faces = faces
-        self.batch_size = batch_size
-        self.first_step = first_step
-        self.steps = steps
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return self.steps - self.first_step
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, order = -1, np.empty(0, np.int64)
-        for step in range(self.first_step, self.steps):
-            batch = []
-            for position in range(step * self.batch_size, (step + 1) * self.batch_size):
-                if position // self.faces != epoch:
-                    epoch = position // self.faces
-                    order = np.random.default_rng((self.seed, _SHUFFLE, epoch)).permutation(self.faces)
-                batch.append((position, int(order[position % self.faces])))
-            yield batch
+    def __getitem__(self, place: tuple[int, int]) -> "_Shown | FacedistillError":
+        try:
+            return self._shown[place]
+        except FacedistillError as error:
+            return error
 
 
-def _collate(shown: list[_Shown]) -> Batch:
+def _collate(given: list["_Shown | FacedistillError"]) -> Batch | FacedistillError:
+    shown = []
+    for face in given:
+        if isinstance(face, FacedistillError):
+            return face
+        shown.append(face)
     return Batch(
         crops=torch.from_numpy(np.stack([face.crop for face in shown])),
         labels=torch.tensor([face.label for face in shown]),
@@ -121,23 +113,33 @@ def _collate(shown: list[_Shown]) -> Batch:
 
 def _start_worker(_worker: int) -> None:
     cv2.setNumThreads(0)  # workers are the parallelism; threads inside them only fight over the cores
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the loop, which first saves its state
+    for ending in (signal.SIGINT, signal.SIGTERM):  # they are for the loop, which first saves its state
+        signal.signal(ending, signal.SIG_IGN)
 
 
-def batches(shown: ShownFaces, batch_size: int, first_step: int, steps: int, workers: int) -> DataLoader[_Shown]:
-    """A loader of `Batch` for the steps `first_step` to `steps`.
+def batches(shown: ShownFaces, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
+    """This process's shares of the batches from `first_step` to the recipe's last.
+
+    Args:
+        shown: The faces as the student is shown them.
+        recipe: Says how many faces a batch has and how they are drawn.
+        first_step: Steps done.
+        workers: Processes that prepare pictures; 0 prepares them in this one.
 
     Raises:
-        FacedistillError: The set has fewer faces than a batch.
+        FacedistillError: The set has fewer faces than a batch, or a picture is damaged.
     """
-    if len(shown.faces) < batch_size:
+    faces = shown.faces
+    if len(faces) < recipe.batch_size:
         raise FacedistillError(
-            f"the face set has {len(shown.faces)} faces to train on, fewer than batch_size {batch_size}; "
+            f"the face set has {len(faces)} faces to train on, fewer than batch_size {recipe.batch_size}; "
             "lower batch_size or add faces"
         )
-    return DataLoader(
-        shown,
-        batch_sampler=ShuffledBatches(len(shown.faces), batch_size, first_step, steps, shown.seed),
+    order = (recipe.batch_size, first_step, recipe.steps, shown.seed)
+    balanced = recipe.data.sampling == "balanced"
+    loader: DataLoader[_Shown | FacedistillError] = DataLoader(
+        _Caught(shown),
+        batch_sampler=BalancedBatches(faces.labels, *order) if balanced else ShuffledBatches(len(faces), *order),
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
@@ -145,3 +147,7 @@ def batches(shown: ShownFaces, batch_size: int, first_step: int, steps: int, wor
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: starting a loader must not draw from the run's random numbers
     )
+    for batch in loader:
+        if isinstance(batch, FacedistillError):
+            raise batch
+        yield batch

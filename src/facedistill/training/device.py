@@ -1,28 +1,49 @@
 """Which device and precision a recipe's `auto` means on this machine."""
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+from facedistill.processes import process_count
 
 
-def make_fabric(device: str, precision: str) -> Fabric:
-    """The engine that runs the steps.
+def make_fabric(device: str, precision: str, idle_weights: bool = False) -> Fabric:
+    """The engine that runs the steps: in this process, or in all of a run's (see `launch`).
 
     Args:
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto`, `32` or `bf16`.
+        idle_weights: Whether some weights take no part in the loss, for which several processes must look.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces what the recipe says
-    chosen = _best_device() if device == "auto" else device
+    chosen = choose_device(device)
     half = precision == "bf16" or (precision == "auto" and _computes_bf16(chosen))
     kind: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if half else "32-true"
-    return Fabric(accelerator=chosen, devices=1, precision=kind)
+    if process_count() == 1:
+        return Fabric(accelerator=chosen, devices=1, precision=kind)
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    fabric = Fabric(
+        accelerator=chosen,
+        devices=here,
+        num_nodes=process_count() // here,
+        strategy=DDPStrategy(find_unused_parameters=idle_weights),
+        precision=kind,
+        plugins=[TorchElasticEnvironment()],
+    )
+    fabric.launch()
+    return fabric
 
 
-def _best_device() -> str:
+def choose_device(device: str) -> str:
+    """What `auto` means here; another name is returned."""
+    if device != "auto":
+        return device
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from facedistill.files import write_text
+from facedistill.processes import process_rank
 
 TIMING = "timing"
 
@@ -19,7 +20,7 @@ class RunLog:
     """Writes a line a record to `metrics.jsonl` and the same scalars to TensorBoard.
 
     Everything that depends on the clock stands under the key `timing`; all else is equal between two runs
-    of the same recipe on the same machine.
+    of the same recipe on the same machine. Of several processes only the first writes.
 
     Args:
         folder: The run folder.
@@ -29,6 +30,9 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, description: str, steps: int, first_step: int) -> None:
+        self._writes = process_rank() == 0
+        if not self._writes:
+            return
         self._path = folder / "metrics.jsonl"
         kept = [line for line in read_lines(self._path) if line["step"] <= first_step]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
@@ -45,19 +49,22 @@ class RunLog:
         self._task = self._bar.add_task(description, total=steps, completed=first_step, said="")
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._writes:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
-        self._file.close()
-        self._board.close()
+        if self._writes:
+            self._bar.stop()
+            self._file.close()
+            self._board.close()
 
     def advance(self, step: int, said: str) -> None:
         """Moves the progress line to `step` steps done."""
-        self._bar.update(self._task, completed=step, said=said)
+        if self._writes:
+            self._bar.update(self._task, completed=step, said=said)
 
     def write(self, kind: str, step: int, values: Mapping[str, float], timing: Mapping[str, float]) -> None:
         """Appends one record.
@@ -68,6 +75,8 @@ class RunLog:
             values: What is equal in every repetition.
             timing: What the clock said.
         """
+        if not self._writes:
+            return
         record: dict[str, Any] = {"step": step, "kind": kind, **values, TIMING: dict(timing)}
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()

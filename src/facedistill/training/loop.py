@@ -10,27 +10,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from numpy import float32, uint8
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
+from facedistill.heads import ShardedHead
 from facedistill.losses import DistillationLoss
-from facedistill.recipe import OptimiserRecipe, Recipe
+from facedistill.processes import first_says, process_count, process_rank, total
+from facedistill.recipe import HARD, OptimiserRecipe, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.data import Batch, ShownFaces, batches
 from facedistill.training.device import make_fabric
 from facedistill.training.knowledge import TeachersWord
 from facedistill.training.log import RunLog
+from facedistill.training.synced_norm import synchronise_norms
 from facedistill.training.task import Task
 
 Embed = Callable[[NDArray[uint8]], NDArray[float32]]
 Validate = Callable[[Embed], Mapping[str, float]]
 Judge = Callable[[int, Mapping[str, float]], float]
 
+_ignore: Callable[[nn.Module, list[str]], None] = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
 _LOG_EVERY = 20
+_STEP = 3  # a stream of random numbers of its own, see `sampling`
 
 
 class InterruptedRunError(FacedistillError):
@@ -77,6 +85,10 @@ def fit(
     Every `recipe.validate_every` steps and at the end it validates, keeps the best weights in `best.pt` and the
     whole state in `last.pt`. Without `validate` the last weights are the best.
 
+    In a distributed run (see `launch`) all processes call it together. Each takes its share of every batch; losses,
+    statistics of norms and gradients are those of the whole batch, so the curve is one process's but for rounding.
+    The first process validates and writes.
+
     Args:
         task: The student with its head and losses, on the CPU.
         shown: The faces as the student is shown them.
@@ -92,14 +104,16 @@ def fit(
         FacedistillError: The state in `folder` is not of this recipe.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    fabric = make_fabric(recipe.device, recipe.precision)
+    fabric = make_fabric(recipe.device, recipe.precision, idle_weights=HARD not in task.weights)
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _shape_learned_parts(task, shown, knowledge)
+    if process_count() > 1:
+        _prepare_to_share(task, fabric.device)
     optimiser = _optimiser(task, recipe.optimiser)
     progress = load_last(folder, task, optimiser, recipe.digest)
     model, optimiser = fabric.setup(task, optimiser)
     workers = _workers() if recipe.workers is None else recipe.workers
-    loader = batches(shown, recipe.batch_size, progress.step, recipe.steps, workers)
+    loader = batches(shown, recipe, progress.step, workers)
 
     def keep() -> None:
         save_last(folder, task, optimiser, progress, recipe.digest)
@@ -110,21 +124,21 @@ def fit(
             batch = batch.to(fabric.device)
             clock.data_came()
             _set_learning_rate(optimiser, recipe, progress.step)
+            _seed(recipe.seed, progress.step)
             with fabric.autocast():  # a teacher that is asked anew computes as the student does
                 said = knowledge.outputs(batch.indices, batch.mirrored, batch.crops) if knowledge else None
             words = (said.embedding, said.logits, said.features) if said else (None, None)
             terms = model(batch.crops, batch.labels, *words)
-            total = torch.stack(list(terms.values())).sum()
             _refuse_non_finite(terms, progress.step, batch)
-            fabric.backward(total)
-            norm = fabric.clip_gradients(model, optimiser, max_norm=recipe.optimiser.clip, error_if_nonfinite=False)
-            _refuse_non_finite({"gradient": norm} if isinstance(norm, Tensor) else {}, progress.step, batch)
+            fabric.backward(torch.stack(list(terms.values())).sum())
+            _refuse_non_finite({"gradient": _clip(task, recipe.optimiser.clip)}, progress.step, batch)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            progress = _advanced(progress, terms, clock.step_done())
+            figures, stopping = _agreed(terms, stop.is_set())
+            progress = _advanced(progress, figures, clock.step_done())
 
             if progress.step % _LOG_EVERY == 0 or progress.step == recipe.steps:
-                means = {name: total / progress.window_steps for name, total in progress.window.items()}
+                means = {name: value / progress.window_steps for name, value in progress.window.items()}
                 rate = optimiser.param_groups[0]["lr"]
                 timing = clock.read(recipe.batch_size)
                 log.write("train", progress.step, {**means, "learning_rate": rate}, timing)
@@ -134,7 +148,7 @@ def fit(
                 progress = _validated(progress, task, validate, judge, log, folder)
                 keep()
                 clock = _Clock()
-            if stop.is_set():
+            if stopping:
                 keep()
                 raise InterruptedRunError(
                     f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
@@ -157,8 +171,42 @@ def _shape_learned_parts(task: Task, shown: ShownFaces, knowledge: TeachersWord 
     task.train()
 
 
-def _advanced(progress: Progress, terms: Mapping[str, Tensor], seconds: float) -> Progress:
-    window = {name: progress.window.get(name, 0.0) + term.item() for name, term in terms.items()}
+def _prepare_to_share(task: Task, device: torch.device) -> None:
+    """Makes of a task what DDP may wrap: its norms see all processes' faces, and centres are nobody else's."""
+    synchronise_norms(task, device)
+    if isinstance(task.head, ShardedHead):
+        own = [f"head.{name}" for name in task.head.state_dict()]
+        _ignore(task, own)
+
+
+def _seed(seed: int, step: int) -> None:
+    """What is random within a step follows from its number, so a resumed run draws what it would have drawn."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, _STEP, step, process_rank())).generate_state(1)[0]))
+
+
+def _clip(task: Task, largest: float) -> Tensor:
+    """Shortens the gradient to the length `largest`; returns its length, to which every part of a head counts."""
+    own = [] if not isinstance(task.head, ShardedHead) else list(task.head.parameters())
+    common = [weight for weight in task.parameters() if all(weight is not part for part in own)]
+    norm = get_total_norm([weight.grad for weight in common if weight.grad is not None])
+    if own:
+        parts = total(get_total_norm([part.grad for part in own if part.grad is not None]).square())
+        norm = (norm.square() + parts).sqrt()
+    clip_grads_with_norm_(task.parameters(), largest, norm)
+    return norm
+
+
+def _agreed(terms: Mapping[str, Tensor], stop: bool) -> tuple[dict[str, float], bool]:
+    """Each term's mean over the processes, and whether any of them wants to stop."""
+    figures = {name: term.item() for name, term in terms.items()}
+    if process_count() == 1:
+        return figures, stop
+    said = total(torch.tensor([float(stop), *figures.values()], dtype=torch.float64)).tolist()
+    return {name: value / process_count() for name, value in zip(figures, said[1:], strict=True)}, said[0] > 0
+
+
+def _advanced(progress: Progress, figures: Mapping[str, float], seconds: float) -> Progress:
+    window = {name: progress.window.get(name, 0.0) + figure for name, figure in figures.items()}
     return replace(
         progress,
         step=progress.step + 1,
@@ -173,16 +221,18 @@ def _validated(
 ) -> Progress:
     """Judges the net as it stands; keeps it when it is the best so far."""
     score = -float(progress.step)  # without validation the last weights are the best
-    if validate is not None:
+    if validate is not None and not process_rank():
         started = time.perf_counter()
         figures = validate(lambda crops: embed_crops(task.backbone, crops))
         log.write("validation", progress.step, figures, {"seconds": time.perf_counter() - started})
         score = judge(progress.step, figures)
+    score = first_says(score)
     if not math.isfinite(score):
         raise FacedistillError(f"step {progress.step}: the validation score is {score}; check the validation faces")
     if score >= progress.best_score:
         return progress
-    save_best(folder, task)
+    if not process_rank():
+        save_best(folder, task)
     return replace(progress, best_score=score, best_step=progress.step)
 
 
@@ -219,8 +269,9 @@ def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> 
 
 
 def _workers() -> int:
-    """One process for every two cores prepares pictures; the others belong to the net."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) // 2)) if hasattr(os, "sched_getaffinity") else 1
+    """One process for every two cores prepares pictures; the others belong to the nets that are trained here."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    return min(8, max(1, cores // (2 * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))))
 
 
 def _said(means: Mapping[str, float], timing: Mapping[str, float]) -> str:
@@ -268,19 +319,21 @@ class _Clock:
 
 @contextmanager
 def _ctrl_c() -> Iterator[threading.Event]:
-    """Sets the event on Ctrl-C instead of breaking off inside a step; a second Ctrl-C breaks off."""
+    """Sets the event on Ctrl-C or SIGTERM instead of breaking off inside a step; a second one breaks off."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    former = signal.getsignal(signal.SIGINT)
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def heard(_number: int, _frame: object) -> None:
+    def heard(number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, former)
+        signal.signal(number, former[signal.Signals(number)])
 
-    signal.signal(signal.SIGINT, heard)
     try:
+        for number in former:
+            signal.signal(number, heard)
         yield stop
     finally:
-        signal.signal(signal.SIGINT, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -20,10 +20,11 @@ from facedistill.datasets import (
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import crop_convention, shown_share
 from facedistill.files import cache_folder
-from facedistill.heads import Head, build_head
+from facedistill.heads import Head, ShardedHead, build_head
 from facedistill.losses import DistillationLoss, build_loss
 from facedistill.outputs import Outputs
-from facedistill.recipe import AGAIN, HARD, HELD_OUT, DataRecipe, Recipe, SynthRecipe
+from facedistill.processes import process_count
+from facedistill.recipe import AGAIN, HARD, HELD_OUT, DataRecipe, HeadRecipe, NetRecipe, Recipe, SynthRecipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 from facedistill.teachers.start import load_start
 from facedistill.training.own_module import GivenScores, OwnModule, find_factory
@@ -152,8 +153,13 @@ def check_names(recipe: Recipe) -> None:
         find_factory(recipe.student.module)
     else:
         with torch.device("meta"):
-            _build_net(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+            _build_backbone(recipe.student, recipe.student.embedding_size or 128)
+        _build_head(recipe.head, 1, classes=max(2, process_count()))
     for name, loss in losses.items():
+        if "logits" in loss.needs and recipe.head.sharded:
+            raise UsageError(
+                f"recipe: losses.{name} compares logits, which head.sharded gives to nobody; leave one of them out"
+            )
         if "embedding" in loss.needs and recipe.student.module is not None:
             raise UsageError(f"recipe: losses.{name} compares embeddings, but student.module gives class scores alone")
         if "features" in loss.needs and not _gives_features(recipe):
@@ -196,7 +202,7 @@ def check_features(recipe: Recipe, teacher: Backbone) -> None:
         UsageError: A loss cannot compare them; names the loss.
     """
     with torch.device("meta"):
-        student, _ = _build_net(recipe, classes=2, embedding_size=recipe.student.embedding_size or 128)
+        student = _build_backbone(recipe.student, recipe.student.embedding_size or 128)
     ours, theirs = _feature_zeros(student), _feature_zeros(teacher)
     for name, loss in _build_losses(recipe).items():
         if "features" in loss.needs:
@@ -249,17 +255,21 @@ def build_task(recipe: Recipe, classes: int) -> Task:
     torch.manual_seed(recipe.seed)
     if recipe.student.embedding_size is None:
         raise UsageError("recipe: student.embedding_size is not decided; it is the teacher's, or must be given")
-    backbone, head = _build_net(recipe, classes, recipe.student.embedding_size)
+    backbone: Backbone
+    head: Head | ShardedHead
+    if recipe.student.module is not None:
+        backbone = OwnModule(recipe.student.module, classes, recipe.student.input_size)
+        head = GivenScores(classes)
+    else:
+        backbone = _build_backbone(recipe.student, recipe.student.embedding_size)
+        head = _build_head(recipe.head, recipe.student.embedding_size, classes)
     if recipe.student.start is not None:
         load_start(backbone, recipe.student.start)
     return Task(backbone, head, _build_losses(recipe), {name: term.weight for name, term in recipe.losses.items()})
 
 
-def _build_net(recipe: Recipe, classes: int, embedding_size: int) -> tuple[Backbone, Head]:
-    net = recipe.student
-    if net.module is not None:
-        return OwnModule(net.module, classes, net.input_size), GivenScores(classes)
-    backbone = build_backbone(
+def _build_backbone(net: NetRecipe, embedding_size: int) -> Backbone:
+    return build_backbone(
         net.backbone,
         embedding_size=embedding_size,
         input_size=net.input_size,
@@ -267,7 +277,12 @@ def _build_net(recipe: Recipe, classes: int, embedding_size: int) -> tuple[Backb
         se=net.se,
         activation=net.activation,
     )
-    return backbone, build_head(recipe.head.name, embedding_size, classes, **recipe.head.options)
+
+
+def _build_head(head: HeadRecipe, embedding_size: int, classes: int) -> Head | ShardedHead:
+    if head.sharded:
+        return ShardedHead(head.name, embedding_size, classes, head.sample_rate, **head.options)
+    return build_head(head.name, embedding_size, classes, **head.options)
 
 
 def _build_losses(recipe: Recipe) -> dict[str, DistillationLoss]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facedistill.backbones import Backbone, normalise_crops
-from facedistill.heads import Head
+from facedistill.heads import Head, ShardedHead
 from facedistill.losses import DistillationLoss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD
@@ -17,7 +17,7 @@ class Task(nn.Module):
 
     Args:
         backbone: The net to train.
-        head: Gives the hard loss its logits.
+        head: Gives the hard loss.
         losses: Name -> distillation loss; empty when labels alone teach.
         weights: Name -> weight, for `hard` and each of `losses`.
     """
@@ -25,7 +25,7 @@ class Task(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        head: Head,
+        head: Head | ShardedHead,
         losses: Mapping[str, DistillationLoss],
         weights: Mapping[str, float],
     ) -> None:
