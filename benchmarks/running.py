@@ -1,0 +1,215 @@
+"""Many training runs, each done once: a finished one is only read, one that was stopped goes on.
+
+A run is a folder under OUT with `result.json` once it is finished, and `seconds.json`: what each of its phases took,
+over all sessions, in CPU seconds (user and system, children included) and by the clock.
+"""
+
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facedistill.backbones import embed_crops, load_backbone
+from facedistill.errors import FacedistillError
+from facedistill.evaluation import evaluate, sweep
+from facedistill.export.info import net_info
+from facedistill.files import write_text
+from facedistill.recipe import Recipe
+from facedistill.recognition import FaceLesson, ask, check_student
+from facedistill.teachers import teacher_of
+from facedistill.training import BEST, teach
+from facedistill.training.loop import Embed
+from facedistill.training.run_folder import open_run_folder
+from facedistill.training.setup import ORL, TrainingFaces, build_task, check_names, open_training_faces
+
+RESULT, SECONDS, STORE, LOG = "result.json", "seconds.json", "store", "log.txt"
+UNSEEN = "unseen"  # synthetic people who were not trained on
+TRAINING, ASKING = "training", "asking"
+
+Extra = Callable[["Run", TrainingFaces], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    Attributes:
+        recipe: What is trained; `recipe.out` is its folder.
+        asker: The run whose store holds the teacher's word; None where labels alone teach.
+        trains: Else the teacher of the recipe is only asked about the faces.
+        after: Folders of the runs that must be finished first.
+        tests: `unseen`, `orl`.
+        extra: What else is measured of a trained net: a module's function, whose dict is put into the result.
+    """
+
+    recipe: Recipe
+    asker: Path | None = None
+    trains: bool = True
+    after: tuple[Path, ...] = ()
+    tests: tuple[str, ...] = (UNSEEN, ORL)
+    extra: Extra | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
+        return self.recipe.folder
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return (self.folder / RESULT).exists()
+
+    def result(self) -> dict[str, Any]:
+        """What `result.json` holds, with `seconds`: phase -> {"cpu", "wall", "whole"}."""
+        result: dict[str, Any] = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
+        return result | {"seconds": _read_book(self.folder)}
+
+
+def finish(runs: Sequence[Run], jobs: int) -> None:
+    """Does what is left of the runs, `jobs` at once, each in a process of its own; says what each took.
+
+    Raises:
+        FacedistillError: A run failed; what the others did is kept.
+    """
+    left = {run.folder: run for run in runs if not run.finished}
+    if not left:
+        return
+    first = next(iter(left.values())).recipe
+    open_training_faces(first.data, first.student.input_size)  # rendered once, before processes need them
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    if jobs == 1:
+        for run in runs:
+            if not run.finished:
+                perform(run, threads)
+                _say(run)
+        return
+    context = multiprocessing.get_context("spawn")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    pool = ProcessPoolExecutor(jobs, context, max_tasks_per_child=1)
+    waiting: dict[Future[None], Run] = {}
+    try:
+        while left or waiting:
+            for run in [run for run in left.values() if all((folder / RESULT).exists() for folder in run.after)]:
+                waiting[pool.submit(perform, left.pop(run.folder), threads)] = run
+            if not waiting:
+                raise FacedistillError(f"{next(iter(left))} waits for a run that is not asked for; leave --only out")
+            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                done.result()
+                _say(waiting.pop(done))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def with_needed(runs: Mapping[Path, Run], wanted: Sequence[Run]) -> list[Run]:
+    """The wanted runs and all that must be finished before them, in an order in which they can be done."""
+    ordered: dict[Path, Run] = {}
+
+    def add(run: Run) -> None:
+        for folder in run.after:
+            add(runs[folder])
+        ordered[run.folder] = run
+
+    for run in wanted:
+        add(run)
+    return list(ordered.values())
+
+
+def _say(run: Run) -> None:
+    spent = sum(phase["cpu"] for phase in run.result()["seconds"].values())
+    print(f"{run.folder.name}: {spent:.0f} CPU seconds", flush=True)
+
+
+def perform(run: Run, threads: int) -> None:
+    """Does one run from where it stopped; its progress goes to `log.txt`."""
+    torch.set_num_threads(threads)
+    check_names(run.recipe)
+    teacher = teacher_of(run.recipe) if run.asker is not None or not run.trains else None
+    recipe = check_student(run.recipe, teacher)
+    folder = open_run_folder(recipe)
+    with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stderr(log):
+        faces = open_training_faces(recipe.data, recipe.student.input_size)
+        if not run.trains:
+            assert teacher is not None, "a run that does not train asks"
+            with timed(folder, ASKING):
+                ask(teacher, recipe, faces, folder / STORE)
+            write_text(folder / RESULT, json.dumps({"teacher": recipe.teacher.spec}) + "\n")
+            return
+        stores = ask(teacher, recipe, faces, run.asker / STORE) if teacher is not None and run.asker else ()
+        task = build_task(recipe, faces.train.classes)
+        with timed(folder, TRAINING):
+            fitted = teach(FaceLesson(faces, teacher, stores), recipe, task)
+        backbone = load_backbone(folder / BEST)
+        info = net_info(str(folder / BEST))
+        with timed(folder, "testing"):
+            cells = {
+                name: _tested(name, recipe, faces, lambda crops: embed_crops(backbone, crops)) for name in run.tests
+            }
+            extra = run.extra(run, faces) if run.extra else {}
+    result = {
+        "cells": cells,
+        "best_step": fitted.best_step,
+        "steps": fitted.steps,
+        "parameters": info.parameters,
+        "macs": info.macs,
+        **extra,
+    }
+    write_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
+
+
+def _tested(name: str, recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
+    if name == ORL:
+        return dict(evaluate(embed, ORL, recipe.student.input_size)[ORL])
+    assert faces.held_out is not None, "all of these recipes keep people out"
+    return dict(sweep(embed, faces.held_out, failed=faces.failed))
+
+
+def sweeps_of(run: Run, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
+    """The sweeps of another form of a run's net: name of the test set -> sweep."""
+    return {name: _tested(name, run.recipe, faces, embed) for name in run.tests}
+
+
+@contextmanager
+def timed(folder: Path, phase: str) -> Iterator[None]:
+    """Adds what is done inside to the folder's `seconds.json`, also when it is broken off by an error or Ctrl-C."""
+    book = _read_book(folder)
+    former = book.get(phase, {"cpu": 0.0, "wall": 0.0, "whole": True})
+    _write_book(folder, book | {phase: former | {"whole": False}})  # stays so where the process is killed
+    cpu, wall = cpu_seconds(), time.perf_counter()
+    try:
+        yield
+    finally:
+        spent = {"cpu": former["cpu"] + cpu_seconds() - cpu, "wall": former["wall"] + time.perf_counter() - wall}
+        _write_book(folder, book | {phase: spent | {"whole": former["whole"]}})
+
+
+def cpu_seconds() -> float:
+    """What this process and its ended children took so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _read_book(folder: Path) -> dict[str, Any]:
+    path = folder / SECONDS
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _write_book(folder: Path, book: Mapping[str, Any]) -> None:
+    write_text(folder / SECONDS, json.dumps(book, indent=1) + "\n")
+
+
+def told(main: Callable[[], None]) -> None:
+    """Runs a script's `main`; what goes wrong is said in one line."""
+    try:
+        main()
+    except FacedistillError as error:
+        sys.exit(f"error: {error}")
