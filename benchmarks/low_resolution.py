@@ -1,6 +1,7 @@
 """What does it cost to teach a small net low resolution, and how well does it then know people?
 
-The claim of Wang et al. (ICCVW 2019). Six ways to train one thin and deep student, and beside it nets of other families with as many multiply-accumulates:
+The claim of Wang et al. (ICCVW 2019): six ways to train one thin and deep student, and beside it nets of other families
+with as many multiply-accumulates:
 python benchmarks/low_resolution.py --jobs 2
 python benchmarks/low_resolution.py --only no_kd stored --seeds 0
 python benchmarks/low_resolution.py --full

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from scipy.stats import t as student_t
@@ -211,7 +212,8 @@ def draw(
     from matplotlib import pyplot
 
     sets = list(next(iter(models.values()))["sets"])
-    drawing, axes = pyplot.subplots(1, len(sets) + 1, figsize=(4.6 * (len(sets) + 1), 4.4), layout="constrained")
+    size = (4.6 * (len(sets) + 1), 4 + 0.06 * len(models))
+    drawing, axes = pyplot.subplots(1, len(sets) + 1, figsize=size, layout="constrained")
     colours = {key: f"C{place}" if place < 10 else f"{place / len(models):.2f}" for place, key in enumerate(models)}
     for axis, name in zip(axes, sets, strict=False):
         for key, model in models.items():
@@ -220,14 +222,15 @@ def draw(
             errors = [100 * (each["std"] or 0) for each in said]
             axis.errorbar(range(len(ROWS)), heights, errors, label=titles[key], color=colours[key], marker="o", ms=3)
         axis.set_xticks(range(len(ROWS)), ROWS)
-        axis.set(title=SET_NAMES[name], xlabel="rows of the probe", ylabel="EER, % (± std over seeds)")
+        axis.set(xlabel="rows of the probe", ylabel="EER, % (± std over seeds)", ylim=(0, None))
+        axis.set_title(SET_NAMES[name], fontsize=9)
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
     parts = list(dict.fromkeys(part for stack in bars.values() for part in stack))
     below = [0.0] * len(bars)
     for place, part in enumerate(parts):
         heights = [stack.get(part, 0.0) for stack in bars.values()]
-        axes[-1].barh([titles[key] for key in bars], heights, left=below, label=part, color=f"C{place}")
+        axes[-1].barh([fill(titles[key], 32) for key in bars], heights, left=below, label=part, color=f"C{place}")
         below = [low + height for low, height in zip(below, heights, strict=True)]
     axes[-1].invert_yaxis()
     axes[-1].set(xlabel=bar_label)
