@@ -1,0 +1,243 @@
+"""Which loss teaches a small net most? Every registered one beside the hard loss, in turn; what each step costs.
+
+Same student, people, steps and seeds in each row; one teacher that was trained on those people, so that losses on
+embeddings, logits and feature maps can be compared. With `--teacher dlib` the losses on embeddings and logits are
+taught by dlib's net besides, which has seen real faces:
+python benchmarks/losses.py --jobs 2
+python benchmarks/losses.py --teacher dlib --jobs 2
+python benchmarks/losses.py --only soft rkd --seeds 0
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facedistill.losses import LOSSES, build_loss
+from facedistill.recipe import HARD, LossTerm, NetRecipe, TeacherRecipe
+from facedistill.recipe_file import read_recipe
+from facedistill.recognition import FaceLesson, ask, check_student
+from facedistill.teachers import teacher_of
+from facedistill.training import BEST
+from facedistill.training.data import ShownFaces, batches
+from facedistill.training.device import make_fabric
+from facedistill.training.setup import build_task, build_variances, open_training_faces
+from reporting import (
+    INTERVALS,
+    LOW,
+    SET_NAMES,
+    difference,
+    draw,
+    finished,
+    percent,
+    settings,
+    settings_lines,
+    summary,
+    sweep_tables,
+    table,
+    write,
+)
+from running import STORE, UNSEEN, Run, finish, told, with_needed
+from sizing import Sizes, options_parser, sized, sized_teacher, sizes_of
+
+NAME = "losses"
+USUAL = Sizes(300, 12, 40, 20, 400, 400, 64, teacher_width=0.5, student_width=0.1875)
+FULL = Sizes(8000, 30, 1000, 200, 20_000, 20_000, 256, teacher_width=1.0, student_width=0.25)
+RECIPES = Path(__file__).parents[1] / "recipes"
+CONTROL, QUICKSTART, TEACHER = "hard", "quickstart", "teacher"
+# The weights and options that each loss's own paper, or its authors' code, gives it beside the hard loss; 1 elsewhere.
+TERMS: Mapping[str, LossTerm] = {
+    "cosine": LossTerm(64.0),  # methods.md: 64 to 128 clearly beat 7
+    "attention": LossTerm(16.0),  # Zagoruyko 2017: 1e3 / 2 over each map's places, summed over these four stages
+    "sp": LossTerm(3000.0),  # Tung 2019: gamma
+    "fitnets": LossTerm(1.0, {"stages": [2]}),  # Romero 2015: one hint, in the middle
+    "attention_similarity": LossTerm(1.0, {"maps": "spatial"}),  # channels of two widths cannot be compared
+    "soft": LossTerm(1.0, {"temperature": 4}),
+}
+DECISION = "<!-- decision -->"
+TURNS = 15
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = options_parser(__doc__, NAME, USUAL, FULL)
+    parser.add_argument("--teacher", choices=["checkpoint", "dlib"], default="checkpoint", help="dlib: besides")
+    options = parser.parse_args(arguments)
+    sizes = sizes_of(options, USUAL, FULL)
+    rows = table_rows(options, sizes)
+    if unknown := set(options.only or []) - set(rows):
+        parser.error(f"--only {' '.join(sorted(unknown))}: the rows are {' '.join(rows)}")
+    wanted = options.only or list(rows)
+    if not options.report:
+        runs = {run.folder: run for each in rows.values() for run in each}
+        finish(with_needed(runs, [run for name in wanted for run in rows[name]]), options.jobs)
+    report(options, sizes, rows)
+
+
+def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
+    """Row of the table -> its runs, one a seed; the teacher and what it was asked are rows with one run."""
+    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    quickstart = read_recipe(RECIPES / "quickstart.yaml")
+    net = NetRecipe(quickstart.student.backbone, embedding_size=128)  # dlib's length, so that both can teach it
+    base = replace(quickstart, student=net)
+    sharp = replace(base, variance=[step for step in base.variance if step.name != "low_resolution"])
+    trained = sized_teacher(sharp, sizes, out / TEACHER, options)  # a teacher is shown the faces as sharp as they are
+    teacher = Run(replace(trained, student=replace(trained.student, backbone="resnet36")), tests=tests)
+    teachers = {"": TeacherRecipe(str(teacher.folder / BEST), centred=False)}
+    if options.teacher == "dlib":
+        teachers["dlib:"] = TeacherRecipe("dlib", centred=True)
+    rows = {TEACHER: [teacher]}
+    rows[CONTROL] = [
+        Run(sized(base, sizes, out / f"{CONTROL}-{seed}", options, seed).labels_only(), tests=tests)
+        for seed in options.seeds
+    ]
+    hard = {HARD: quickstart.losses[HARD]}
+    losses = {name: hard | {name: TERMS.get(name, LossTerm())} for name in LOSSES} | {QUICKSTART: quickstart.losses}
+    for prefix, said in teachers.items():
+        first = teacher.folder if not prefix else None
+        asked = replace(sized(base, sizes, out / f"word{'-dlib' * bool(prefix)}", options), teacher=said)
+        word = Run(asked, trains=False, after=(first,) if first else ())
+        rows[prefix + "word"] = [word]
+        for name, terms in losses.items():
+            if prefix and any(needs_maps(loss, term) for loss, term in terms.items()):
+                continue
+            rows[prefix + name] = [
+                Run(
+                    replace(
+                        sized(base, sizes, out / f"{prefix.replace(':', '-')}{name}-{seed}", options, seed),
+                        losses=terms,
+                        teacher=said,
+                    ),
+                    asker=word.folder,
+                    after=(word.folder,),
+                    tests=tests,
+                )
+                for seed in options.seeds
+            ]
+    return rows
+
+
+def needs_maps(name: str, term: LossTerm) -> bool:
+    return name != HARD and "features" in build_loss(name, **term.options).needs
+
+
+def step_times(rows: Mapping[str, Run], turns: int) -> dict[str, float]:
+    """Row -> median CPU milliseconds of one step without its pictures, the rows taking turns on one thread."""
+    torch.set_num_threads(1)
+    steps = {name: one_step(run) for name, run in rows.items()}
+    times: dict[str, list[float]] = {name: [] for name in rows}
+    for turn in range(turns + 1):
+        for name, step in steps.items():
+            started = time.process_time()
+            step()
+            if turn:  # the first makes what is made once
+                times[name].append(1000 * (time.process_time() - started))
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def one_step(run: Run) -> Callable[[], None]:
+    """A function that asks for the teacher's word on one batch and goes forward and back through the student."""
+    teacher = teacher_of(run.recipe) if run.recipe.distils else None
+    recipe = check_student(run.recipe, teacher)
+    faces = open_training_faces(recipe.data, recipe.student.input_size)
+    stores = ask(teacher, recipe, faces, run.asker / STORE) if teacher is not None and run.asker is not None else ()
+    task = build_task(recipe, faces.train.classes)
+    word = FaceLesson(faces, teacher, stores).word(recipe, task) if recipe.distils else None
+    shown = ShownFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    batch = next(iter(batches(shown, recipe, 0, 0)))
+    fabric = make_fabric("cpu", recipe.precision)
+
+    def step() -> None:
+        with fabric.autocast():
+            said = word.outputs(batch.indices, batch.mirrored, batch.crops) if word is not None else None
+            words = (said.embedding, said.logits, said.features) if said is not None else (None, None)
+            terms = task(batch.crops, batch.labels, *words)
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        task.zero_grad()
+
+    return step
+
+
+def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Run]]) -> None:
+    """Writes what is finished as JSON, Markdown and a picture."""
+    results = finished({name: runs for name, runs in rows.items() if runs[0].trains})
+    if not results:
+        print("nothing is finished yet")
+        return
+    models = {name: summary(each) for name, each in results.items()}
+    students = {name: rows[name][0] for name in models if name != TEACHER}
+    content: dict[str, Any] = settings(sizes, options.seeds) | {
+        "models": models,
+        "terms": {name: str(rows[name][0].recipe.plain()["losses"]) for name in students},
+        "step_cpu_ms": step_times(students, TURNS),
+        "gains": {
+            name: {each: difference(results[name], results[CONTROL], each, LOW, "eer") for each in models[name]["sets"]}
+            for name in students
+            if name != CONTROL and CONTROL in results
+        },
+    }
+    titles = {name: name for name in models}
+    bars = {name: {"one step": taken} for name, taken in content["step_cpu_ms"].items()}
+    draw(options.results / f"{NAME}.png", models, titles, bars, "CPU ms a step, without its pictures")
+    write(options.results, NAME, content, markdown(content, titles, decision(options.results / f"{NAME}.md")))
+
+
+def decision(path: Path) -> list[str]:
+    """What stands under the mark in the last report: a person writes there, so it is kept."""
+    if not path.exists() or DECISION not in (former := path.read_text(encoding="utf-8")):
+        return ["Not yet decided."]
+    return former.partition(DECISION)[2].strip().splitlines()
+
+
+def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Sequence[str]) -> list[str]:
+    models = content["models"]
+    sets = list(next(iter(models.values()))["sets"])
+    first = [
+        [
+            name,
+            *(percent(models[name]["sets"][each]["eer"][at]) for each in sets for at in ("native", "16", "8")),
+            *(percent(content["gains"].get(name, {}).get(each), interval=True, signed=True) for each in sets),
+            f"{content['step_cpu_ms'][name]:.0f}",
+        ]
+        for name in content["step_cpu_ms"]
+    ]
+    headings = [f"{each}, {at}" for each in sets for at in ("native", "16", "8")]
+    gains = [f"{each}, 30 to 8, against `{CONTROL}`, points" for each in sets]
+    return [
+        "# The table of methods",
+        "",
+        f"Every loss in turn beside the hard loss, and `{CONTROL}` alone. `{QUICKSTART}` is the combination of",
+        "`recipes/quickstart.yaml`. All are taught by one net that was trained on the same people; names that begin",
+        "with `dlib:` by dlib's, which has seen real faces. Each loss has the weight that its paper gives it, and",
+        "nothing was tuned here. A step is forward and backward through the student with the teacher's word, on one",
+        "core, the losses taking turns; losses on maps let the teacher look again at every step.",
+        "",
+        f"![EER over rows, and CPU time of a step]({NAME}.png)",
+        "",
+        INTERVALS,
+        "",
+        f"## EER, % ({'; '.join(f'{each}: {SET_NAMES[each]}' for each in sets)})",
+        "",
+        *table(["loss beside hard", *headings, *gains, "CPU ms a step"], first),
+        *sweep_tables(models, titles),
+        "## Weights",
+        "",
+        *(f"- `{name}`: {said}" for name, said in content["terms"].items()),
+        "",
+        "## How",
+        "",
+        *settings_lines(content),
+        "",
+        "## What it decided",
+        "",
+        DECISION,
+        *decided,
+    ]
+
+
+if __name__ == "__main__":
+    told(main)
