@@ -54,6 +54,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(tuple(values), mean, std, (mean - half, mean + half))
 
 
+def estimate_dict(values: Sequence[float]) -> dict[str, Any]:
+    """`estimate` in the types of JSON."""
+    return asdict(estimate(values))
+
+
 def figure(sweep: Mapping[str, Any], rows: str, measure: str) -> float:
     """A figure of a sweep at a resolution, or its mean over the degraded ones (`LOW`)."""
     if rows == LOW:
@@ -71,7 +76,7 @@ def summary(runs: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     sets = {
         name: {
             measure: {
-                rows: asdict(estimate([figure(result["cells"][name], rows, measure) for result in results]))
+                rows: estimate_dict([figure(result["cells"][name], rows, measure) for result in results])
                 for rows in (*ROWS, LOW)
             }
             for measure in ("eer", "accuracy")
@@ -109,7 +114,7 @@ def difference(
         figure(ours[seed]["cells"][name], rows, measure) - figure(theirs[seed]["cells"][name], rows, measure)
         for seed in seeds
     ]
-    return asdict(estimate(values)) if values else None
+    return estimate_dict(values) if values else None
 
 
 def finished(rows: Mapping[str, Sequence[Run]]) -> dict[str, dict[int, dict[str, Any]]]:

@@ -1,0 +1,266 @@
+"""How small a net still knows people as its teacher does, and what squeeze-and-excitation and fewer bits do to it?
+
+The claim of Wei et al. (2019): squeeze-and-excitation on both nets, on neither, on one; beside each student the same
+net without a teacher; every student as a file of 32, 16 and 8 bits; and smaller ones until one falls too far behind:
+python benchmarks/mobile.py --jobs 2
+python benchmarks/mobile.py --only both student_only --seeds 0
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bits import BITS, write_files
+from facedistill.backbones import load_backbone
+from facedistill.model_file import NATIVE
+from facedistill.recipe_file import read_recipe
+from facedistill.runtime import Recognizer
+from facedistill.training import BEST
+from facedistill.training.setup import TrainingFaces
+from reporting import (
+    INTERVALS,
+    SET_NAMES,
+    difference,
+    draw,
+    estimate_dict,
+    finished,
+    percent,
+    settings,
+    settings_lines,
+    summary,
+    sweep_tables,
+    table,
+    write,
+)
+from running import UNSEEN, Run, finish, sweeps_of, told, with_needed
+from sizing import Sizes, options_parser, sized, sized_teacher, sizes_of
+
+NAME = "mobile"
+USUAL = Sizes(300, 12, 40, 20, 600, 600, 64, teacher_width=0.5, student_width=0.125)
+FULL = Sizes(8000, 30, 1000, 200, 20_000, 20_000, 256, teacher_width=1.0, student_width=0.125)
+RECIPE = Path(__file__).parents[1] / "recipes" / "mobile_se.yaml"
+TEACHER_NET = "resnet36"
+SMALLER = ("resnet20:0.09375", "resnet20:0.0625", "slim:0.375", "slim:0.25", "slim:0.125")
+LARGEST_MB, LARGEST_LOSS = 3.22, 0.003
+ALONE = "-alone"  # the same student without a teacher
+# Row -> whether the teacher and the student have squeeze-and-excitation.
+PLACES = {"both": (True, True), "neither": (False, False), "teacher_only": (True, False), "student_only": (False, True)}
+WORDS = {
+    "teacher-se": "teacher with SE",
+    "teacher-plain": "teacher without SE",
+    "both": "SE on both",
+    "neither": "SE on neither",
+    "teacher_only": "SE on the teacher alone",
+    "student_only": "SE on the student alone",
+    f"se{ALONE}": "student with SE, no teacher",
+    f"plain{ALONE}": "student without SE, no teacher",
+}
+CALIBRATION_FACES = 128
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = options_parser(__doc__, NAME, USUAL, FULL)
+    parser.add_argument("--smaller", nargs="*", default=SMALLER, metavar="NET:WIDTH", help="with SE on both")
+    options = parser.parse_args(arguments)
+    sizes = sizes_of(options, USUAL, FULL)
+    rows = table_rows(options, sizes)
+    if unknown := set(options.only or []) - set(rows):
+        parser.error(f"--only {' '.join(sorted(unknown))}: the rows are {' '.join(rows)}")
+    if not options.report:
+        runs = {run.folder: run for each in rows.values() for run in each}
+        finish(with_needed(runs, [run for name in options.only or rows for run in rows[name]]), options.jobs)
+    report(options, sizes, rows)
+
+
+def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
+    """Row of the table -> its runs, one a seed; the teachers and what they were asked are rows with one run."""
+    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    base = read_recipe(RECIPE)
+    rows: dict[str, list[Run]] = {}
+    words: dict[bool, Run] = {}
+    for se, name in ((True, "se"), (False, "plain")):
+        trained = sized_teacher(base, sizes, out / f"teacher-{name}", options)
+        large = replace(trained.student, backbone=TEACHER_NET, se=se)
+        teacher = Run(replace(trained, student=large), tests=tests)
+        asked = replace(
+            sized(base, sizes, out / f"word-{name}", options),
+            teacher=replace(base.teacher, spec=str(teacher.folder / BEST)),
+        )
+        words[se] = Run(asked, trains=False, after=(teacher.folder,))
+        rows |= {teacher.folder.name: [teacher], f"word-{name}": [words[se]]}
+
+    def students(row: str, net: str, width: float, se: bool, word: Run | None) -> list[Run]:
+        runs = []
+        for seed in options.seeds:
+            recipe = sized(base, sizes, out / f"{row.replace(':', '-')}-{seed}", options, seed)
+            recipe = replace(recipe, student=replace(recipe.student, backbone=net, width=width, se=se))
+            if word is None:
+                runs.append(Run(recipe.labels_only(), tests=tests))
+            else:
+                recipe = replace(recipe, teacher=word.recipe.teacher)
+                runs.append(Run(recipe, word.folder, after=(word.folder,), tests=tests, extra=in_few_bits))
+        return runs
+
+    own = base.student.backbone
+    for name, (teachers, student) in PLACES.items():
+        rows[name] = students(name, own, sizes.student_width, student, words[teachers])
+    for se, name in ((True, "se"), (False, "plain")):
+        rows[name + ALONE] = students(name + ALONE, own, sizes.student_width, se, None)
+    for said in options.smaller:
+        net, _colon, width = said.partition(":")
+        rows[said] = students(said, net, float(width), True, words[True])
+        rows[said + ALONE] = students(said + ALONE, net, float(width), True, None)
+    return rows
+
+
+def in_few_bits(run: Run, faces: TrainingFaces) -> dict[str, Any]:
+    """The size of each file of a student, and what the file itself says of the test people."""
+    chosen = np.random.default_rng(0).permutation(len(faces.train))[:CALIBRATION_FACES]
+    crops = np.stack([faces.train[int(index)].image for index in chosen])
+    paths = write_files(load_backbone(run.folder / BEST), run.folder, "student", crops)
+    return {
+        "files": {
+            str(bits): {"size_mb": path.stat().st_size / 1e6, "cells": sweeps_of(run, faces, Recognizer(path).embed)}
+            for bits, path in paths.items()
+        }
+    }
+
+
+def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Run]]) -> None:
+    """Writes what is finished as JSON, Markdown and a picture."""
+    results = finished({name: runs for name, runs in rows.items() if runs[0].trains})
+    if not results:
+        print("nothing is finished yet")
+        return
+    models = {name: summary(each) for name, each in results.items()}
+    files = {name: file_figures(each) for name, each in results.items() if "files" in next(iter(each.values()))}
+    sets = sets_of(models)
+    below = {name: losses_of(name, rows, results) for name in files}
+    content: dict[str, Any] = settings(sizes, options.seeds) | {
+        "models": models,
+        "files": files,
+        "below_teacher": below,
+        "gain_over_alone": {
+            name: {each: difference(results[name], results[other], each, NATIVE, "accuracy") for each in sets}
+            for name in files
+            if (other := alone(name)) in results
+        },
+    }
+    titles = {name: WORDS.get(name, name.replace(":", " x ").replace(ALONE, ", no teacher")) for name in models}
+    bars = {name: {f"{bits} bits": said[str(bits)]["size_mb"] for bits in (8,)} for name, said in files.items()}
+    draw(options.results / f"{NAME}.png", models, titles, bars, "MB of the file at 8 bits")
+    write(options.results, NAME, content, markdown(content, titles))
+
+
+def sets_of(models: Mapping[str, Any]) -> list[str]:
+    return list(next(iter(models.values()))["sets"])
+
+
+def alone(name: str) -> str:
+    """The row of the same student without a teacher."""
+    return (("se" if PLACES[name][1] else "plain") if name in PLACES else name) + ALONE
+
+
+def file_figures(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Bits -> size, and test set -> rows -> accuracy and EER of the files over seeds."""
+    said = [results[seed]["files"] for seed in sorted(results)]
+    return {
+        str(bits): {
+            "size_mb": said[0][str(bits)]["size_mb"],
+            "sets": {
+                name: {
+                    measure: {
+                        at: estimate_dict([each[str(bits)]["cells"][name][at][measure] for each in said])
+                        for at in (NATIVE, "16")
+                    }
+                    for measure in ("accuracy", "eer")
+                }
+                for name in said[0][str(bits)]["cells"]
+            },
+        }
+        for bits in BITS
+    }
+
+
+def losses_of(name: str, rows: Mapping[str, list[Run]], results: Mapping[str, Any]) -> dict[str, Any]:
+    """Bits -> test set -> the teacher's accuracy minus that of the student's file, at native resolution."""
+    teacher = results[Path(rows[name][0].recipe.teacher.spec).parent.name][0]["cells"]
+    return {
+        str(bits): {
+            each: estimate_dict(
+                [
+                    teacher[each][NATIVE]["accuracy"] - result["files"][str(bits)]["cells"][each][NATIVE]["accuracy"]
+                    for result in results[name].values()
+                ]
+            )
+            for each in teacher
+        }
+        for bits in BITS
+    }
+
+
+def verdict(content: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
+    """Which files reach the goal, and the smallest of them."""
+    reached = {
+        (name, bits): said[bits]["size_mb"]
+        for name, said in content["files"].items()
+        for bits in said
+        if said[bits]["size_mb"] < LARGEST_MB
+        and all(loss["mean"] <= LARGEST_LOSS for loss in content["below_teacher"][name][bits].values())
+    }
+    goal = (
+        f"The goal: a file under {LARGEST_MB} MB whose accuracy is at most {100 * LARGEST_LOSS:.1f} points below the "
+    )
+    goal += "teacher's on every test set, in the mean over seeds."
+    if not reached:
+        return [goal, "No file reaches it.", ""]
+    (name, bits), size = min(reached.items(), key=lambda item: item[1])
+    named = ", ".join(f"{titles[each]} at {width} bits" for each, width in reached)
+    return [goal, f"Reached by {named}. **The smallest: {titles[name]} at {bits} bits, {size:.2f} MB.**", ""]
+
+
+def markdown(content: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
+    models, sets = content["models"], sets_of(content["models"])
+    lines = [
+        "# The mobile claim",
+        "",
+        "A small net follows a large one's embedding and where its maps look, beside a margin loss (Wei et al. 2019);",
+        "squeeze-and-excitation (SE) on both nets, on neither, on one. Each row has the same pictures, steps and seeds.",
+        "",
+        f"![EER over rows, and the size of the files]({NAME}.png)",
+        "",
+        INTERVALS,
+        "",
+    ]
+    if content["files"]:
+        told_files = [
+            [
+                f"{titles[name]}, {bits} bits",
+                f"{models[name]['parameters']:,}",
+                f"{said[bits]['size_mb']:.2f}",
+                *(percent(said[bits]["sets"][each]["accuracy"][at]) for each in sets for at in (NATIVE, "16")),
+                *(percent(content["below_teacher"][name][bits][each], interval=True, signed=True) for each in sets),
+            ]
+            for name, said in content["files"].items()
+            for bits in said
+        ]
+        headings = [f"accuracy, %: {each}, {at}" for each in sets for at in (NATIVE, "16")]
+        losses = [f"below the teacher, points: {each}" for each in sets]
+        lines += ["## The files", "", *verdict(content, titles)]
+        lines += table(["student", "parameters", "MB", *headings, *losses], told_files)
+    if content["gain_over_alone"]:
+        gains = [
+            [titles[name], *(percent(said[each], interval=True, signed=True) for each in sets)]
+            for name, said in content["gain_over_alone"].items()
+        ]
+        lines += ["## What the teacher gave: accuracy against the same student without one, points", ""]
+        lines += table(["student", *(SET_NAMES[each] for each in sets)], gains)
+    return [*lines, "## The nets", "", *sweep_tables(models, titles), "## How", "", *settings_lines(content)]
+
+
+if __name__ == "__main__":
+    told(main)
