@@ -58,7 +58,8 @@ class Task(nn.Module):
         Returns:
             Name -> scalar, `hard` first.
         """
-        seen = self.backbone(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
+        pixels = normalise_crops(crops).to(next(self.backbone.parameters()).dtype)
+        seen = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
         if HARD in self.weights:
             terms[HARD] = self.head.loss(seen.embedding, labels)
