@@ -84,6 +84,12 @@ def test_metadata_survives(file):
     assert ModelMetadata.from_map(entries, "tiny.onnx") == METADATA
 
 
+def test_it_tells_nothing_of_the_machine_it_was_made_on(file):
+    content = file.read_bytes()
+    assert b"stack_trace" not in content
+    assert b"onnx_file.py" not in content
+
+
 @pytest.mark.parametrize(
     "entries",
     [

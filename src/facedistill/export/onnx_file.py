@@ -85,6 +85,7 @@ def write_graph(
     if program is None:
         raise FacedistillError(f"{path}: torch gave no ONNX graph")
     model = program.model_proto
+    _forget_origin(model.graph)
     onnx.helper.set_model_props(model, metadata)
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)
@@ -95,6 +96,13 @@ def write_graph(
                 f"(at most {MAX_PARITY_ERROR:g} is allowed); please report this with the recipe"
             )
     return error
+
+
+def _forget_origin(graph: onnx.GraphProto) -> None:
+    """Takes out the exporter's notes on each node: up to half a megabyte of stack traces with this machine's paths."""
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _parity_error(net: nn.Module, path: Path, pictures: NDArray[np.uint8]) -> float:
