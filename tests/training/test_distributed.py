@@ -112,6 +112,11 @@ def check_gradient(rank, count):
                 torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9, msg=f"{name}: {key}")
 
 
+@pytest.mark.slow
+def test_with_every_loss_two_processes_have_the_gradient_of_one(small):
+    in_processes(2, small, check_gradient)
+
+
 # ---- the run ------------------------------------------------------------------------------------------------------
 
 
@@ -145,7 +150,6 @@ def variants(recipe):
 
 
 def check_runs(rank, count, folder, recipe):
-    check_gradient(rank, count)
     for name, variant in variants(recipe).items():
         run(folder / name, variant)
     for name in ("relations", "sharded"):
