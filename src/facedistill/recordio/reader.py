@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
+from facedistill.recordio.index import cached, read_index
 from facedistill.recordio.layout import (
     FIRST,
     IMAGE_HEADER,
@@ -24,11 +25,13 @@ from facedistill.recordio.layout import (
 )
 
 _LABEL_BATCH = 1 << 16
-_INDEX_START = 1 << 10
+_CACHED_FROM = 1 << 20  # records; reading the headers of fewer takes no time worth a file
 
 
 class RecordFile:
     """Random access to the image records of a set, by memory map; holds no picture in memory.
+
+    Of a long set the index and the labels are kept in the cache folder and mapped too.
 
     Sets without an index header (plain im2rec sets) open too: all their records are images.
 
@@ -55,7 +58,7 @@ class RecordFile:
             raise FacedistillError(
                 f"cannot open {self._path}: {reason}; copy it again, or write the set again"
             ) from error
-        keys, offsets = _read_index(self.folder / INDEX)
+        keys, offsets = read_index(self.folder / INDEX)
         outside = (offsets < 0) | (offsets % 4 != 0) | (offsets > len(self._data) - PART.size)
         if outside.any():
             self._damaged(keys[outside][0], f"its offset {offsets[outside][0]} lies outside the file's records")
@@ -80,6 +83,9 @@ class RecordFile:
     @cached_property
     def labels(self) -> NDArray[np.float32]:
         """float32 [N]: each image's label, the first one where a record carries several; no picture is read."""
+        return self._read_labels() if len(self) < _CACHED_FROM else cached("labels", self._path, self._read_labels)
+
+    def _read_labels(self) -> NDArray[np.float32]:
         batches = range(0, len(self), _LABEL_BATCH)
         return np.concatenate([self._labels_from(slice(first, first + _LABEL_BATCH)) for first in batches])
 
@@ -109,11 +115,23 @@ class RecordFile:
         header, picture = self._image(0, int(offsets[0]))
         if isinstance(header, float) or len(header) != 2 or picture:
             return keys, offsets
-        end = int(header[0]) if np.isfinite(header[0]) else 0
-        images = (keys >= 1) & (keys < end)
-        if end < 2 or np.count_nonzero(images) != end - 1:
-            self._damaged(0, f"the header promises {max(end - 1, 0)} images, {INDEX} lists {np.count_nonzero(images)}")
-        return keys[images], offsets[images]
+        end = self._end_of_images(header[0], keys, offsets) if np.isfinite(header[0]) else 0
+        first, last = np.searchsorted(keys, (1, max(end, 1)))
+        if end < 2 or last - first != end - 1:
+            self._damaged(0, f"the header promises {max(end - 1, 0)} images, {INDEX} lists {last - first}")
+        return keys[first:last], offsets[first:last]
+
+    def _end_of_images(self, said: np.float32, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> int:
+        """The key after the last image's; beyond 2^24 the header's float32 is rounded, so the records are asked."""
+        rounding = int(np.spacing(said)) // 2
+        if rounding < 1 or said < 0:
+            return int(said)
+        first, last = np.searchsorted(keys, (int(said) - rounding, int(said) + rounding + 1))
+        for place in range(int(first), int(last)):
+            if not self._image(int(keys[place]), int(offsets[place]))[1]:
+                return int(keys[place])
+        end = int(keys[-1]) + 1  # of a set without identity records
+        return end if abs(end - int(said)) <= rounding else int(said)
 
     def _image(self, key: int, offset: int) -> tuple[float | NDArray[np.float32], bytes]:
         payload = MAGIC.join(self._parts(key, offset))
@@ -168,27 +186,3 @@ def _read_property(path: Path) -> tuple[int, tuple[int, int]]:
     if min(classes, height, width) < 1:
         raise FacedistillError(f"{path} is damaged; it must hold one line `classes,height,width`, such as 40,112,96")
     return classes, (height, width)
-
-
-def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keys, ascending, and their offsets into the record file."""
-    mend = "copy it again, or write the set again"
-    try:
-        table = np.zeros((0, 0), np.int64)
-        with path.open("rb") as file:
-            blank = not file.read(_INDEX_START).strip()
-        if not blank:  # else numpy would warn beside the error
-            table = np.loadtxt(path, dtype=np.int64, comments=None, ndmin=2, encoding="ascii")
-    except FileNotFoundError:
-        raise FacedistillError(f"{path} is missing; {mend}") from None
-    except OSError as error:
-        raise FacedistillError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise FacedistillError(f"{path} is damaged ({error}); each line must be `key<TAB>offset`; {mend}") from error
-    if not len(table) or table.shape[1] != 2:
-        raise FacedistillError(f"{path} is damaged; each line must be `key<TAB>offset`; {mend}")
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    keys, offsets = table[:, 0], table[:, 1]
-    if keys[0] < 0 or (keys[1:] == keys[:-1]).any():
-        raise FacedistillError(f"{path} is damaged: its keys must be positive and differ; {mend}")
-    return keys, offsets
