@@ -1,7 +1,9 @@
 """How large a benchmark is: its options, and recipes and nets of that size."""
 
 import argparse
+from bisect import bisect_left
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -105,12 +107,15 @@ def width_for(net: str, macs: int, recipe: Recipe) -> float:
     """The width, in steps of 1/32, with which a net's multiply-accumulates come closest to `macs`."""
     size, embedding = recipe.student.input_size, recipe.student.embedding_size or 512
 
-    def distance(width: float) -> int:
-        return abs(macs_of(net, width, embedding, size) - macs)
+    def work(step: int) -> int:
+        return macs_of(net, step / 32, embedding, size)
 
-    return min((step / 32 for step in range(2, 129)), key=distance)
+    steps = range(2, 129)
+    above = bisect_left(steps, macs, 1, len(steps) - 1, key=work)
+    return min(steps[above - 1 : above + 1], key=lambda step: abs(work(step) - macs)) / 32
 
 
+@cache
 def macs_of(net: str, width: float, embedding: int, size: tuple[int, int]) -> int:
     """Multiply-accumulates of a net for one face."""
     with torch.device("meta"):
