@@ -258,7 +258,7 @@ class Recipe:
         workers: Processes that prepare pictures for each that trains; None decides by the number of cores.
         devices: Processes that train on each machine: GPUs, or processes on the CPU. The number changes neither the
             batches nor, but for rounding, what is learned; a run may go on with another number.
-        nodes: Machines; see the how-to.
+        nodes: Machines that see the same run folder and face set; see `docs/scale.md`.
         licence: One sentence that travels in the model file: what the weights may be used for.
         classification: Given, an image classifier is distilled instead of a face recogniser.
         search: Field -> what `facedistill search` may set it to. A field is named by its path, such as

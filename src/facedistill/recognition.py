@@ -61,7 +61,8 @@ class FaceLesson:
 
     def word(self, recipe: Recipe, task: Task) -> TeachersWord:
         """The teacher's embeddings, logits on the scale of the student's head, and maps where a loss asks for them."""
-        scale = getattr(task.head, "scale", _SOFT_LABEL_SCALE)
+        # A sharded head's student gives no logits to compare with.
+        scale = None if recipe.head.sharded else getattr(task.head, "scale", _SOFT_LABEL_SCALE)
         assert self.teacher is not None, "a recipe that distils has a teacher"
         words = [
             self._word_of(recipe, *each, scale)
@@ -70,7 +71,7 @@ class FaceLesson:
         return words[0] if len(words) == 1 else JointKnowledge(words, [said.weight for said in recipe.all_teachers])
 
     def _word_of(
-        self, recipe: Recipe, said: TeacherRecipe, teacher: Teacher, store: TeacherStore, scale: float
+        self, recipe: Recipe, said: TeacherRecipe, teacher: Teacher, store: TeacherStore, scale: float | None
     ) -> TeachersWord:
         faces = self.faces.train
         knowledge = Knowledge(store.embeddings, faces.labels, faces.classes, said.centred, scale)

@@ -25,7 +25,7 @@ from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, DataRecipe, HeadRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
 from facedistill.training import LAST, InterruptedRunError, fit
 from facedistill.training.data import ShownFaces
-from facedistill.training.knowledge import Knowledge
+from facedistill.training.knowledge import JointKnowledge, Knowledge
 from facedistill.training.launch import check_processes
 from facedistill.training.log import TIMING, read_lines
 from facedistill.training.setup import build_task, build_variances, check_names
@@ -222,3 +222,13 @@ def test_what_a_sharded_head_cannot_do_is_refused_before_anything_is_loaded(smal
 def test_neither_the_digest_nor_the_recipe_of_a_run_depends_on_the_number_of_processes(small):
     assert replace(small, devices=4, nodes=2).digest == small.digest
     assert replace(small, data=replace(small.data, sampling="balanced")).digest != small.digest
+
+
+def test_beside_a_sharded_head_the_teacher_makes_no_class_centres():
+    embeddings = np.random.default_rng(0).normal(size=(4, 2, SIZE)).astype(np.float32)
+    alone = Knowledge(embeddings, np.arange(4), classes=10**9, centred=True, scale=None)
+    place = torch.arange(2), torch.tensor([False, True]), torch.zeros(2, 1, 1, 3, dtype=torch.uint8)
+    for word in (alone, JointKnowledge([alone, alone], [1, 3])):
+        said = word.outputs(*place)
+        assert said.logits is None
+        torch.testing.assert_close(said.embedding.norm(dim=1), torch.ones(2))

@@ -48,7 +48,7 @@ class Knowledge:
         classes: Number of identities.
         centred: Subtract the set's mean normalised embedding, then normalise again.
         scale: What cosines are multiplied by to make logits; the student's head's own scale, so that
-            both speak of the same cosines.
+            both speak of the same cosines. None gives no logits and makes no centres, of which there may be millions.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Knowledge:
         labels: NDArray[np.int64],
         classes: int,
         centred: bool,
-        scale: float,
+        scale: float | None,
     ) -> None:
         self._embeddings = embeddings
         self._scale = scale
@@ -66,6 +66,8 @@ class Knowledge:
         for block in np.array_split(embeddings, max(1, len(embeddings) // 8192)):
             total += _normalised(block).sum(axis=(0, 1))
         self._mean = (total / (2 * len(embeddings)) if centred else np.zeros(size)).astype(np.float32)
+        if scale is None:
+            return
         centres = np.zeros((classes, size))
         for rows in np.array_split(np.arange(len(embeddings)), max(1, len(embeddings) // 8192)):
             np.add.at(centres, labels[rows], self._prepared(embeddings[rows]).sum(axis=1))
@@ -82,6 +84,8 @@ class Knowledge:
     def of(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
         """What the teacher says by its bare embeddings [B, D] of any faces: unit-length ones, and logits [B, C]."""
         embedding = torch.from_numpy(self._prepared(embeddings))
+        if self._scale is None:
+            return Outputs(embedding.to(device))
         with torch.autocast("cpu", enabled=False):
             logits = self._scale * embedding @ self._centres.T
         return Outputs(embedding.to(device), logits.to(device))
@@ -109,7 +113,7 @@ class JointKnowledge:
         said = [part.outputs(indices, mirrored, shown) for part in self._parts]
         embeddings = [math.sqrt(share) * one.embedding for share, one in zip(self._shares, said, strict=True)]
         logits = [share * one.logits for share, one in zip(self._shares, said, strict=True) if one.logits is not None]
-        return Outputs(torch.cat(embeddings, dim=1), torch.stack(logits).sum(dim=0))
+        return Outputs(torch.cat(embeddings, dim=1), torch.stack(logits).sum(dim=0) if logits else None)
 
 
 class Sight:
