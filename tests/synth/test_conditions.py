@@ -63,7 +63,7 @@ def test_values_stay_in_their_ranges(drawn):
         assert 0 <= c.light.dim <= 1
         assert len(c.light.ambient) == 4
         assert all(value >= 0 for value in (*c.light.key, *c.wear.clothing_colour, *c.occlusion_colour))
-        assert 0.25 <= c.pose.fraction <= 0.33
+        assert 0.24 <= c.pose.fraction <= 0.32
         assert abs(c.age_shift) <= 6
         assert 35 <= c.sensor.jpeg <= 95
 

@@ -12,6 +12,7 @@ Floats = NDArray[np.float32]
 
 BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _SIDE = 72  # everything is out of focus: it is drawn small
+_LIT = (0.08, 1.0)  # how much light falls on it, of what falls on the face
 _CLOUDS = 12  # drawn of each kind
 _LEAVES = (8, 11, 15, 21)  # sizes of the blotches of foliage, pixels
 _DOWN, _ACROSS = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)  # -1..1
@@ -23,7 +24,7 @@ def draw_background(kind: str, seed: int, size: int) -> Floats:
     picture = _DRAWERS[kind](rng)
     light = rng.uniform(0, 2 * np.pi)
     fall = 1 + rng.uniform(0.05, 0.4) * (np.cos(light) * _ACROSS + np.sin(light) * _DOWN)
-    picture *= fall[..., None]
+    picture *= (fall * np.exp(rng.uniform(*np.log(_LIT)))).astype(np.float32)[..., None]
     blur = float(rng.uniform(0.7, 3.2)) if kind != "studio" else 2.0
     blurred = np.clip(cv2.GaussianBlur(picture, (0, 0), blur), 0.002, 2.5)
     enlarged: Floats = cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)

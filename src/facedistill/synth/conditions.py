@@ -11,9 +11,9 @@ from facedistill.synth.situations import LightSetting, Pose, draw_expression, dr
 
 # Shares of pictures. Hair, glasses and clothes change between pictures of one person: were they constant, a net
 # would learn the glasses and not the face.
-GLASSES = 0.15
+GLASSES = 0.10
 SUNGLASSES = 0.02
-HEADWEAR = 0.07
+HEADWEAR = 0.05
 MAKE_UP = 0.30  # of women's pictures
 DYED_HAIR = 0.06
 GREY_COVERED = 0.8  # of women's pictures where all is grey, and a third of that of men's: dyed in their own colour
@@ -256,7 +256,7 @@ def _draw_beard(person: Person, rng: np.random.Generator) -> str:
     """A man who can grow a beard wears one now and then; nobody else does."""
     if person.gender < 0.5 or rng.random() > person.beard_density * 1.1:
         return "none"
-    return str(rng.choice(_BEARDS, p=(0.40, 0.20, 0.16, 0.04, 0.05, 0.03, 0.12)))
+    return str(rng.choice(_BEARDS, p=(0.46, 0.22, 0.16, 0.03, 0.03, 0.02, 0.08)))
 
 
 def _rim(rng: np.random.Generator, frame: str) -> tuple[float, float, float]:

@@ -21,6 +21,9 @@ EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
 # The model's heads are narrow for their height: on real photos a detector sees the eyes 13 % farther apart, measured by
 # the way from eyes to mouth.
 _STRETCH = np.array([1.135, 0.97, 1.0], np.float32)
+_LONGER = 0.12  # brow and chin reach farther from eyes and mouth than the model's, as a share of their way
+_BROW, _CHIN = 0.12, -0.72  # where that begins, decimetres above the eyes
+_BEND = 0.02  # how softly, square decimetres
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,13 +131,21 @@ class Sculptor:
 
 def _stretched(points: Floats) -> Floats:
     stretched: Floats = EYES_AT + _STRETCH * (points - EYES_AT)
+    height = points[:, 1] - EYES_AT[1]
+    stretched[:, 1] += _LONGER * (_beyond(height - _BROW) - _beyond(_CHIN - height))
     return stretched
+
+
+def _beyond(way: Floats) -> Floats:
+    """0 below 0, the way itself above, smooth between."""
+    smooth: Floats = 0.5 * (way + np.sqrt(way * way + _BEND))
+    return smooth
 
 
 def _resting(person: Person) -> dict[str, float]:
     """The face a person makes when he makes none."""
     up, wide = person.resting_mouth, person.resting_lids
-    smile, frown = 0.10 + max(up, 0) * 0.22, max(-up, 0) * 0.10
+    smile, frown = 0.04 + max(up, 0) * 0.18, max(-up, 0) * 0.14
     squint, open_ = max(-wide, 0) * 0.18, 0.12 + max(wide, 0) * 0.25
     brows = 0.03 + 0.05 * person.brow_height
     paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 2 * brows}

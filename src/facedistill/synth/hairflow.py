@@ -60,6 +60,8 @@ class Comb:
         self._single = streaks(rng, _BANK_ROWS, _BANK_COLUMNS, length=12, width=1.8)
         self._grain = rng.random((MAP_ROWS, MAP_COLUMNS)).astype(np.float32)
         self._kept: dict[tuple[str, float, float, int], Flow] = {}
+        self._arms, self._resting_arms = _arms(grid.map_points), _arms(grid.resting)
+        self._meridians: dict[tuple[float, ...], tuple[Floats, Floats]] = {}
 
     def flow(self, combed: str, wave: float, curl: float, variant: int) -> Flow:
         """Hair combed some way (a key of `COMBED`), in one of `VARIANTS`."""
@@ -71,17 +73,16 @@ class Comb:
     def _draw(self, combed: str, wave: float, curl: float, variant: int) -> Flow:
         pole, parting, far_pole = COMBED[combed]
         side = 1 if variant % 2 == 0 else -1
-        mirror = np.array([side, 1, 1], np.float32)
         offset = None if parting is None else parting * (0.75 + 0.25 * (variant // 2))
         points, resting = self._grid.map_points, self._grid.resting
-        near, far = (np.array(axis, np.float32) * mirror for axis in (pole, far_pole))
-        across, along = _meridian(points, near)
-        tangents = _away(resting, near)
+        near, far = ((side * axis[0], *axis[1:]) for axis in (pole, far_pole))
+        across, along = self._meridian(near)
+        tangents = _away(self._resting_arms, near)
         if offset is not None:
             beyond = side * points[..., 0] > offset
-            other_across, other_along = _meridian(points, far)
+            other_across, other_along = self._meridian(far)
             across, along = np.where(beyond, other_across, across), np.where(beyond, other_along, along)
-            tangents = np.where(side * resting[..., :1] > offset, _away(resting, far), tangents)
+            tangents = np.where(side * resting[..., :1] > offset, _away(self._resting_arms, far), tangents)
         strands, single = self._strands(across, along, wave, curl, variant)
         down = np.broadcast_to(np.array([0, -1, 0], np.float32), (HANGING_ROWS, *tangents.shape[1:]))
         return Flow(
@@ -93,18 +94,24 @@ class Comb:
             middle=side * (offset or 0.0) / 1.1,
         )
 
+    def _meridian(self, pole: tuple[float, ...]) -> tuple[Floats, Floats]:
+        """Longitude (-pi..pi) and angle from the pole (0..pi) of each pixel of the map."""
+        if pole not in self._meridians:
+            self._meridians[pole] = _meridian(self._arms, pole)
+        return self._meridians[pole]
+
     def _strands(self, across: Floats, along: Floats, wave: float, curl: float, variant: int) -> tuple[Floats, Floats]:
         row = np.arange(MAP_ROWS)[:, None]
         down = along + np.maximum(row - FREE_ROW, 0) * 0.04
         bends = np.roll(self._bends, 85 * variant, axis=1)
         bent = across + (0.03 + 0.02 * wave) * bends + 0.06 * wave * np.sin(13 * down + 2.5 * bends + variant)
-        columns = (bent / (2 * np.pi) * _BANK_COLUMNS + 171 * variant) % _BANK_COLUMNS
-        rows = down / np.pi * (_BANK_ROWS - 1) % _BANK_ROWS
+        columns = bent / (2 * np.pi) * _BANK_COLUMNS + 171 * variant
+        rows = down / np.pi * (_BANK_ROWS - 1)
         places = columns.astype(np.float32), rows.astype(np.float32)
         straight = cv2.remap(self._straight, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         frizz = np.roll(self._frizz[variant % 2], 85 * variant, axis=1)
         mixed = (1 - curl) * straight + curl * (0.25 * straight + 0.75 * frizz)
-        low, high = np.percentile(mixed, [3, 97])
+        low, high = np.percentile(mixed[::4, ::4], [3, 97])
         single = 0.7 * cv2.remap(self._single, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         single += 0.3 * self._grain - 0.5
         return np.clip((mixed - low) / (high - low), 0, 1).astype(np.float32), single.astype(np.float32)
@@ -114,24 +121,30 @@ _STRAIGHT = ((90, 3), (110, 8), (130, 26))  # lengths and widths of strands, wis
 _SHARES = (0.36, 0.34, 0.30)
 
 
-def _meridian(points: Floats, pole: Floats) -> tuple[Floats, Floats]:
-    """Longitude (-pi..pi) and angle from the pole (0..pi) of points [..., 3]."""
-    pole = pole / np.linalg.norm(pole)
-    side = np.cross(pole, [0.0, 0.3, -1.0] if abs(pole[2]) < 0.9 else [0.0, -1.0, 0.0])
-    side /= np.linalg.norm(side)
+def _arms(points: Floats) -> Floats:
+    """Unit vectors from inside the skull to points [..., 3]."""
     arms = points - CENTRE
-    arms /= np.linalg.norm(arms, axis=-1, keepdims=True)
-    longitude = np.arctan2(arms @ side, arms @ np.cross(pole, side))
-    return longitude.astype(np.float32), np.arccos(np.clip(arms @ pole, -1, 1)).astype(np.float32)
+    unit: Floats = arms / np.linalg.norm(arms, axis=-1, keepdims=True)
+    return unit
 
 
-def _away(points: Floats, pole: Floats) -> Floats:
+def _meridian(arms: Floats, towards: tuple[float, ...]) -> tuple[Floats, Floats]:
+    pole = _unit(np.array(towards))
+    side = _unit(np.cross(pole, [0.0, 0.3, -1.0] if abs(pole[2]) < 0.9 else [0.0, -1.0, 0.0]))
+    axes = np.stack([side, np.cross(pole, side), pole], axis=1).astype(np.float32)
+    sine, cosine, height = np.moveaxis(arms @ axes, -1, 0)
+    return np.arctan2(sine, cosine), np.arccos(np.clip(height, -1, 1))
+
+
+def _away(arms: Floats, towards: tuple[float, ...]) -> Floats:
     """Unit vectors along the meridians."""
-    pole = pole / np.linalg.norm(pole)
-    arms = points - CENTRE
-    arms /= np.linalg.norm(arms, axis=-1, keepdims=True)
+    pole = _unit(np.array(towards)).astype(np.float32)
     away = (arms @ pole)[..., None] * arms - pole
     return np.asarray(away / (np.linalg.norm(away, axis=-1, keepdims=True) + 1e-6), np.float32)
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return vector / float(np.linalg.norm(vector))
 
 
 def _parting(points: Floats, side: int, offset: float | None) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
+from facedistill.synth.tones import TONES
 from facedistill.synth.traits import MEANS, TRAITS
 
 _SPREAD = 1.1  # of all shape traits: higher, and MTCNN doubts more of the faces
@@ -29,6 +30,7 @@ class Person:
         muscle: -1 .. 1.
         shape: float32 [len(TRAITS)], coefficients of `facedistill.synth.traits.TRAITS`, -1..1.
         skin_tone: 0 (lightest) .. 1 (darkest).
+        tones: float32 [len(TONES)], logarithm of how much lighter each of `facedistill.synth.tones.TONES` is.
         undertone: -1 (rosy) .. 1 (yellow).
         ruddiness: 0..1, redness of cheeks, nose and ears.
         iris: Linear RGB of the iris, 0..1.
@@ -63,6 +65,7 @@ class Person:
     muscle: float
     shape: NDArray[np.float32]
     skin_tone: float
+    tones: NDArray[np.float32]
     undertone: float
     ruddiness: float
     iris: tuple[float, float, float]
@@ -123,12 +126,13 @@ def draw_person(seed: int, number: int) -> Person:
         muscle=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
         shape=_draw_shape(rng),
         skin_tone=tone,
+        tones=_draw_tones(rng),
         undertone=float(np.clip(0.5 * rng.standard_normal() + 0.35 * asian - 0.2 * european, -1, 1)),
         ruddiness=float(rng.beta(1.4, 2.2)),
         iris=_draw_iris(rng, melanin),
         iris_seed=int(rng.integers(1 << 31)),
         brow_thickness=float(np.clip(0.30 + 0.28 * male + 0.26 * rng.standard_normal(), 0, 1)),
-        brow_density=float(np.clip(0.62 + 0.26 * rng.standard_normal(), 0.12, 1)),
+        brow_density=float(np.clip(0.74 + 0.24 * rng.standard_normal(), 0.15, 1)),
         brow_arch=float(np.clip(0.5 - 0.15 * male + 0.32 * rng.standard_normal(), 0, 1)),
         brow_height=float(np.clip(0.45 - 0.1 * male + 0.32 * rng.standard_normal(), 0, 1)),
         brow_gap=float(np.clip(0.5 - 0.08 * male + 0.26 * rng.standard_normal(), 0, 1)),
@@ -148,13 +152,13 @@ def draw_person(seed: int, number: int) -> Person:
         moles=int(rng.poisson(2.2)),
         wrinkles=float(np.clip((age - 28) / 45 * rng.uniform(0.6, 1.25), 0, 1)),
         skin_seed=int(rng.integers(1 << 31)),
-        resting_mouth=float(np.clip(0.1 + 0.4 * rng.standard_normal(), -1, 1)),
+        resting_mouth=float(np.clip(0.4 * rng.standard_normal(), -1, 1)),
         resting_lids=float(np.clip(0.4 * rng.standard_normal(), -1, 1)),
     )
 
 
 def _draw_shape(rng: np.random.Generator) -> NDArray[np.float32]:
-    drawn = rng.standard_normal(len(TRAITS))
+    drawn = np.clip(rng.standard_normal(len(TRAITS)), -2, 2)  # beyond lie caricatures
     shape = np.zeros(len(TRAITS), np.float32)
     for index, trait in enumerate(TRAITS):
         if trait.copies is not None:
@@ -164,6 +168,11 @@ def _draw_shape(rng: np.random.Generator) -> NDArray[np.float32]:
         else:  # a one-sided trait, such as an oval head: half of all people have none of it
             shape[index] = max(_SPREAD * trait.sigma * drawn[index], 0)
     return np.clip(shape, -1, 1)
+
+
+def _draw_tones(rng: np.random.Generator) -> NDArray[np.float32]:
+    drawn = np.clip(rng.standard_normal(len(TONES)), -2, 2)
+    return np.array([tone.mean + tone.sigma * z for tone, z in zip(TONES.values(), drawn, strict=True)], np.float32)
 
 
 def _draw_iris(rng: np.random.Generator, melanin: float) -> tuple[float, float, float]:

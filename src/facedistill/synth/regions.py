@@ -94,7 +94,7 @@ class Regions:
         x, y = self.x[window], self.y[window]
         inner = 0.09 + 0.085 * person.brow_gap
         outer = 0.47 + 0.09 * person.brow_length
-        base = 7.425 + 0.075 * person.brow_height
+        base = 7.395 + 0.075 * person.brow_height
         along = ((x - inner) / (outer - inner)).astype(np.float32)
         arch = 0.01 + 0.05 * person.brow_arch
         tilt = 0.022 * person.brow_tilt

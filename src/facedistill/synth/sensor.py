@@ -48,7 +48,7 @@ def draw_sensor(rng: np.random.Generator, dim: float) -> Sensor:
         blur=float(np.hypot(rng.uniform(*_LENS), rng.uniform(0.25, 0.95) * soft)),
         motion=float(rng.uniform(1.3, 4.2)) if moving else 0.0,
         motion_angle=float(rng.uniform(0, 180)),
-        noise=float(rng.gamma(1.6, 0.004) * (1 + 2.5 * dim)),
+        noise=float(rng.gamma(1.6, 0.003) * (1 + 2.5 * dim)),
         jpeg=int(rng.integers(35, 96)),
     )
 

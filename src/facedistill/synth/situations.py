@@ -66,6 +66,41 @@ class LightSetting:
     dim: float
 
 
+@dataclass(frozen=True)
+class _Lamp:
+    """How one kind of light is drawn.
+
+    Attributes:
+        sky: Mean ambient irradiance.
+        slopes: Of the ambient light towards the lit side, up, and to the camera; shares of `sky`.
+        key: Mean irradiance of the key light.
+        azimuth: Range of degrees, to either side.
+        elevation: Range of degrees.
+        sky_tint, key_tint: Linear RGB.
+        dim: As in `LightSetting`.
+    """
+
+    sky: float
+    slopes: tuple[float, float, float]
+    key: float
+    azimuth: tuple[float, float]
+    elevation: tuple[float, float]
+    sky_tint: tuple[float, float, float]
+    key_tint: tuple[float, float, float]
+    dim: float
+
+
+_WHITE, _WARM, _COOL, _LOW_SUN = (1.0, 1.0, 1.0), (1.12, 1.0, 0.84), (0.94, 1.0, 1.08), (1.28, 1.0, 0.68)
+_LAMPS = {
+    "overcast": _Lamp(0.50, (0.14, 0.20, 0.22), 0.42, (0, 70), (28, 56), _COOL, _WHITE, 0.0),
+    "ceiling": _Lamp(0.42, (0.10, 0.30, 0.15), 0.48, (0, 50), (40, 66), _WARM, _WARM, 0.35),
+    "window": _Lamp(0.40, (0.50, 0.06, 0.18), 0.66, (35, 85), (8, 38), _WHITE, _COOL, 0.2),
+    "flash": _Lamp(0.30, (0.20, 0.10, 0.25), 0.66, (10, 35), (8, 30), _WARM, _WHITE, 0.45),
+    "backlit": _Lamp(0.50, (0.16, 0.14, -0.30), 0.55, (110, 165), (15, 50), _COOL, _WARM, 0.1),
+    "evening": _Lamp(0.36, (0.28, 0.08, 0.14), 0.54, (10, 80), (8, 34), _COOL, _LOW_SUN, 0.7),
+}
+
+
 def draw_pose(rng: np.random.Generator) -> Pose:
     """Mostly near-frontal, sometimes towards profile, sometimes from above."""
     yaw = rng.uniform(-LARGEST_YAW, LARGEST_YAW) if rng.random() < WIDE_YAW else rng.normal(0, 18)
@@ -76,7 +111,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         pitch=float(np.clip(pitch, -28, 40)),
         roll=float(np.clip(rng.normal(0, 6), -20, 20)),
         distance=float(np.exp(rng.uniform(np.log(0.55), np.log(2.2)))),
-        fraction=float(rng.uniform(0.255, 0.33)),
+        fraction=float(rng.uniform(0.245, 0.315)),
         shift=(float(rng.normal(0, 0.015)), float(rng.normal(0, 0.015))),
     )
 
@@ -131,67 +166,19 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
 def draw_light(rng: np.random.Generator) -> LightSetting:
     """One of six everyday lights; strengths are set so that a mid skin is exposed alike before the sensor's whims."""
     kind = str(rng.choice(list(LIGHTS), p=list(LIGHTS.values())))
+    lamp = _LAMPS[kind]
     side = float(rng.choice((-1.0, 1.0)))
-    warm = np.array([1.12, 1.0, 0.84])
-    cool = np.array([0.94, 1.0, 1.08])
-    white = np.ones(3)
-    recipes = {  # ambient, its slopes (x, y, z), key strength, azimuth, elevation, tint of ambient and key, dimness
-        "overcast": (0.50, (0.07 * side, 0.20, 0.07), 0.42, rng.normal(0, 50), rng.uniform(35, 65), cool, white, 0.0),
-        "ceiling": (0.42, (0.04 * side, 0.24, 0.03), 0.48, rng.normal(0, 35), rng.uniform(45, 75), warm, warm, 0.35),
-        "window": (
-            0.40,
-            (0.20 * side, 0.05, 0.05),
-            0.66,
-            side * rng.uniform(35, 85),
-            rng.uniform(5, 40),
-            white,
-            cool,
-            0.2,
-        ),
-        "flash": (
-            0.30,
-            (0.06 * side, 0.06, 0.05),
-            0.66,
-            side * rng.uniform(10, 35),
-            rng.uniform(10, 35),
-            warm,
-            white,
-            0.45,
-        ),
-        "backlit": (
-            0.50,
-            (0.08 * side, 0.14, -0.22),
-            0.55,
-            side * rng.uniform(110, 165),
-            rng.uniform(15, 50),
-            cool,
-            warm,
-            0.1,
-        ),
-        "evening": (
-            0.36,
-            (0.10 * side, 0.06, 0.02),
-            0.54,
-            side * rng.uniform(10, 80),
-            rng.uniform(5, 35),
-            cool,
-            warm**2.2,
-            0.7,
-        ),
-    }
-    base, slopes, strength, azimuth, elevation, tint, key_tint, dim = recipes[kind]
-    base, strength = base * rng.uniform(0.75, 1.25), strength * rng.uniform(0.7, 1.3)
-    colour = tint * rng.uniform(0.95, 1.05, 3)
-    ambient = [colour * base] + [colour * slope * rng.uniform(0.6, 1.4) for slope in slopes]
-    key = strength * key_tint * rng.uniform(0.95, 1.05, 3)
+    colour = np.array(lamp.sky_tint) * lamp.sky * rng.uniform(0.75, 1.25) * rng.uniform(0.95, 1.05, 3)
+    across, up, front = np.array(lamp.slopes) * rng.uniform(0.6, 1.4, 3)
+    key = np.array(lamp.key_tint) * lamp.key * rng.uniform(0.7, 1.3) * rng.uniform(0.95, 1.05, 3)
     return LightSetting(
         kind=kind,
-        ambient=tuple(_rgb(row) for row in ambient),
-        azimuth=float(azimuth),
-        elevation=float(elevation),
+        ambient=tuple(_rgb(colour * share) for share in (1.0, side * across, up, front)),
+        azimuth=float(side * rng.uniform(*lamp.azimuth)),
+        elevation=float(rng.uniform(*lamp.elevation)),
         key=_rgb(key),
         window=float(np.clip(0.35 * side + rng.normal(0, 0.15), -0.6, 0.6)),
-        dim=float(np.clip(dim + rng.normal(0, 0.1), 0, 1)),
+        dim=float(np.clip(lamp.dim + rng.normal(0, 0.1), 0, 1)),
     )
 
 

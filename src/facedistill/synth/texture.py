@@ -9,6 +9,7 @@ from facedistill.synth.layout import COLUMNS, ROWS, sheet_place
 from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
 from facedistill.synth.regions import Regions
+from facedistill.synth.tones import tone_masks
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +30,8 @@ _RAMP = np.array(
     ],
     np.float64,
 )
-_BLOOD = np.array([0.05, -0.30, -0.26], np.float32)  # what more blood does to the logarithm of the colour
+_BLOOD = (0.05, -0.30, -0.26)  # what more blood does to the logarithm of the colour
+_MELANIN = (0.75, 1.15, 1.45)  # what more melanin takes from it
 
 
 def to_linear(srgb: NDArray[np.floating]) -> Floats:
@@ -50,10 +52,19 @@ class Painter:
 
     def __init__(self, assets: Assets) -> None:
         rng = np.random.default_rng(20)
-        self.regions = Regions(assets)
+        self.regions = regions = Regions(assets)
         self._blotches = [cloud(rng, ROWS, COLUMNS, 90, 5) for _ in range(3)]
         self._fine = [cloud(rng, ROWS, COLUMNS, 5, 3) for _ in range(3)]
         self._across = streaks(rng, COLUMNS, ROWS, 60, 3).T - 0.5  # lines that run sideways, for the forehead
+        self._ruddy = 1.1 * regions.cheeks + 0.9 * regions.nose + regions.ears + 0.3 * regions.chin
+        self._flushed = 0.35 * regions.inner_eye + 0.25 * regions.nostril_sides - 0.25 * regions.forehead
+        self._freckled = np.clip(1.3 * regions.cheeks + regions.nose + 0.4 * regions.forehead, 0, 1)
+        self._glossy = 0.62 + 0.45 * regions.greasy
+        self._dry = 1 - 0.7 * regions.lips
+        front = regions.z > 0.2
+        rows, columns = np.flatnonzero(front.any(axis=1)), np.flatnonzero(front.any(axis=0))
+        self._front = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        self._tones = tone_masks(regions.x[self._front], regions.y[self._front], front[self._front])
 
     def paint(self, person: Person) -> Floats:
         """float32 [ROWS, COLUMNS, 5]: linear RGB, relief (slope-sized per pixel), gloss."""
@@ -63,36 +74,33 @@ class Painter:
         fine, pores = (self._own(rng, self._fine) for _ in range(2))
         darkness = person.skin_tone
 
-        blood = 0.16 * blotch + 0.05 * fine
-        red = person.ruddiness
-        blood += red * (1.1 * regions.cheeks + 0.9 * regions.nose + 1.0 * regions.ears + 0.3 * regions.chin)
-        blood += 0.35 * regions.inner_eye + 0.25 * regions.nostril_sides - 0.25 * regions.forehead
+        blood = 0.16 * blotch + 0.05 * fine + self._flushed + person.ruddiness * self._ruddy
         melanin = 0.055 * patch + 0.03 * pores + (0.03 + 0.10 * darkness) * regions.around_eyes
-        melanin += 0.10 * darkness * regions.around_mouth + 0.05 * regions.forehead * (0.5 + darkness)
+        melanin += 0.10 * darkness * regions.around_mouth + (0.025 + 0.05 * darkness) * regions.forehead
         if person.age > 45:
             spots = np.clip(fine + 0.6 * patch - 2.1, 0, 1)
             melanin += 0.35 * (person.age - 45) / 35 * spots
         if person.freckles > 0:
-            where = np.clip(1.3 * regions.cheeks + regions.nose + 0.4 * regions.forehead, 0, 1)
-            melanin += 0.9 * person.freckles * where * np.clip(pores + 0.4 * fine - 1.15, 0, 0.6)
+            melanin += 0.9 * person.freckles * self._freckled * np.clip(pores + 0.4 * fine - 1.15, 0, 0.6)
         melanin += self._moles(rng, person.moles)
-
-        melanin += (0.45 + 0.5 * person.lashes) * regions.lid_line * (1 - 0.4 * darkness)
+        melanin += (0.65 + 0.6 * person.lashes) * (1 - 0.4 * darkness) * regions.lid_line
         creases = self._creases(person, rng)
         melanin += 0.16 * creases
         blood += 0.35 * np.clip(creases, 0, 1)
+        blood *= 1 - 0.55 * darkness  # melanin hides blood
         colour = np.log(np.clip(skin_colour(person.skin_tone, person.undertone), 1e-3, 1))
+        layers = [colour[k] + _BLOOD[k] * blood - _MELANIN[k] * melanin for k in range(3)]
+        lighter = sum(tone * mask for tone, mask in zip(person.tones, self._tones, strict=True))
+        for layer in layers:
+            layer[self._front] += lighter
+        self._paint_lips(person, layers, colour, fine)
         sheet = np.empty((ROWS, COLUMNS, 5), np.float32)
-        thin = 1 - 0.55 * darkness  # melanin hides blood
-        for channel, absorbed in enumerate((0.75, 1.15, 1.45)):
-            sheet[..., channel] = colour[channel] + thin * _BLOOD[channel] * blood - absorbed * melanin
-        self._paint_lips(person, sheet, colour, fine)
-        np.exp(sheet[..., :3], out=sheet[..., :3])
-        np.clip(sheet[..., :3], 0.004, 0.92, out=sheet[..., :3])
+        for channel, layer in enumerate(layers):
+            np.clip(cv2.exp(layer), 0.004, 0.92, out=sheet[..., channel])
         self._paint_brows(person, rng, sheet)
         rough = 0.035 + 0.05 * person.wrinkles
-        sheet[..., 3] = rough * (0.6 * pores + 0.4 * fine) * (1 - 0.7 * regions.lips) - 0.55 * creases
-        sheet[..., 4] = (0.62 + 0.45 * regions.greasy + 0.12 * pores).clip(0.1, 1.4)
+        sheet[..., 3] = rough * (0.6 * pores + 0.4 * fine) * self._dry - 0.55 * creases
+        np.clip(self._glossy + 0.12 * pores, 0.1, 1.4, out=sheet[..., 4])
         return sheet
 
     def _own(self, rng: np.random.Generator, bank: list[Floats]) -> Floats:
@@ -126,13 +134,13 @@ class Painter:
         total += (0.10 + 0.80 * amount) * share[4] * regions.laugh_lines
         return np.asarray(total, np.float32)
 
-    def _paint_lips(self, person: Person, sheet: Floats, colour: Floats, fine: Floats) -> None:
-        lips = self.regions.lips
+    def _paint_lips(self, person: Person, layers: list[Floats], colour: Floats, fine: Floats) -> None:
+        window = self._front
+        lips = self.regions.lips[window]
         strength = np.array([0.02, -0.52, -0.42]) * person.lip_red * (1 - 0.45 * person.skin_tone)
-        target = colour + strength - np.array([0.20, 0.34, 0.32]) * (0.4 + person.lip_dark)
-        for channel in range(3):
-            layer = sheet[..., channel]
-            layer += lips * (target[channel] - layer + 0.03 * fine)
+        target = colour + strength - np.array([0.17, 0.29, 0.27]) * (0.33 + person.lip_dark)
+        for layer, wanted in zip(layers, target.tolist(), strict=True):
+            layer[window] += lips * (wanted - layer[window] + 0.03 * fine[window])
 
     def _paint_brows(self, person: Person, rng: np.random.Generator, sheet: Floats) -> None:
         window, hairs = self.regions.brow_hairs(person, rng)

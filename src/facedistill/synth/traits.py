@@ -14,8 +14,9 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         "head",
         0.36,
         False,
-        {"decr incr": "head-scale-depth head-scale-horiz head-scale-vert head-back-scale-depth"},
+        {"decr incr": "head-scale-depth head-back-scale-depth"},
     ),
+    ("head", 0.37, False, {"decr incr": "head-scale-horiz head-scale-vert"}),
     (
         "head",
         0.22,
@@ -25,7 +26,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
             "head-triangular"
         },
     ),
-    ("head", 0.55, False, {"decr incr": "head-fat"}),
+    ("head", 0.50, False, {"decr incr": "head-fat"}),
     (
         "forehead",
         0.28,
@@ -37,7 +38,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
     ),
     (
         "eyebrows",
-        0.42,
+        0.46,
         False,
         {"down up": "eyebrows-trans", "backward forward": "eyebrows-trans"},
     ),
@@ -47,10 +48,11 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         True,
         {
             "decr incr": "eye-bag eye-bag-height eye-height1 eye-height2 eye-height3 eye-scale",
-            "in out": "eye-bag eye-push1 eye-push2 eye-trans",
-            "down up": "eye-corner1 eye-corner2 eye-trans",
+            "in out": "eye-bag eye-push1 eye-push2",
+            "down up": "eye-corner1 eye-corner2",
         },
     ),
+    ("eyes", 0.48, True, {"in out": "eye-trans", "down up": "eye-trans"}),
     ("eyes", 0.30, True, {"down up": "eye-eyefold-angle", "concave convex": "eye-eyefold"}),
     (
         "nose",
@@ -58,19 +60,26 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         False,
         {
             "decr incr": "nose-flaring nose-greek nose-hump nose-nostrils-width nose-point-width nose-scale-depth "
-            "nose-scale-horiz nose-scale-vert nose-septumangle nose-volume nose-width1 nose-width2 nose-width3",
-            "down up": "nose-base nose-nostrils-angle nose-point nose-trans",
+            "nose-septumangle nose-volume nose-width1 nose-width2 nose-width3",
+            "down up": "nose-nostrils-angle",
             "compress uncompress": "nose-compression",
             "concave convex": "nose-curve",
             "backward forward": "nose-trans",
         },
     ),
     (
+        "nose",
+        0.48,
+        False,
+        {"decr incr": "nose-scale-horiz nose-scale-vert", "down up": "nose-base nose-point nose-trans"},
+    ),
+    ("mouth", 0.42, False, {"down up": "mouth-trans"}),
+    (
         "mouth",
         0.38,
         False,
         {
-            "down up": "mouth-angles mouth-trans",
+            "down up": "mouth-angles",
             "decr incr": "mouth-cupidsbow mouth-cupidsbow-width mouth-lowerlip-height mouth-lowerlip-volume "
             "mouth-philtrum-volume mouth-scale-depth mouth-scale-horiz mouth-scale-vert mouth-upperlip-height "
             "mouth-upperlip-volume mouth-upperlip-width",
@@ -98,10 +107,11 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         0.40,
         False,
         {
-            "decr incr": "chin-bones chin-cleft chin-height chin-jaw-drop chin-prognathism chin-prominent chin-width",
+            "decr incr": "chin-bones chin-cleft chin-jaw-drop chin-prognathism chin-prominent chin-width",
             "- +": "chin-triangle",
         },
     ),
+    ("chin", 0.46, False, {"decr incr": "chin-height"}),
     ("cheek", 0.42, True, {"decr incr": "cheek-bones cheek-inner cheek-volume", "down up": "cheek-trans"}),
     ("neck", 0.30, False, {"decr incr": "neck-double neck-scale-depth neck-scale-horiz"}),
     (

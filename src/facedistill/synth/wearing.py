@@ -32,16 +32,17 @@ class Wardrobe:
     """Cloth cut from the skin itself: whatever follows the skin follows every shape and expression."""
 
     def __init__(self, assets: Assets) -> None:
-        self._triangles = assets.triangles[assets.parts[assets.triangles[:, 0]] == PART_NUMBERS["skin"]]
         points = assets.points
         angle = np.abs(azimuth(points))
         x, y = np.abs(points[:, 0]), points[:, 1]
         neckline = 5.60 + 0.22 * np.clip(angle / 1.6, 0, 1.2)
-        self._depths = {  # how far inside the piece each vertex of the resting head lies, decimetres
+        depths = {  # how far inside the piece each vertex of the resting head lies, decimetres
             "shirt": neckline - y,
             "collar": neckline + 0.22 - y,
             "turtleneck": 6.10 - y,
         }
+        skin = assets.triangles[assets.parts[assets.triangles[:, 0]] == PART_NUMBERS["skin"]]
+        self._cuts = {name: _cut(skin, depth.astype(np.float32)) for name, depth in depths.items()}
         on_head = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (x < 0.80) & (assets.occlusion > 0.3))
         rests = [np.linalg.norm(points[on_head] - [side, 7.36, 0.20], axis=1) for side in (-0.78, 0.78)]
         self._rests = np.array([on_head[np.argmin(away)] for away in rests])
@@ -60,10 +61,12 @@ class Wardrobe:
             normals: [V, 3], of the skin.
             thickness: How far it stands off, decimetres.
         """
-        depth = self._depths[name]
-        faces = self._triangles[(depth[self._triangles] > 0).any(axis=1) & (depth[self._triangles] > -5).all(axis=1)]
-        used, renumbered = np.unique(faces, return_inverse=True)
-        faces = np.ascontiguousarray(renumbered.reshape(-1, 3), np.int32)
-        points = (posed[used] + thickness * normals[used]).astype(np.float32)
-        surface = _surface(points, faces)
-        return surface, depth[used].astype(np.float32)
+        used, faces, depth = self._cuts[name]
+        return _surface(posed[used] + thickness * normals[used], faces), depth
+
+
+def _cut(skin: Ints, depth: Floats) -> tuple[Ints, Ints, Floats]:
+    """Vertices of a piece of cloth, its triangles of them, and how deep inside the piece they lie."""
+    faces = skin[(depth[skin] > 0).any(axis=1) & (depth[skin] > -5).all(axis=1)]
+    used, renumbered = np.unique(faces, return_inverse=True)
+    return used.astype(np.int32), np.ascontiguousarray(renumbered.reshape(-1, 3), np.int32), depth[used]
