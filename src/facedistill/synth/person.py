@@ -25,7 +25,7 @@ class Person:
         gender: 0 (female) .. 1 (male), nearly always close to an end.
         ancestry: Weights of the model's three ancestries (african, asian, european), summing to 1; a modelling
             parameter, not anybody's race.
-        exaggeration: Factor on the distance of the ancestry from the mean of the three, 1.1..1.5.
+        exaggeration: Factor on the distance of the ancestry from the mean of the three, 1..1.3.
         weight: -1 (lean) .. 1 (heavy).
         muscle: -1 .. 1.
         shape: float32 [len(TRAITS)], coefficients of `facedistill.synth.traits.TRAITS`, -1..1.
@@ -121,7 +121,7 @@ def draw_person(seed: int, number: int) -> Person:
         age=age,
         gender=gender,
         ancestry=(african, asian, european),
-        exaggeration=float(rng.uniform(1.1, 1.5)),
+        exaggeration=float(rng.uniform(1.0, 1.3)),
         weight=float(np.clip(0.42 * rng.standard_normal() - 0.05, -0.9, 1)),
         muscle=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
         shape=_draw_shape(rng),

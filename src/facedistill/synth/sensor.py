@@ -11,7 +11,7 @@ from facedistill.pictures import encode_picture
 
 MOTION = 0.12  # share of pictures with motion blur
 SOFT = 0.30  # share of pictures out of focus
-_LENS = (0.45, 0.95)  # sigma that no lens and colour filter goes below, pixels of the photo
+_LENS = (0.5, 1.0)  # sigma that no lens and colour filter goes below, pixels of the photo
 _LEVELS = np.arange(256)[:, None, None] / 255
 
 

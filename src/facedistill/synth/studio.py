@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
-_METERED_LIGHT, _METERED_SKIN = 0.76, 0.26  # what the camera's meter brings light and skin nearer to
+_METERED_LIGHT, _METERED_SKIN = 0.82, 0.26  # what the camera's meter brings light and skin nearer to
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         False,
         {
             "decr incr": "nose-flaring nose-greek nose-hump nose-nostrils-width nose-point-width nose-scale-depth "
-            "nose-septumangle nose-volume nose-width1 nose-width2 nose-width3",
+            "nose-scale-vert nose-septumangle nose-volume nose-width1 nose-width2 nose-width3",
             "down up": "nose-nostrils-angle",
             "compress uncompress": "nose-compression",
             "concave convex": "nose-curve",
@@ -71,7 +71,7 @@ _GROUPS: tuple[tuple[str, float, bool, dict[str, str]], ...] = (
         "nose",
         0.48,
         False,
-        {"decr incr": "nose-scale-horiz nose-scale-vert", "down up": "nose-base nose-point nose-trans"},
+        {"decr incr": "nose-scale-horiz", "down up": "nose-base nose-point nose-trans"},
     ),
     ("mouth", 0.42, False, {"down up": "mouth-trans"}),
     (
