@@ -155,7 +155,7 @@ def real_crops() -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=150)
+    parser.add_argument("--people", type=int, default=300)
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path, default=None)

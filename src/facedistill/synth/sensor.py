@@ -43,7 +43,7 @@ def draw_sensor(rng: np.random.Generator, dim: float) -> Sensor:
     moving = rng.random() < MOTION * (1 + dim)
     soft = rng.random() < SOFT
     return Sensor(
-        exposure=float(np.clip(rng.normal(-0.15 * dim, 0.28), -1.2, 0.8)),
+        exposure=float(np.clip(rng.normal(-0.10 * dim, 0.25), -1.2, 0.8)),
         white_balance=(float(np.exp(rng.normal(0, 0.06))), float(np.exp(rng.normal(0, 0.06)))),
         blur=float(np.hypot(rng.uniform(*_LENS), rng.uniform(0.25, 0.95) * soft)),
         motion=float(rng.uniform(1.3, 4.2)) if moving else 0.0,
