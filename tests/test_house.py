@@ -33,6 +33,7 @@ WAY = [
     "experiment",
     "classification",
     "search",
+    "command_line",
     "cli",
     "__main__",
 ]

@@ -1,22 +1,19 @@
 """The command line: every command is one function, its arguments are that function's."""
 
-import inspect
 import json
 import os
 import sys
-from argparse import ArgumentError
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
+from facedistill.command_line import build_parser, exit_code, recipe_file_first, with_flags
+from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.recipe import Recipe
-from facedistill.recipe_file import check_recipe_file, one_line, recipe_of, recipe_parser
+from facedistill.recipe_file import recipe_of, recipe_parser
 
 
 def prepare(
@@ -270,85 +267,12 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, 1 (the work failed) or 2 (the call was wrong)."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        parser = _parser()
-        parsed = parser.parse_args(_with_flags(_recipe_file_first(words)))
-        name = parsed.subcommand
-        if name in _RECIPE_COMMANDS:
-            _run_recipe(_RECIPE_COMMANDS[name], recipe_of(recipe_parser(), parsed[name]), words)
-        else:
-            _COMMANDS[name](**vars(parser.instantiate(parsed)[name]))
-        return 0
-    except AnotherFailedError as error:
-        return error.exit_code
-    except FacedistillError as error:
-        return _fail(str(error), error.exit_code)
-    except ArgumentError as error:
-        return _fail(f"{one_line(error)}; see `facedistill --help`", UsageError.exit_code)
-    except ModuleNotFoundError as error:
-        message = f"this command needs {error.name}, which is not installed; run `pip install 'facedistill[train]'`"
-        return _fail(message, UsageError.exit_code)
-    except OSError as error:  # a full disk, a folder that cannot be read
-        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", FacedistillError.exit_code)
-    except KeyboardInterrupt:
-        return _fail("stopped; what was done is kept, and the same command goes on", FacedistillError.exit_code)
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="facedistill", description=_DESCRIPTION, version=version("facedistill"), exit_on_error=False
-    )
-    commands = parser.add_subcommands(required=True, metavar="COMMAND")
-    for name, command in {**_RECIPE_COMMANDS, **_COMMANDS}.items():
-        if name in _RECIPE_COMMANDS:
-            own = recipe_parser()
-            own.usage = f"facedistill {name} RECIPE.yaml [--FIELD VALUE ...] | --resume RUN"
-        else:
-            own = ArgumentParser(exit_on_error=False)
-            several = [
-                key for key, entry in inspect.signature(command).parameters.items() if entry.annotation == list[str]
-            ]
-            for key in several:
-                own.add_argument(key, nargs="+", help=f"one or more {key}")
-            own.add_function_arguments(command, as_positional=True, as_group=False, skip=set(several))
-        own.description = (inspect.getdoc(command) or name).partition("\n\nArgs:")[0]
-        commands.add_subcommand(name, own, help=own.description.partition(".")[0])
-    return parser
-
-
-def _recipe_file_first(words: list[str]) -> list[str]:
-    """`distill RECIPE.yaml` and `distill --resume RUN` in the words of the parser: `--config FILE`."""
-    if len(words) < 2 or words[0] not in _RECIPE_COMMANDS:
-        return words
-    command, first, *rest = words
-    if first == "--resume" and rest:
-        run, *rest = rest
-        first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
-    elif first.startswith("-"):
-        return words
-    check_recipe_file(Path(first))
-    return [command, "--config", first, *rest]
-
-
 def _crop_size(text: str) -> tuple[int, int]:
     """Reads 112x96 as (112, 96)."""
     height, cross, width = text.partition("x")
     if not (cross and height.isdecimal() and width.isdecimal()):
         raise UsageError(f"size is {text!r}; give height x width, such as 112x96")
     return int(height), int(width)
-
-
-def _with_flags(words: list[str]) -> list[str]:
-    """`--preview` in the words of the parser: `--preview=true`."""
-    command = _COMMANDS.get(words[0]) if words else None
-    if command is None:
-        return words
-    flags = {f"--{name}" for name, entry in inspect.signature(command).parameters.items() if entry.default is False}
-    followed = zip(words, [*words[1:], ""], strict=True)
-    return [f"{word}=true" if word in flags and after not in ("true", "false") else word for word, after in followed]
 
 
 def _run_recipe(command: Callable[[Recipe], None], recipe: Recipe, words: list[str]) -> None:
@@ -387,9 +311,20 @@ def _write_json(path: str, content: Any) -> None:
     write_text(Path(path), json.dumps(content, indent=1) + "\n")
 
 
-def _fail(message: str, code: int) -> int:
-    print(f"facedistill: {message}", file=sys.stderr)
-    return code
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0, 1 (the work failed) or 2 (the call was wrong)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+
+    def work() -> None:
+        parser = build_parser(_DESCRIPTION, _RECIPE_COMMANDS, _COMMANDS)
+        parsed = parser.parse_args(with_flags(recipe_file_first(words, _RECIPE_COMMANDS), _COMMANDS))
+        name = parsed.subcommand
+        if name in _RECIPE_COMMANDS:
+            _run_recipe(_RECIPE_COMMANDS[name], recipe_of(recipe_parser(), parsed[name]), words)
+        else:
+            _COMMANDS[name](**vars(parser.instantiate(parsed)[name]))
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""How commands become a command line: their parser, its words, and one line and an exit code for what goes wrong."""
+
+import inspect
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Collection, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
+from facedistill.recipe_file import check_recipe_file, one_line, recipe_parser
+
+Commands = Mapping[str, Callable[..., None]]
+
+
+def build_parser(description: str, recipe_commands: Commands, commands: Commands) -> ArgumentParser:
+    """The parser of the whole program.
+
+    Args:
+        description: What the program does.
+        recipe_commands: Name -> function that takes a recipe.
+        commands: Name -> function whose arguments are the command's.
+    """
+    parser = ArgumentParser(
+        prog="facedistill", description=description, version=version("facedistill"), exit_on_error=False
+    )
+    subcommands = parser.add_subcommands(required=True, metavar="COMMAND")
+    for name, command in {**recipe_commands, **commands}.items():
+        if name in recipe_commands:
+            own = recipe_parser()
+            own.usage = f"facedistill {name} RECIPE.yaml [--FIELD VALUE ...] | --resume RUN"
+        else:
+            own = ArgumentParser(exit_on_error=False)
+            several = [
+                key for key, entry in inspect.signature(command).parameters.items() if entry.annotation == list[str]
+            ]
+            for key in several:
+                own.add_argument(key, nargs="+", help=f"one or more {key}")
+            own.add_function_arguments(command, as_positional=True, as_group=False, skip=set(several))
+        own.description = (inspect.getdoc(command) or name).partition("\n\nArgs:")[0]
+        subcommands.add_subcommand(name, own, help=own.description.partition(".")[0])
+    return parser
+
+
+def recipe_file_first(words: list[str], recipe_commands: Collection[str]) -> list[str]:
+    """`distill RECIPE.yaml` and `distill --resume RUN` in the words of the parser: `--config FILE`."""
+    if len(words) < 2 or words[0] not in recipe_commands:
+        return words
+    command, first, *rest = words
+    if first == "--resume" and rest:
+        run, *rest = rest
+        first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
+    elif first.startswith("-"):
+        return words
+    check_recipe_file(Path(first))
+    return [command, "--config", first, *rest]
+
+
+def with_flags(words: list[str], commands: Commands) -> list[str]:
+    """`--preview` in the words of the parser: `--preview=true`."""
+    command = commands.get(words[0]) if words else None
+    if command is None:
+        return words
+    flags = {f"--{name}" for name, entry in inspect.signature(command).parameters.items() if entry.default is False}
+    followed = zip(words, [*words[1:], ""], strict=True)
+    return [f"{word}=true" if word in flags and after not in ("true", "false") else word for word, after in followed]
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """Does the work of a command; returns 0, 1 (the work failed) or 2 (the call was wrong) and says why in one line."""
+    try:
+        work()
+        return 0
+    except AnotherFailedError as error:
+        return error.exit_code
+    except FacedistillError as error:
+        return _fail(str(error), error.exit_code)
+    except ArgumentError as error:
+        return _fail(f"{one_line(error)}; see `facedistill --help`", UsageError.exit_code)
+    except ModuleNotFoundError as error:
+        message = f"this command needs {error.name}, which is not installed; run `pip install 'facedistill[train]'`"
+        return _fail(message, UsageError.exit_code)
+    except OSError as error:  # a full disk, a folder that cannot be read
+        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", FacedistillError.exit_code)
+    except KeyboardInterrupt:
+        return _fail("stopped; what was done is kept, and the same command goes on", FacedistillError.exit_code)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"facedistill: {message}", file=sys.stderr)
+    return code
