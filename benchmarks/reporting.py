@@ -126,7 +126,7 @@ def finished(rows: Mapping[str, Sequence[Run]]) -> dict[str, dict[int, dict[str,
 def settings(sizes: Sizes, seeds: Sequence[int]) -> dict[str, Any]:
     """How the figures were made."""
     return {
-        "command": " ".join(["python", *sys.argv]),
+        "command": _command(),
         "sizes": asdict(sizes),
         "seeds": list(seeds),
         "versions": versions(),
@@ -135,13 +135,25 @@ def settings(sizes: Sizes, seeds: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def _command() -> str:
+    """The call, without what says but where the files are and how many runs are done at once."""
+    kept, words = [], iter(sys.argv[1:])
+    for word in words:
+        if word in ("--out", "--results", "--jobs"):
+            next(words, None)
+        elif word != "--report":
+            kept.append(word)
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *kept])
+
+
 def settings_lines(said: Mapping[str, Any]) -> list[str]:
     """The settings as a Markdown list."""
     sizes = said["sizes"]
     return [
         f"- {sizes['people']} synthetic people x {sizes['images']} pictures to train on, {sizes['validation']} more "
         f"people to choose checkpoints, {sizes['held_out']} to test; batch {sizes['batch']}; {sizes['steps']} steps a "
-        f"student, {sizes['teacher_steps']} a training of the teacher; seeds {', '.join(map(str, said['seeds']))}.",
+        f"student (width {sizes['student_width']:g}), {sizes['teacher_steps']} a training of the teacher (width "
+        f"{sizes['teacher_width']:g}); seeds {', '.join(map(str, said['seeds']))}.",
         f"- {', '.join(f'{name} {number}' for name, number in said['versions'].items())}; Python {said['python']} on "
         f"{said['machine']}.",
         f"- Command: `{said['command']}`.",
