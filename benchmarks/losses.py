@@ -42,7 +42,7 @@ from reporting import (
     table,
     write,
 )
-from running import STORE, UNSEEN, Run, finish, told, with_needed
+from running import STORE, UNSEEN, Run, finish_asked, told
 from sizing import Sizes, options_parser, sized, sized_teacher, sizes_of
 
 NAME = "losses"
@@ -69,12 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sizes = sizes_of(options, USUAL, FULL)
     rows = table_rows(options, sizes)
-    if unknown := set(options.only or []) - set(rows):
-        parser.error(f"--only {' '.join(sorted(unknown))}: the rows are {' '.join(rows)}")
-    wanted = options.only or list(rows)
-    if not options.report:
-        runs = {run.folder: run for each in rows.values() for run in each}
-        finish(with_needed(runs, [run for name in wanted for run in rows[name]]), options.jobs)
+    finish_asked(parser, options, rows)
     report(options, sizes, rows)
 
 

@@ -36,9 +36,8 @@ from running import (
     TRAINING,
     UNSEEN,
     Run,
-    finish,
+    finish_asked,
     told,
-    with_needed,
 )
 from sizing import Sizes, macs_of, options_parser, sized, sized_teacher, sizes_of, width_for
 
@@ -67,11 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sizes = sizes_of(options, USUAL, FULL)
     rows = table_rows(options, sizes)
-    if unknown := set(options.only or []) - set(rows):
-        parser.error(f"--only {' '.join(sorted(unknown))}: the rows are {' '.join(rows)}")
-    if not options.report:
-        wanted = [run for name in options.only or rows for run in rows[name]]
-        finish(with_needed({run.folder: run for runs in rows.values() for run in runs}, wanted), options.jobs)
+    finish_asked(parser, options, rows)
     report(options, sizes, rows)
 
 

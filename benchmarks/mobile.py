@@ -36,7 +36,7 @@ from reporting import (
     table,
     write,
 )
-from running import UNSEEN, Run, finish, sweeps_of, told, with_needed
+from running import UNSEEN, Run, finish_asked, sweeps_of, told
 from sizing import Sizes, options_parser, sized, sized_teacher, sizes_of
 
 NAME = "mobile"
@@ -68,11 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sizes = sizes_of(options, USUAL, FULL)
     rows = table_rows(options, sizes)
-    if unknown := set(options.only or []) - set(rows):
-        parser.error(f"--only {' '.join(sorted(unknown))}: the rows are {' '.join(rows)}")
-    if not options.report:
-        runs = {run.folder: run for each in rows.values() for run in each}
-        finish(with_needed(runs, [run for name in options.only or rows for run in rows[name]]), options.jobs)
+    finish_asked(parser, options, rows)
     report(options, sizes, rows)
 
 

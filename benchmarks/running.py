@@ -4,6 +4,7 @@ A run is a folder under OUT with `result.json` once it is finished, and `seconds
 over all sessions, in CPU seconds (user and system, children included) and by the clock.
 """
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -108,6 +109,19 @@ def finish(runs: Sequence[Run], jobs: int) -> None:
                 _say(waiting.pop(done))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def finish_asked(parser: argparse.ArgumentParser, options: argparse.Namespace, rows: Mapping[str, list[Run]]) -> None:
+    """Does what is left of the rows that `--only` names, or of all, and of what they need; `--report` does nothing.
+
+    Raises:
+        FacedistillError: See `finish`.
+    """
+    if unknown := set(options.only or []) - set(rows):
+        parser.error(f"--only {' '.join(sorted(unknown))}: the rows are {' '.join(rows)}")
+    if not options.report:
+        runs = {run.folder: run for each in rows.values() for run in each}
+        finish(with_needed(runs, [run for name in options.only or rows for run in rows[name]]), options.jobs)
 
 
 def with_needed(runs: Mapping[Path, Run], wanted: Sequence[Run]) -> list[Run]:
