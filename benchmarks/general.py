@@ -2,13 +2,11 @@
 
 The general claim (Hinton et al. 2015) on an ordinary classifier: one teacher, and for each seed a student at each
 temperature beside its controls, all from the same initial weights on the same pictures. Needs the extra `train`:
-python benchmarks/general.py --json docs/results/general.json --markdown docs/results/general.md
+python benchmarks/general.py
 """
 
 import argparse
-import json
 import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,40 +14,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from facedistill.classification import ClassLesson, measured, net_cost, open_class_lesson, train_and_test
-from facedistill.files import write_text
+from facedistill.files import atomic_path
 from facedistill.recipe import HARD, LossTerm, Recipe
 from facedistill.recipe_file import read_recipe
 from facedistill.training.run_folder import versions
 from facedistill.training.setup import build_task
+from reporting import estimate_dict, percent, table, write
 
+NAME = "general"
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 TEACHER, CONTROL, STRONGER = "teacher", "student, labels alone", "student, labels alone, loss doubled"
-HEADINGS = ("model", "accuracy, %", "against labels alone, points", "parameters", "MMAC")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parents[1] / "recipes" / "classifier.yaml")
     parser.add_argument("--temperatures", type=float, nargs="+", default=TEMPERATURES)
     parser.add_argument("--seeds", type=int, default=10, help="students of each kind, at least 3 (default: 10)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--markdown", type=Path, help="write the table to this file")
-    options = parser.parse_args()
+    parser.add_argument("--results", type=Path, default=Path("docs/results"), help="where the report is written")
+    options = parser.parse_args(arguments)
     if options.seeds < 3:
         parser.error("--seeds must be at least 3: a spread of two says nothing")
     with tempfile.TemporaryDirectory() as folder:
         report = measure(read_recipe(options.recipe), options.temperatures, options.seeds, Path(folder))
     said = [f"--seeds {options.seeds}", f"--temperatures {' '.join(f'{t:g}' for t in options.temperatures)}"]
     report["command"] = " ".join(["python benchmarks/general.py", *said])
-    show(report)
-    if options.json:
-        write_text(options.json, json.dumps(report, indent=1) + "\n")
-    if options.markdown:
-        write_text(options.markdown, markdown(report))
+    draw(options.results / f"{NAME}.png", report["models"])
+    write(options.results, NAME, report, markdown(report))
 
 
 def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder: Path) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder:
     control = models[CONTROL]["accuracies"]
     for name in students:
         gains = [ours - theirs for ours, theirs in zip(models[name]["accuracies"], control, strict=True)]
-        models[name] |= {"gain": statistics.fmean(gains), "gain_std": statistics.stdev(gains)}
+        models[name] |= {"against_control": estimate_dict(gains)}
     assert recipe.classification is not None, "the lesson is one of classes"
     parts = lesson.parts
     return {
@@ -102,49 +94,59 @@ def train_students(lesson: ClassLesson, recipe: Recipe, seeds: int, folder: Path
     return measured([train_and_test(lesson, run) for run in runs]) | net_cost(net)
 
 
-def rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The table's lines, in per cent and points."""
-    lines: list[tuple[str, ...]] = []
-    for name, model in report["models"].items():
-        spread = "" if model["accuracy_std"] is None else f" ± {100 * model['accuracy_std']:.2f}"
-        gain = f"{100 * model['gain']:+.2f} ± {100 * model['gain_std']:.2f}" if name not in (TEACHER, CONTROL) else ""
-        size = (f"{model['parameters']:,}", f"{model['macs'] / 1e6:.2f}")
-        lines.append((name, f"{100 * model['accuracy']:.2f}{spread}", gain, *size))
-    return lines
+def draw(path: Path, models: Mapping[str, Any]) -> None:
+    """A bar for each model, its accuracy over seeds."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    drawing, axis = pyplot.subplots(figsize=(7, 3), layout="constrained")
+    said = [estimate_dict(model["accuracies"]) for model in models.values()]
+    colours = ["C7" if name == TEACHER else "C1" if name in (CONTROL, STRONGER) else "C0" for name in models]
+    errors = [100 * (each["std"] or 0) for each in said]
+    axis.barh(list(models), [100 * each["mean"] for each in said], xerr=errors, color=colours, capsize=3)
+    axis.invert_yaxis()
+    lowest = min(100 * each["mean"] - error for each, error in zip(said, errors, strict=True))
+    axis.set(xlabel="accuracy on pictures kept out, % (± std over seeds)", xlim=(0.9 * lowest, None))
+    axis.grid(axis="x", alpha=0.3)
+    with atomic_path(path) as temporary:
+        drawing.savefig(temporary, format="png", dpi=100)
+    pyplot.close(drawing)
 
 
-def show(report: Mapping[str, Any]) -> None:
-    table = Table(title="accuracy on pictures kept out, mean ± standard deviation over seeds")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "model" else "right")
-    for row in rows(report):
-        table.add_row(*row)
-    Console().print(table)
-
-
-def markdown(report: Mapping[str, Any]) -> str:
+def markdown(report: Mapping[str, Any]) -> list[str]:
     parts, used = report["pictures"], ", ".join(f"{name} {number}" for name, number in report["versions"].items())
-    lines = [
+    rows = [
+        [
+            name,
+            percent(estimate_dict(model["accuracies"]), interval=True),
+            "" if name in (TEACHER, CONTROL) else percent(model["against_control"], interval=True, signed=True),
+            f"{model['parameters']:,}",
+            f"{model['macs'] / 1e6:.2f}",
+        ]
+        for name, model in report["models"].items()
+    ]
+    return [
         "# The general claim",
         "",
         "A larger net learns by labels; small ones learn from labels alone, or from labels and its softened scores at",
-        "the temperature T (Hinton et al. 2015). Accuracy on pictures kept out, mean ± standard deviation over the",
-        "seeds; beside it the difference to the student with the same seed that had labels alone, seed by seed. A",
-        "student with a teacher has twice the loss, so the same net is also shown with its hard loss doubled.",
+        "the temperature T (Hinton et al. 2015). Accuracy on pictures kept out; beside it the difference to the",
+        "student with the same seed that had labels alone, seed by seed. A student with a teacher has twice the loss,",
+        "so the same net is also shown with its hard loss doubled.",
         "",
-        f"| {' | '.join(HEADINGS)} |",
-        "|---|" + "---:|" * (len(HEADINGS) - 1),
-        *(f"| {' | '.join(row)} |" for row in rows(report)),
+        f"![Accuracy of each student]({NAME}.png)",
         "",
+        "± is the standard deviation over seeds; [ ] is the 95 % t-interval of the mean over seeds.",
+        "",
+        *table(["model", "accuracy, %", "against labels alone, points", "parameters", "MMAC"], rows),
         f"- Pictures: `{parts['set']}`; {parts['train']} to train on, {parts['validation']} to choose checkpoints, "
         f"{parts['test']} to test; split seed {report['split_seed']}.",
         f"- Seeds {', '.join(map(str, report['seeds']))}; {report['steps']} steps a student; "
         f"{report['cpu_seconds']:g} CPU seconds in all on {report['machine']}, Python {report['python']}.",
         f"- {used}.",
         f"- Command: `{report['command']}`; the recipe is `recipes/classifier.yaml`.",
-        "",
     ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

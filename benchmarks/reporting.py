@@ -149,11 +149,15 @@ def _command() -> str:
 def settings_lines(said: Mapping[str, Any]) -> list[str]:
     """The settings as a Markdown list."""
     sizes = said["sizes"]
+    teacher = (
+        f", {sizes['teacher_steps']} a training of the teacher (width {sizes['teacher_width']:g})"
+        if sizes["teacher_steps"]
+        else ""
+    )
     return [
         f"- {sizes['people']} synthetic people x {sizes['images']} pictures to train on, {sizes['validation']} more "
         f"people to choose checkpoints, {sizes['held_out']} to test; batch {sizes['batch']}; {sizes['steps']} steps a "
-        f"student (width {sizes['student_width']:g}), {sizes['teacher_steps']} a training of the teacher (width "
-        f"{sizes['teacher_width']:g}); seeds {', '.join(map(str, said['seeds']))}.",
+        f"student (width {sizes['student_width']:g}){teacher}; seeds {', '.join(map(str, said['seeds']))}.",
         f"- {', '.join(f'{name} {number}' for name, number in said['versions'].items())}; Python {said['python']} on "
         f"{said['machine']}.",
         f"- Command: `{said['command']}`.",

@@ -50,7 +50,7 @@ class Run:
         trains: Else the teacher of the recipe is only asked about the faces.
         after: Folders of the runs that must be finished first.
         tests: `unseen`, `orl`.
-        extra: What else is measured of a trained net: a module's function, whose dict is put into the result.
+        extra: What else is measured of a net: a module's function, whose dict is put into the result.
     """
 
     recipe: Recipe
@@ -156,7 +156,8 @@ def perform(run: Run, threads: int) -> None:
             assert teacher is not None, "a run that does not train asks"
             with timed(folder, ASKING):
                 ask(teacher, recipe, faces, folder / STORE)
-            write_text(folder / RESULT, json.dumps({"teacher": recipe.teacher.spec}) + "\n")
+            extra = run.extra(run, faces) if run.extra else {}
+            write_text(folder / RESULT, json.dumps({"teacher": recipe.teacher.spec, **extra}) + "\n")
             return
         stores = ask(teacher, recipe, faces, run.asker / STORE) if teacher is not None and run.asker else ()
         task = build_task(recipe, faces.train.classes)

@@ -1,15 +1,18 @@
 """The claims' benchmarks: which runs they ask for, what they report of finished ones, and all of it once, tiny."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.benchmarks import made_up
 from tests.conftest import draw_toy_people
 
+import general
 import losses
 import low_resolution
 import mobile
 import running
+import starts
 from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError
 from facedistill.losses import LOSSES
@@ -18,7 +21,7 @@ from facedistill.training.setup import check_names
 from running import Run, finish, with_needed
 from sizing import macs_of, width_for
 
-SCRIPTS = [low_resolution, mobile, losses]
+SCRIPTS = [low_resolution, mobile, losses, starts]
 TINY = [
     *(
         "--people",
@@ -199,6 +202,7 @@ def test_finished_runs_are_only_read(folders, monkeypatch):
         pytest.param(low_resolution, ["no_kd", "two_step", "live", "soft_mmd", "squeezenet"], id="low resolution"),
         pytest.param(mobile, ["both", "se-alone", "slim:0.125"], id="mobile"),
         pytest.param(losses, ["hard", "fitnets", "sp"], id="losses"),
+        pytest.param(starts, ["dlib", "started_thin", "quickstart"], id="starts"),
     ],
 )
 def test_a_benchmark_runs_from_faces_to_the_report(script, only, folders, tmp_path):
@@ -222,3 +226,18 @@ def test_two_runs_at_once_and_a_failure_in_one_line(folders, tmp_path):
     recipe = made["rows"]["stored"][0].recipe
     with pytest.raises(FacedistillError, match="does not exist"):
         finish([Run(recipe, asker=tmp_path / "nowhere"), *made["rows"]["no_kd"]], 2)
+
+
+@pytest.mark.slow
+def test_the_general_claim_from_pictures_to_the_report(tmp_path):
+    recipe = Path(general.__file__).parents[1] / "recipes/classifier.yaml"
+    short = tmp_path / "short.yaml"
+    short.write_text(
+        recipe.read_text().replace("teacher_steps: 240", "teacher_steps: 20").replace("steps: 60", "steps: 15")
+    )
+    general.main(["--recipe", str(short), "--seeds", "3", "--temperatures", "4", "--results", str(tmp_path)])
+    said = json.loads((tmp_path / "general.json").read_text())
+    student, control = said["models"]["student, T = 4"], said["models"][general.CONTROL]
+    assert student["against_control"]["mean"] == pytest.approx(student["accuracy"] - control["accuracy"])
+    assert "![Accuracy of each student](general.png)" in (tmp_path / "general.md").read_text()
+    assert (tmp_path / "general.png").stat().st_size < 150_000

@@ -1,0 +1,163 @@
+"""Is a student better off with its teacher's own weights as its start?
+
+Students that begin as dlib's net, whole or thinned, beside the same nets and the quickstart's from random weights: the
+same people, pictures, steps and seeds. A started one learns to say of a degraded face what dlib says of the sharp one
+(`recipes/teacher_start.yaml`); those from random weights learn as the quickstart's student does:
+python benchmarks/starts.py --jobs 2
+python benchmarks/starts.py --only started --seeds 0
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from facedistill.export.info import net_info
+from facedistill.recipe_file import read_recipe
+from facedistill.teachers import teacher_of
+from facedistill.training.setup import TrainingFaces
+from reporting import (
+    INTERVALS,
+    LOW,
+    difference,
+    draw,
+    finished,
+    percent,
+    settings,
+    settings_lines,
+    summary,
+    sweep_tables,
+    table,
+    write,
+)
+from running import ASKING, TRAINING, UNSEEN, Run, finish_asked, sweeps_of, told
+from sizing import Sizes, options_parser, sized, sizes_of
+
+NAME = "starts"
+USUAL = Sizes(300, 12, 40, 20, 300, 0, 32, teacher_width=1.0, student_width=0.5)
+FULL = Sizes(8000, 30, 1000, 200, 20_000, 0, 256, teacher_width=1.0, student_width=0.5)
+RECIPES = Path(__file__).parents[1] / "recipes"
+TEACHER = "dlib"
+TITLES = {
+    TEACHER: "dlib itself",
+    "started": "dlib's net, started from its weights",
+    "scratch": "dlib's net, from random weights",
+    "started_thin": "thinned, started from dlib's weights",
+    "scratch_thin": "as thin, from random weights",
+    "quickstart": "the quickstart's net, from random weights",
+}
+PAIRS = (("started", "scratch"), ("started_thin", "scratch_thin"), ("started", "quickstart"))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = options_parser(__doc__, NAME, USUAL, FULL)
+    options = parser.parse_args(arguments)
+    sizes = sizes_of(options, USUAL, FULL)
+    rows = table_rows(options, sizes)
+    finish_asked(parser, options, rows)
+    report(options, sizes, rows)
+
+
+def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
+    """Row of the table -> its runs, one a seed; dlib, which is only asked, is a row with one run."""
+    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    started, quickstart = (read_recipe(RECIPES / f"{name}.yaml") for name in ("teacher_start", "quickstart"))
+    asked = Run(sized(started, sizes, out / TEACHER, options), trains=False, tests=tests, extra=as_it_is)
+    random = replace(quickstart, student=replace(started.student, start=None))
+    recipes = {
+        "started": (started, sizes.teacher_width),
+        "scratch": (random, sizes.teacher_width),
+        "started_thin": (started, sizes.student_width),
+        "scratch_thin": (random, sizes.student_width),
+        "quickstart": (quickstart, quickstart.student.width),
+    }
+    rows = {TEACHER: [asked]}
+    for name, (recipe, width) in recipes.items():
+        rows[name] = []
+        for seed in options.seeds:
+            said = sized(recipe, sizes, out / f"{name}-{seed}", options, seed)
+            said = replace(said, student=replace(said.student, width=width))
+            rows[name].append(Run(said, asked.folder, after=(asked.folder,), tests=tests))
+    return rows
+
+
+def as_it_is(run: Run, faces: TrainingFaces) -> dict[str, Any]:
+    """What the teacher itself makes of the test people, and what it costs."""
+    info = net_info("dlibresnet")
+    cells = sweeps_of(run, faces, teacher_of(run.recipe).embed)
+    return {"cells": cells, "parameters": info.parameters, "macs": info.macs}
+
+
+def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Run]]) -> None:
+    """Writes what is finished as JSON, Markdown and a picture."""
+    results = finished(rows)
+    if not results:
+        print("nothing is finished yet")
+        return
+    models = {name: summary(each) for name, each in results.items()}
+    content: dict[str, Any] = settings(sizes, options.seeds) | {
+        "models": models,
+        "eer_differences": {
+            f"{ours} - {theirs}": {
+                f"{each}, {at}": difference(results[ours], results[theirs], each, at, "eer")
+                for each in models[ours]["sets"]
+                for at in ("native", LOW)
+            }
+            for ours, theirs in PAIRS
+            if ours in results and theirs in results
+        },
+    }
+    bars = {name: {"training": said["seconds"][TRAINING]["cpu"]} for name, said in models.items() if name != TEACHER}
+    draw(options.results / f"{NAME}.png", models, TITLES, bars, "CPU seconds of training")
+    write(options.results, NAME, content, markdown(content))
+
+
+def markdown(content: Mapping[str, Any]) -> list[str]:
+    models = content["models"]
+    nets = [
+        [
+            TITLES[name],
+            f"{said['parameters']:,}",
+            f"{said['macs'] / 1e6:.0f}",
+            f"{said['seconds'][TRAINING]['cpu']:.0f}" if name != TEACHER else "",
+        ]
+        for name, said in models.items()
+    ]
+    lines = [
+        "# The teacher's weights as the student's start",
+        "",
+        "dlib's net has seen real faces, which rendered people cannot teach, but no small ones. A student that begins",
+        "as dlib's net, or as its most used channels, learns on rendered people to say of a degraded face what dlib",
+        "says of the sharp one. The others begin with random weights and learn as the quickstart's student does,",
+        "labels included. The same people, pictures, steps and seeds in each row.",
+        "",
+        f"![EER over rows, and CPU time of training]({NAME}.png)",
+        "",
+        INTERVALS,
+        "",
+        *sweep_tables(models, TITLES),
+    ]
+    if content["eer_differences"]:
+        names = list(next(iter(content["eer_differences"].values())))
+        told_pairs = [
+            [" against ".join(TITLES[name] for name in key.split(" - "))]
+            + [percent(said[name], interval=True, signed=True) for name in names]
+            for key, said in content["eer_differences"].items()
+        ]
+        lines += ["### Difference of the EER, seed by seed, points", "", *table(["", *names], told_pairs)]
+    lines += ["## The nets", "", *table(["", "parameters", "MMAC", "training, CPU s"], nets)]
+    if TEACHER in models:
+        spent = models[TEACHER]["seconds"][ASKING]["cpu"]
+        lines += [f"Asking dlib about all faces took {spent:.0f} CPU seconds, once for all rows.", ""]
+    return [
+        *lines,
+        "## How",
+        "",
+        *settings_lines(content),
+        "- Recipes: `recipes/teacher_start.yaml`, `recipes/quickstart.yaml`.",
+    ]
+
+
+if __name__ == "__main__":
+    told(main)
