@@ -7,10 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 SIZE = (112, 96)
 BLOCKS = 7, 6
+EXACT = {"rel": 0, "abs": 1e-9}
 
 
 def embed(crops):
@@ -145,3 +146,28 @@ def tear(path: Path):
     """Leaves half a picture."""
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
+
+
+def listed(mat, role):
+    """[(name, id), ...] of a list, by scipy."""
+    content = loadmat(mat)
+    names = [str(cell[0][0]) for cell in content[f"{role}_set"]]
+    return list(zip(names, content[f"{role}_ids"].ravel().tolist(), strict=True))
+
+
+def seen(path):
+    """As `look_at`, or None for a torn picture."""
+    try:
+        return look_at(path)
+    except TypeError:  # OpenCV gives None
+        return None
+
+
+def cosine(a, b):
+    return sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
+
+
+def relist(mat, role, change):
+    names, people = zip(*listed(mat, role), strict=True)
+    names, people = change(list(names), list(people))
+    write_id_list(mat, role, names, people)
