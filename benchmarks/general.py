@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facedistill.classification import ClassLesson, measured, net_cost, open_class_lesson, train_and_test
+from facedistill.class_lesson import ClassLesson, open_class_lesson
+from facedistill.classification import measured, net_cost, train_and_test
 from facedistill.files import atomic_path
 from facedistill.recipe import HARD, LossTerm, Recipe
 from facedistill.recipe_file import read_recipe

@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from facedistill.backbones import normalise_crops
-from facedistill.classification import open_class_lesson, restore, run_classification
+from facedistill.class_lesson import open_class_lesson, restore
+from facedistill.classification import run_classification
 from facedistill.cli import main
 from facedistill.datasets.classes import open_classes
 from facedistill.errors import FacedistillError

@@ -29,7 +29,7 @@ WAY = [
     "export",
     "runtime",
     "runs",
-    "recognition",
+    "recognition class_lesson",
     "experiment",
     "classification",
     "search",

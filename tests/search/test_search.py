@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.class_pictures import draw_classes
 
-from facedistill.classification import ClassLesson
+from facedistill.class_lesson import ClassLesson
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.recipe import (
     ClassificationRecipe,

@@ -275,7 +275,7 @@ def _open_lesson(recipe: Recipe, folder: Path) -> SearchedLesson:
         from facedistill.recognition import open_face_lesson
 
         return open_face_lesson(recipe, folder)
-    from facedistill.classification import open_class_lesson
+    from facedistill.class_lesson import open_class_lesson
 
     return open_class_lesson(recipe, folder)
 

@@ -1,0 +1,248 @@
+"""Ordinary pictures as a lesson: a larger net learns them first, and what it then says of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facedistill.backbones import embed_crops
+from facedistill.backbones.checkpoint import read_checkpoint
+from facedistill.datasets import FaceSet, Subset
+from facedistill.datasets.classes import open_classes, split_pictures
+from facedistill.errors import FacedistillError
+from facedistill.export import class_scores, export_classifier
+from facedistill.files import file_digest
+from facedistill.heads import Head
+from facedistill.outputs import Outputs
+from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, Recipe
+from facedistill.teachers import TeacherStore, open_store
+from facedistill.training import BEST, teach
+from facedistill.training.loop import Embed, Validate
+from facedistill.training.setup import build_task, check_names, with_embedding_size
+from facedistill.training.task import Task
+
+STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
+
+STORE = "store"
+
+_AT_ONCE = 256
+_PARITY_PICTURES = 64
+
+
+@dataclass(frozen=True)
+class ClassPictureParts:
+    """Three groups of pictures without a common one; every class is in each.
+
+    Attributes:
+        train: What is trained on.
+        validation: What checkpoints are chosen on.
+        held_out: What the result is tested on.
+        names: The classes' names.
+        damaged: Pictures that cannot be read and are in no group.
+    """
+
+    train: Subset
+    validation: Subset
+    held_out: Subset
+    names: tuple[str, ...]
+    damaged: int
+
+
+@dataclass(frozen=True)
+class ClassLesson:
+    """What is what: a `training.lesson.Lesson`, and what a search asks of it besides.
+
+    Attributes:
+        parts: The pictures.
+        teacher: The trained larger net; None when labels alone teach.
+        store: What it said of the pictures that are trained on.
+    """
+
+    parts: ClassPictureParts
+    teacher: Task | None = None
+    store: TeacherStore | None = None
+
+    @property
+    def pictures(self) -> FaceSet:
+        """Those that are trained on."""
+        return self.parts.train
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """See `with_embedding_size`."""
+        return with_embedding_size(recipe, self.teacher.backbone.embedding_size if self.teacher else None)
+
+    def word(self, _recipe: Recipe, _task: Task) -> "ClassWord":
+        """The teacher's embeddings and class scores."""
+        assert self.teacher is not None, "a recipe that distils has a teacher"
+        assert self.store is not None, "a teacher was asked"
+        return ClassWord(self.store.embeddings, _whole_head(self.teacher))
+
+    def validator(self, task: Task) -> Validate:
+        """The share of validation pictures that are told wrongly."""
+        return lambda embed: {"error": 1 - _accuracy(task, embed, self.parts.validation)}
+
+    def cells(self, task: Task, embed: Embed, _resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
+        """The accuracy on the validation pictures, laid out as a sweep."""
+        return {"native": {"accuracy": _accuracy(task, embed, self.parts.validation)}}
+
+    def write_untrained(self, task: Task, path: Path) -> None:
+        """Writes the ONNX file of a net as it stands, to learn what it costs."""
+        export_classifier(task.backbone, _whole_head(task), path, self.parts.names, "", self._some_pictures())
+
+    def write_best(self, recipe: Recipe, path: Path) -> None:
+        """Writes the ONNX file of a finished run."""
+        task = restore(recipe, self.parts.train.classes)
+        export_classifier(
+            task.backbone, _whole_head(task), path, self.parts.names, recipe.licence, self._some_pictures()
+        )
+
+    def test(self, _recipe: Recipe, path: Path) -> dict[str, Any]:
+        """The accuracy of an ONNX file on the pictures kept out."""
+        right = sum(
+            int((class_scores(path, pictures).argmax(axis=1) == labels).sum())
+            for pictures, labels in _blocks(self.parts.held_out)
+        )
+        return {"accuracy": right / len(self.parts.held_out), "pictures": len(self.parts.held_out)}
+
+    def held_out_accuracy(self, task: Task) -> float:
+        """The share of the pictures kept out that a trained net tells rightly."""
+        return _accuracy(task, lambda crops: embed_crops(task.backbone, crops), self.parts.held_out)
+
+    def _some_pictures(self) -> NDArray[np.uint8]:
+        train = self.parts.train
+        return np.stack([train[i].image for i in range(min(_PARITY_PICTURES, len(train)))])
+
+
+class ClassWord:
+    """What a classifier said: its stored embeddings, and the scores that its head makes of them.
+
+    Args:
+        embeddings: float32 [N, 2, D]; index 0 the picture as it is, 1 its mirror image.
+        head: The teacher's.
+    """
+
+    def __init__(self, embeddings: NDArray[np.float32], head: Head) -> None:
+        self._embeddings = embeddings
+        self._head = head.cpu().eval().requires_grad_(requires_grad=False)
+
+    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+        """See `TeachersWord`."""
+        said = torch.from_numpy(self._embeddings[indices.numpy(), mirrored.long().numpy()])
+        return Outputs(said.to(shown.device), self._head.scores(said).to(shown.device))
+
+
+def open_class_lesson(recipe: Recipe, folder: Path) -> ClassLesson:
+    """Opens and parts the pictures; where the recipe distils, trains its teacher in `folder` and asks it about them.
+
+    Raises:
+        UsageError: The pictures, the teacher or the student do not fit.
+        FacedistillError: See `fit` and `open_store`.
+    """
+    said = section(recipe)
+    check_names(recipe)
+    pictures = open_classes(said.pictures, recipe.student.input_size)
+    held_out, validation, train = split_pictures(pictures, (said.held_out, said.validation), recipe.data.split_seed)
+    damaged = len(pictures) - len(held_out) - len(validation) - len(train)
+    lesson = ClassLesson(ClassPictureParts(train, validation, held_out, pictures.people, damaged))
+    if not recipe.distils:
+        return lesson
+    first = _teachers_recipe(recipe, said, folder)
+    check_names(first)
+    # A student that cannot be built, or compared with this teacher, is refused before the teacher is trained.
+    build_task(with_embedding_size(recipe, build_task(first, train.classes).backbone.embedding_size), train.classes)
+    teach(lesson, first, build_task(first, train.classes))
+    task = restore(first, train.classes)
+    word = _ClassTeacher(first.name, task, file_digest(folder / BEST))
+    return replace(lesson, teacher=task, store=open_store(word, train, folder / STORE))
+
+
+def restore(recipe: Recipe, classes: int) -> Task:
+    """The best net of a run with its head, on the CPU.
+
+    Raises:
+        FacedistillError: The checkpoint is damaged or another net's.
+    """
+    path = recipe.folder / BEST
+    task = build_task(recipe, classes)
+    content = read_checkpoint(path)
+    try:
+        task.backbone.load_state_dict(content["weights"])
+        task.head.load_state_dict(content["head"]["weights"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise FacedistillError(f"{path} does not fit the recipe beside it ({reason}); train again") from error
+    return task.eval()
+
+
+@dataclass(frozen=True)
+class _ClassTeacher:
+    """A trained classifier as the store of its word knows it: a `teachers.Teacher`."""
+
+    name: str
+    task: Task
+    digest: str
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        return self.task.backbone.input_size
+
+    @property
+    def embedding_size(self) -> int:
+        return self.task.backbone.embedding_size
+
+    @property
+    def normalisation(self) -> str:
+        return "RGB, (x - 127.5) / 128"
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return embed_crops(self.task.backbone, crops)
+
+
+def _whole_head(task: Task) -> Head:
+    assert isinstance(task.head, Head), "a recipe with a sharded head was refused"
+    return task.head
+
+
+def section(recipe: Recipe) -> ClassificationRecipe:
+    """The recipe's section on classes; the caller knows that it has one."""
+    assert recipe.classification is not None, "the caller looked"
+    return recipe.classification
+
+
+def _teachers_recipe(recipe: Recipe, said: ClassificationRecipe, folder: Path) -> Recipe:
+    """The larger net, on the pictures as they are, by labels alone."""
+    return with_embedding_size(
+        replace(
+            recipe,
+            name=f"{recipe.name}-teacher",
+            out=str(folder),
+            student=said.teacher,
+            losses={HARD: LossTerm()},
+            variance=[],
+            control=False,
+            steps=said.teacher_steps or recipe.steps,
+            search={},
+        ),
+        None,
+    )
+
+
+def _accuracy(task: Task, embed: Embed, pictures: FaceSet) -> float:
+    device = next(task.parameters()).device
+    right = 0
+    for crops, labels in _blocks(pictures):
+        with torch.inference_mode():
+            scores = task.head.scores(torch.from_numpy(embed(crops)).to(device))
+        right += int((scores.argmax(dim=1).cpu().numpy() == labels).sum())
+    return right / len(pictures)
+
+
+def _blocks(pictures: FaceSet) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    for start in range(0, len(pictures), _AT_ONCE):
+        part = [pictures[i] for i in range(start, min(start + _AT_ONCE, len(pictures)))]
+        yield np.stack([picture.image for picture in part]), np.array([picture.label for picture in part])
