@@ -276,6 +276,8 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, monkeypatch,
         pytest.param(b"losses: [1,", id="cut off"),
         pytest.param(b"[1, 2]", id="a list"),
         pytest.param(bytes(range(256)), id="no text"),
+        pytest.param(b"stepz: 100", id="a misspelt key"),
+        pytest.param(b"student: {width: wide}", id="a value of another type"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(tmp_path, capsys, content):

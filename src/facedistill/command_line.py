@@ -10,7 +10,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
-from facedistill.recipe_file import check_recipe_file, one_line, recipe_parser
+from facedistill.recipe_file import one_line, parse_recipe_file, recipe_parser
 
 Commands = Mapping[str, Callable[..., None]]
 
@@ -54,7 +54,7 @@ def recipe_file_first(words: list[str], recipe_commands: Collection[str]) -> lis
         first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
     elif first.startswith("-"):
         return words
-    check_recipe_file(Path(first))
+    parse_recipe_file(recipe_parser(), Path(first))  # whose errors name the file
     return [command, "--config", first, *rest]
 
 

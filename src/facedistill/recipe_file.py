@@ -17,19 +17,20 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         UsageError: The file is missing, or a key or a value is wrong; the message names it.
     """
-    check_recipe_file(path)
     parser = recipe_parser()
+    parsed = parse_recipe_file(parser, path)
     try:
-        return recipe_of(parser, parser.parse_path(str(path)))
+        return recipe_of(parser, parsed)
     except (ArgumentError, TypeError) as error:
         raise UsageError(f"{path}: {one_line(error)}") from error
 
 
-def check_recipe_file(path: Path) -> None:
-    """Refuses what is no YAML mapping, naming the file; what the keys mean is checked by the parser.
+def parse_recipe_file(parser: ArgumentParser, path: Path) -> Namespace:
+    """A recipe file's keys and values; whether they go together, `recipe_of` says.
 
     Raises:
-        UsageError: The file is missing, no text, or holds no mapping.
+        UsageError: The file is missing, no text, or holds no mapping; or it has a key that no recipe has, or a value of
+            another type. The message names the file.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -39,6 +40,11 @@ def check_recipe_file(path: Path) -> None:
         raise UsageError(f"the recipe {path} is no YAML: {one_line(error)[:200]}") from error
     if not isinstance(content, dict):
         raise UsageError(f"the recipe {path} is empty or no mapping; copy one of recipes/ and edit it")
+    try:
+        parsed: Namespace = parser.parse_path(str(path))
+    except (ArgumentError, TypeError) as error:
+        raise UsageError(f"{path}: {one_line(error)}") from error
+    return parsed
 
 
 def recipe_parser() -> ArgumentParser:
