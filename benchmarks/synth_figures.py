@@ -1,6 +1,7 @@
 """How real and how different synthetic people look: to MTCNN, to the dlib teacher, and to a linear probe beside ORL.
 
-Prints the first prototype's figures beside today's and writes them as JSON. Run: python benchmarks/synth_figures.py
+Prints the first prototype's figures beside today's, mean and standard deviation over seeds, each with other people; and
+writes them as JSON. Run: python benchmarks/synth_figures.py
 """
 
 import argparse
@@ -13,6 +14,7 @@ import numpy as np
 
 from facedistill.datasets import align_faces, load_orl
 from facedistill.faces import Detection, Detector, align, find_face
+from facedistill.files import write_text
 from facedistill.progress import track
 from facedistill.synth.conditions import Conditions, draw_conditions
 from facedistill.synth.person import draw_person
@@ -21,19 +23,27 @@ from facedistill.synth.sensor import apply_sensor
 from facedistill.synth.studio import Studio
 from facedistill.teachers import load_teacher
 
-# The prototype kept hair, glasses and clothes per person, so its EER compares with the one of a same day.
+# The prototype kept hair, glasses and clothes per person, as ORL's people mostly did: both compare with a same day.
 PROTOTYPE = {
-    "detected": 0.89, "nearest_other": 0.385, "spread": 0.140, "eer_same_day": 0.018, "eer_all": 0.055, "probe": 0.97
-}  # fmt: skip
+    "detected": 0.89,
+    "probe": 0.97,
+    "nearest_other_same_day": 0.385,
+    "spread_same_day": 0.140,
+    "eer_same_day": 0.018,
+    "eer_all": 0.055,
+}
 WORDS = {
     "detected": "found by MTCNN with p > .99",
-    "nearest_other": "distance to the nearest other of the people (dlib)",
-    "nearest_of_40": "the same among 40 people, as many as ORL has",
-    "spread": "between-identity variance (dlib)",
-    "eer": "EER of dlib, near-frontal",
-    "eer_same_day": "the same, hair, beard and glasses kept",
-    "eer_all": "EER of dlib, all pictures",
     "probe": "linear probe: synthetic or ORL?",
+    "nearest_other_same_day": "hair, beard, glasses kept: distance to the nearest other of the people (dlib)",
+    "nearest_of_40_same_day": "  the same among 40 people, as many as ORL has",
+    "spread_same_day": "  between-identity variance (dlib)",
+    "eer_same_day": "  EER of dlib, near-frontal",
+    "nearest_other": "drawn anew for each picture: distance to the nearest other of the people",
+    "nearest_of_40": "  the same among 40 people",
+    "spread": "  between-identity variance",
+    "eer": "  EER of dlib, near-frontal",
+    "eer_all": "  EER of dlib, all pictures",
 }
 ORL_PEOPLE = 40
 YAW, PITCH = 20, 15  # degrees, of near-frontal pictures
@@ -146,10 +156,18 @@ def probe_accuracy(synthetic: np.ndarray, labels: np.ndarray, real: np.ndarray, 
     return float((np.mean(right[1.0]) + np.mean(right[-1.0])) / 2)
 
 
-def real_crops() -> tuple[np.ndarray, np.ndarray]:
-    """The 400 ORL pictures, aligned like everything else."""
-    faces = align_faces(load_orl()).faces
-    return np.array([face.image for face in faces.faces]), faces.labels
+def figures_of(seed: int, people: int, images: int, real: Shots) -> dict[str, float]:
+    """All figures of the people of one seed."""
+    frontal, every = photograph(seed, people, images)
+    kept = photograph(seed, people, images, same_day=True)[0]
+    crops, labels = np.array(frontal.crops), np.array(frontal.labels)
+    return {
+        "detected": frontal.sure / frontal.photos,
+        "probe": probe_accuracy(crops, labels, np.array(real.crops), np.array(real.labels)),
+        **measure(frontal),
+        **{f"{name}_same_day": value for name, value in measure(kept).items()},
+        "eer_all": measure(every)["eer"],
+    }
 
 
 def main() -> None:
@@ -157,28 +175,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=300)
     parser.add_argument("--images", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=21, help="nothing was tuned on 21 (default)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23], help="nothing was tuned on these")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    frontal, every = photograph(options.seed, options.people, options.images)
-    real, real_labels = real_crops()
-    now = {"detected": frontal.sure / frontal.photos, **measure(frontal)}
-    now["eer_same_day"] = measure(photograph(options.seed, options.people, options.images, same_day=True)[0])["eer"]
-    now["eer_all"] = measure(every)["eer"]
-    now["probe"] = probe_accuracy(np.array(frontal.crops), np.array(frontal.labels), real, real_labels)
+    if options.people < ORL_PEOPLE:
+        parser.error(f"--people is {options.people}; {ORL_PEOPLE} are needed, as many as ORL has")
+    faces = align_faces(load_orl()).faces
+    real = Shots([face.image for face in faces.faces], faces.labels.tolist())
     detector = Detector()
-    orl = Shots(list(real), real_labels.tolist())
     found = [find_face(detector, face.image) for face in load_orl().faces]
-    on_orl = {**measure(orl), "detected": float(np.mean([face is not None and face.score > 0.99 for face in found]))}
-    print(f"{options.people} people x {options.images} pictures, yaw within {YAW} and pitch within {PITCH} degrees")
-    print(f"{'figure':<52}{'prototype':>10}{'now':>8}{'ORL':>8}")
+    on_orl = {f"{name}_same_day": value for name, value in measure(real).items()}
+    on_orl["detected"] = float(np.mean([face is not None and face.score > 0.99 for face in found]))
+    each = [figures_of(seed, options.people, options.images, real) for seed in options.seeds]
+    values = {name: [figures[name] for figures in each] for name in WORDS}
+    now = {name: float(np.mean(said)) for name, said in values.items()}
+    print(
+        f"{options.people} people x {options.images} pictures, yaw within {YAW} and pitch within {PITCH} degrees; "
+        f"seeds {', '.join(map(str, options.seeds))}"
+    )
+    print(f"{'figure':<78}{'prototype':>10}{'now':>16}{'ORL':>8}")
     for name, word in WORDS.items():
-        cells = [f"{row[name]:.3f}" if name in row else "" for row in (PROTOTYPE, now, on_orl)]
-        print(f"{word:<52}{cells[0]:>10}{cells[1]:>8}{cells[2]:>8}")
+        before, there = (f"{row[name]:.3f}" if name in row else "" for row in (PROTOTYPE, on_orl))
+        spread = f" +- {np.std(values[name], ddof=1):.3f}" if len(each) > 1 else ""
+        print(f"{word:<78}{before:>10}{f'{now[name]:.3f}{spread}':>16}{there:>8}")
     if options.json:
-        options.json.write_text(
-            json.dumps({"prototype": PROTOTYPE, "now": now, "orl": on_orl}, indent=2), encoding="utf-8"
-        )
+        said = {"prototype": PROTOTYPE, "now": now, "seeds": options.seeds, "values": values, "orl": on_orl}
+        write_text(options.json, json.dumps(said, indent=1) + "\n")
 
 
 if __name__ == "__main__":
