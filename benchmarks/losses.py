@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from facedistill.losses import LOSSES, build_loss
-from facedistill.recipe import HARD, LossTerm, NetRecipe, TeacherRecipe
+from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe_file import read_recipe
 from facedistill.recognition import FaceLesson, ask, check_student
 from facedistill.teachers import teacher_of
@@ -49,7 +49,8 @@ NAME = "losses"
 USUAL = Sizes(300, 12, 40, 20, 400, 400, 64, teacher_width=0.5, student_width=0.1875)
 FULL = Sizes(8000, 30, 1000, 200, 20_000, 20_000, 256, teacher_width=1.0, student_width=0.25)
 RECIPES = Path(__file__).parents[1] / "recipes"
-CONTROL, QUICKSTART, TEACHER = "hard", "quickstart", "teacher"
+CONTROL, PAPER, QUICKSTART, TEACHER, WORD = "hard", "low_resolution", "quickstart", "teacher", "word"
+DLIB_PREFIX = "dlib:"
 # The weights and options that each loss's own paper, or its authors' code, gives it beside the hard loss; 1 elsewhere.
 TERMS: Mapping[str, LossTerm] = {
     "cosine": LossTerm(64.0),  # methods.md: 64 to 128 clearly beat 7
@@ -76,44 +77,48 @@ def main(arguments: list[str] | None = None) -> None:
 def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
     """Row of the table -> its runs, one a seed; the teacher and what it was asked are rows with one run."""
     out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
-    quickstart = read_recipe(RECIPES / "quickstart.yaml")
-    net = NetRecipe(quickstart.student.backbone, embedding_size=128)  # dlib's length, so that both can teach it
-    base = replace(quickstart, student=net)
-    sharp = replace(base, variance=[step for step in base.variance if step.name != "low_resolution"])
-    trained = sized_teacher(sharp, sizes, out / TEACHER, options)  # a teacher is shown the faces as sharp as they are
-    teacher = Run(replace(trained, student=replace(trained.student, backbone="resnet36")), tests=tests)
-    teachers = {"": TeacherRecipe(str(teacher.folder / BEST), centred=False)}
-    if options.teacher == "dlib":
-        teachers["dlib:"] = TeacherRecipe("dlib", centred=True)
+    base = read_recipe(RECIPES / "low_resolution.yaml")
+    combined = read_recipe(RECIPES / "quickstart.yaml").losses
+    trained = sized_teacher(read_recipe(RECIPES / "low_resolution_teacher.yaml"), sizes, out / TEACHER, options)
+    teacher = Run(trained, tests=tests)
+    losses = {name: {name: TERMS.get(name, LossTerm())} for name in LOSSES}
+    losses |= {PAPER: base.losses, QUICKSTART: combined}
     rows = {TEACHER: [teacher]}
-    rows[CONTROL] = [
-        Run(sized(base, sizes, out / f"{CONTROL}-{seed}", options, seed).labels_only(), tests=tests)
-        for seed in options.seeds
-    ]
-    hard = {HARD: quickstart.losses[HARD]}
-    losses = {name: hard | {name: TERMS.get(name, LossTerm())} for name in LOSSES} | {QUICKSTART: quickstart.losses}
-    for prefix, said in teachers.items():
-        first = teacher.folder if not prefix else None
-        asked = replace(sized(base, sizes, out / f"word{'-dlib' * bool(prefix)}", options), teacher=said)
-        word = Run(asked, trains=False, after=(first,) if first else ())
-        rows[prefix + "word"] = [word]
+
+    def taught(prefix: str, said: TeacherRecipe, embedding_size: int | None, after: tuple[Path, ...]) -> None:
+        net = replace(base, student=replace(base.student, embedding_size=embedding_size), teacher=said)
+
+        def sized_run(name: str, seed: int = 0) -> Recipe:
+            return sized(net, sizes, out / f"{prefix}{name}".replace(":", "-"), options, seed)
+
+        word = Run(sized_run(WORD), trains=False, after=after)
+        rows[prefix + WORD] = [word]
+        rows[prefix + CONTROL] = [
+            Run(sized_run(f"{CONTROL}-{seed}", seed).labels_only(), tests=tests) for seed in options.seeds
+        ]
         for name, terms in losses.items():
             if prefix and any(needs_maps(loss, term) for loss, term in terms.items()):
                 continue
             rows[prefix + name] = [
                 Run(
-                    replace(
-                        sized(base, sizes, out / f"{prefix.replace(':', '-')}{name}-{seed}", options, seed),
-                        losses=terms,
-                        teacher=said,
-                    ),
+                    replace(sized_run(f"{name}-{seed}", seed), losses={HARD: base.losses[HARD]} | terms),
                     asker=word.folder,
                     after=(word.folder,),
                     tests=tests,
                 )
                 for seed in options.seeds
             ]
+
+    own = TeacherRecipe(str(teacher.folder / BEST), centred=False)
+    taught("", own, trained.student.embedding_size, (teacher.folder,))
+    if options.teacher == "dlib":
+        taught(DLIB_PREFIX, TeacherRecipe("dlib", centred=True), 128, ())
     return rows
+
+
+def control_of(name: str) -> str:
+    """The row without a teacher that a row is held against: the same net."""
+    return (DLIB_PREFIX if name.startswith(DLIB_PREFIX) else "") + CONTROL
 
 
 def needs_maps(name: str, term: LossTerm) -> bool:
@@ -170,9 +175,9 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
         "terms": {name: str(rows[name][0].recipe.plain()["losses"]) for name in students},
         "step_cpu_ms": step_times(students, TURNS),
         "gains": {
-            name: {each: difference(results[name], results[CONTROL], each, LOW, "eer") for each in models[name]["sets"]}
+            name: {each: difference(results[name], results[other], each, LOW, "eer") for each in models[name]["sets"]}
             for name in students
-            if name != CONTROL and CONTROL in results
+            if name != (other := control_of(name)) and other in results
         },
     }
     titles = {name: name for name in models}
@@ -205,11 +210,11 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Seq
     return [
         "# The table of methods",
         "",
-        f"Every loss in turn beside the hard loss, and `{CONTROL}` alone. `{QUICKSTART}` is the combination of",
-        "`recipes/quickstart.yaml`. All are taught by one net that was trained on the same people; names that begin",
-        "with `dlib:` by dlib's, which has seen real faces. Each loss has the weight that its paper gives it, and",
-        "nothing was tuned here. A step is forward and backward through the student with the teacher's word, on one",
-        "core, the losses taking turns; losses on maps let the teacher look again at every step.",
+        f"Every loss in turn beside the hard loss, and `{CONTROL}` alone. `{PAPER}` and `{QUICKSTART}` are the",
+        "combinations of these recipes. All are taught by one net that was trained on the same people; names that",
+        "begin with `dlib:` by dlib's, which has seen real faces. Each loss has the weight that its paper gives it,",
+        "and nothing was tuned here. A step is forward and backward through the student with the teacher's word, on",
+        "one core, the losses taking turns; losses on maps let the teacher look again at every step.",
         "",
         f"![EER over rows, and CPU time of a step]({NAME}.png)",
         "",

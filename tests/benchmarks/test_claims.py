@@ -97,9 +97,9 @@ def test_the_variants_differ_in_what_they_are_called_after(folders):
 
 def test_every_registered_loss_has_its_row(folders):
     rows = parsed(losses, folders)["rows"]
-    assert set(LOSSES) | {"teacher", "hard", "word", "quickstart"} == set(rows)
+    assert set(LOSSES) | {"teacher", "hard", "word", "low_resolution", "quickstart"} == set(rows)
     with_dlib = parsed(losses, [*folders, "--teacher", "dlib"])["rows"]
-    assert {"dlib:soft", "dlib:cosine", "dlib:quickstart"} <= set(with_dlib)
+    assert {"dlib:soft", "dlib:cosine", "dlib:hard", "dlib:quickstart"} <= set(with_dlib)
     assert not {"dlib:attention", "dlib:fitnets"} & set(with_dlib)
 
 
