@@ -28,7 +28,14 @@ from facedistill.training.task import Task
 from facedistill.variance import build_variance
 
 _BATCH, _SIZE, _CLASSES = 64, 512, 1000
-_NETS = ("slim", "mobilefacenet", "resnet20", "resnet36")
+_NETS = (
+    ("slim", 1.0),
+    ("mobilefacenet", 1.0),
+    ("resnet20", 1.0),
+    ("resnet36", 1.0),
+    ("resnet36", 0.1875),
+    ("resnet64", 1.0),
+)
 _TEACHERS = ("resnet64", "iresnet50")
 
 
@@ -42,9 +49,9 @@ def milliseconds(work: Callable[[], object], faces: int, repeats: int) -> float:
     return round(1000 * min(taken[1:]) / faces, 3)
 
 
-def step_of(net: str, crops: torch.Tensor) -> Callable[[], object]:
+def step_of(net: str, width: float, crops: torch.Tensor) -> Callable[[], object]:
     """A training step: forward, backward, SGD; hard loss and one distillation loss."""
-    backbone, head = build_backbone(net, embedding_size=_SIZE), build_head("arcface", _SIZE, _CLASSES)
+    backbone, head = build_backbone(net, _SIZE, width=width), build_head("arcface", _SIZE, _CLASSES)
     task = Task(backbone, head, {"cosine": build_loss("cosine")}, {HARD: 1.0, "cosine": 1.0})
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(task.parameters(), lr=1e-4, momentum=0.9)
@@ -93,8 +100,9 @@ def main() -> None:
 
     record("decode a JPEG crop", lambda: [decode_picture(jpeg, "") for _ in range(100)], 100)
     record("lower its resolution", lambda: [change(crops[i], rng) for i in range(_BATCH)], _BATCH)
-    for net in _NETS:
-        record(f"train {net}, batch {_BATCH}", step_of(net, torch.from_numpy(crops)), _BATCH)
+    for net, width in _NETS:
+        name = net if width == 1 else f"{net} x {width:g}"
+        record(f"train {name}, batch {_BATCH}", step_of(net, width, torch.from_numpy(crops)), _BATCH)
     for net in _TEACHERS:
         teacher = build_backbone(net, embedding_size=_SIZE).eval()
         record(f"ask {net}, image and mirror", partial(embed_crops, teacher, crops), _BATCH // 2)
