@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from facedistill.files import atomic_path
 from facedistill.losses import LOSSES, build_loss
 from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe_file import read_recipe
@@ -32,7 +33,6 @@ from reporting import (
     LOW,
     SET_NAMES,
     difference,
-    draw,
     finished,
     percent,
     settings,
@@ -172,7 +172,7 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
     students = {name: rows[name][0] for name in models if name != TEACHER}
     content: dict[str, Any] = settings(sizes, options.seeds) | {
         "models": models,
-        "terms": {name: str(rows[name][0].recipe.plain()["losses"]) for name in students},
+        "terms": {name: said_terms(rows[name][0].recipe.losses) for name in students},
         "step_cpu_ms": step_times(students, TURNS),
         "gains": {
             name: {each: difference(results[name], results[other], each, LOW, "eer") for each in models[name]["sets"]}
@@ -181,9 +181,47 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
         },
     }
     titles = {name: name for name in models}
-    bars = {name: {"one step": taken} for name, taken in content["step_cpu_ms"].items()}
-    draw(options.results / f"{NAME}.png", models, titles, bars, "CPU ms a step, without its pictures")
+    draw_bars(options.results / f"{NAME}.png", content)
     write(options.results, NAME, content, markdown(content, titles, decision(options.results / f"{NAME}.md")))
+
+
+def said_terms(losses: Mapping[str, LossTerm]) -> str:
+    """Weights and options in one line."""
+    words = []
+    for name, term in losses.items():
+        options = ", ".join(f"{option} {value}" for option, value in term.options.items())
+        words.append(f"{name} {term.weight:g}" + f" ({options})" * bool(options))
+    return ", ".join(words)
+
+
+def draw_bars(path: Path, content: Mapping[str, Any]) -> None:
+    """The EER of each loss on each test set, and what its step costs; too many for curves."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    models, steps = content["models"], content["step_cpu_ms"]
+    sets = list(next(iter(models.values()))["sets"])
+    size = (4 * (len(sets) + 1), 1.5 + 0.25 * len(models))
+    drawing, axes = pyplot.subplots(1, len(sets) + 1, figsize=size, layout="constrained", sharey=True)
+    names = sorted(models, key=lambda name: sum(models[name]["sets"][each]["eer"][LOW]["mean"] for each in sets))
+    for axis, each in zip(axes, sets, strict=False):
+        said = [models[name]["sets"][each]["eer"] for name in names]
+        errors = [100 * (eer[LOW]["std"] or 0) for eer in said]
+        axis.barh(names, [100 * eer[LOW]["mean"] for eer in said], xerr=errors, capsize=2, label="mean of 30 to 8 rows")
+        axis.plot([100 * eer["native"]["mean"] for eer in said], names, "k|", ms=9, label="native")
+        if CONTROL in models:
+            axis.axvline(100 * models[CONTROL]["sets"][each]["eer"][LOW]["mean"], color="C1", label=CONTROL)
+        axis.set(xlabel="EER, % (± std over seeds)")
+        axis.set_title(SET_NAMES[each], fontsize=9)
+    axes[-1].barh(names, [steps.get(name, 0) for name in names], color="C2")
+    axes[-1].set(xlabel="CPU ms a step, without its pictures")
+    axes[0].invert_yaxis()
+    drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    with atomic_path(path) as temporary:
+        drawing.savefig(temporary, format="png", dpi=100)
+    pyplot.close(drawing)
 
 
 def decision(path: Path) -> list[str]:
@@ -216,7 +254,7 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Seq
         "and nothing was tuned here. A step is forward and backward through the student with the teacher's word, on",
         "one core, the losses taking turns; losses on maps let the teacher look again at every step.",
         "",
-        f"![EER over rows, and CPU time of a step]({NAME}.png)",
+        f"![EER of each loss, and CPU time of a step]({NAME}.png)",
         "",
         INTERVALS,
         "",
@@ -226,7 +264,7 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Seq
         *sweep_tables(models, titles),
         "## Weights",
         "",
-        *(f"- `{name}`: {said}" for name, said in content["terms"].items()),
+        *(f"- `{name}`: {said}" for name, said in content["terms"].items() if name != CONTROL),
         "",
         "## How",
         "",
