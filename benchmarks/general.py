@@ -16,12 +16,11 @@ from typing import Any
 
 from facedistill.class_lesson import ClassLesson, open_class_lesson
 from facedistill.classification import measured, net_cost, train_and_test
-from facedistill.files import atomic_path
 from facedistill.recipe import HARD, LossTerm, Recipe
 from facedistill.recipe_file import read_recipe
 from facedistill.training.run_folder import versions
 from facedistill.training.setup import build_task
-from reporting import estimate_dict, percent, table, write
+from reporting import estimate_dict, percent, save, table, write
 
 NAME = "general"
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
@@ -97,12 +96,10 @@ def train_students(lesson: ClassLesson, recipe: Recipe, seeds: int, folder: Path
 
 def draw(path: Path, models: Mapping[str, Any]) -> None:
     """A bar for each model, its accuracy over seeds."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    drawing, axis = pyplot.subplots(figsize=(7, 3), layout="constrained")
+    drawing = Figure(figsize=(7, 3), layout="constrained")
+    axis = drawing.subplots()
     said = [estimate_dict(model["accuracies"]) for model in models.values()]
     colours = ["C7" if name == TEACHER else "C1" if name in (CONTROL, STRONGER) else "C0" for name in models]
     errors = [100 * (each["std"] or 0) for each in said]
@@ -111,9 +108,7 @@ def draw(path: Path, models: Mapping[str, Any]) -> None:
     lowest = min(100 * each["mean"] - error for each, error in zip(said, errors, strict=True))
     axis.set(xlabel="accuracy on pictures kept out, % (± std over seeds)", xlim=(0.9 * lowest, None))
     axis.grid(axis="x", alpha=0.3)
-    with atomic_path(path) as temporary:
-        drawing.savefig(temporary, format="png", dpi=100)
-    pyplot.close(drawing)
+    save(drawing, path)
 
 
 def markdown(report: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 
-from facedistill.files import atomic_path
 from facedistill.losses import LOSSES, build_loss
 from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe_file import read_recipe
@@ -35,6 +34,7 @@ from reporting import (
     difference,
     finished,
     percent,
+    save,
     settings,
     settings_lines,
     summary,
@@ -53,7 +53,7 @@ CONTROL, PAPER, QUICKSTART, TEACHER, WORD = "hard", "low_resolution", "quickstar
 DLIB_PREFIX = "dlib:"
 # The weights and options that each loss's own paper, or its authors' code, gives it beside the hard loss; 1 elsewhere.
 TERMS: Mapping[str, LossTerm] = {
-    "cosine": LossTerm(64.0),  # methods.md: 64 to 128 clearly beat 7
+    "cosine": LossTerm(64.0),  # the tables of Keras_insightface: 64 to 128 clearly beat 7
     "attention": LossTerm(16.0),  # Zagoruyko 2017: 1e3 / 2 over each map's places, summed over these four stages
     "sp": LossTerm(3000.0),  # Tung 2019: gamma
     "fitnets": LossTerm(1.0, {"stages": [2]}),  # Romero 2015: one hint, in the middle
@@ -196,15 +196,13 @@ def said_terms(losses: Mapping[str, LossTerm]) -> str:
 
 def draw_bars(path: Path, content: Mapping[str, Any]) -> None:
     """The EER of each loss on each test set, and what its step costs; too many for curves."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     models, steps = content["models"], content["step_cpu_ms"]
     sets = list(next(iter(models.values()))["sets"])
     size = (4 * (len(sets) + 1), 1.5 + 0.25 * len(models))
-    drawing, axes = pyplot.subplots(1, len(sets) + 1, figsize=size, layout="constrained", sharey=True)
+    drawing = Figure(figsize=size, layout="constrained")
+    axes = drawing.subplots(1, len(sets) + 1, sharey=True)
     names = sorted(models, key=lambda name: sum(models[name]["sets"][each]["eer"][LOW]["mean"] for each in sets))
     for axis, each in zip(axes, sets, strict=False):
         said = [models[name]["sets"][each]["eer"] for name in names]
@@ -219,9 +217,7 @@ def draw_bars(path: Path, content: Mapping[str, Any]) -> None:
     axes[-1].set(xlabel="CPU ms a step, without its pictures")
     axes[0].invert_yaxis()
     drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
-    with atomic_path(path) as temporary:
-        drawing.savefig(temporary, format="png", dpi=100)
-    pyplot.close(drawing)
+    save(drawing, path)
 
 
 def decision(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scipy.stats import t as student_t
 
@@ -17,6 +17,9 @@ from facedistill.model_file import NATIVE
 from facedistill.training.run_folder import versions
 from running import Run
 from sizing import Sizes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = (NATIVE, "30", "20", "16", "12", "8")
 LOW = "8-30"  # the mean over all degraded resolutions
@@ -227,14 +230,12 @@ def draw(
         bars: Key -> part -> height; the parts are stacked.
         bar_label: What the bars show.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     sets = list(next(iter(models.values()))["sets"])
     size = (4.6 * (len(sets) + 1), 4 + 0.06 * len(models))
-    drawing, axes = pyplot.subplots(1, len(sets) + 1, figsize=size, layout="constrained")
+    drawing = Figure(figsize=size, layout="constrained")
+    axes = drawing.subplots(1, len(sets) + 1)
     colours = {key: f"C{place}" if place < 10 else f"{place / len(models):.2f}" for place, key in enumerate(models)}
     for axis, name in zip(axes, sets, strict=False):
         for key, model in models.items():
@@ -257,6 +258,10 @@ def draw(
     axes[-1].set(xlabel=bar_label)
     axes[-1].tick_params(axis="y", labelsize=7)
     axes[-1].legend(fontsize=7)
+    save(drawing, path)
+
+
+def save(drawing: "Figure", path: Path) -> None:
+    """Writes a drawing as a PNG file, whole or not at all."""
     with atomic_path(path) as temporary:
         drawing.savefig(temporary, format="png", dpi=100)
-    pyplot.close(drawing)
