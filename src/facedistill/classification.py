@@ -10,15 +10,13 @@ from rich.table import Table
 
 from facedistill.backbones import count_macs, count_parameters
 from facedistill.class_lesson import ClassLesson, open_class_lesson, restore, section
-from facedistill.files import write_text
+from facedistill.files import sole_writer, write_text
 from facedistill.recipe import Recipe
 from facedistill.runs import SUMMARY, read_summary
 from facedistill.training import teach
 from facedistill.training.run_folder import open_run_folder, versions
 from facedistill.training.setup import build_task, check_names
 from facedistill.training.task import Task
-
-STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
 
 STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
 MODEL = "student.onnx"
@@ -37,11 +35,18 @@ def run_classification(recipe: Recipe) -> dict[str, Any]:
         kept out, and what it costs. The first seed's student is written to `student.onnx`.
 
     Raises:
-        UsageError: The recipe cannot work.
+        UsageError: The recipe cannot work, or another process works in its folder.
         FacedistillError: See `fit`.
     """
-    said = section(recipe)
+    section(recipe)
     check_names(recipe)
+    with sole_writer(recipe.folder):
+        return _finish(recipe)
+
+
+def _finish(recipe: Recipe) -> dict[str, Any]:
+    """What of `run_classification` is done in the run folder."""
+    said = section(recipe)
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
         return read_summary(folder)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER
 from facedistill.export import export_model, latencies_ms
 from facedistill.export.cost import total_cost
 from facedistill.faces import recrop
-from facedistill.files import file_digest, write_bytes, write_text
+from facedistill.files import file_digest, sole_writer, write_bytes, write_text
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
 from facedistill.processes import first_leads, process_rank, wait_for_all
@@ -59,11 +60,17 @@ def run(recipe: Recipe) -> dict[str, Any]:
 
     Raises:
         FacedistillError: See `fit`, `open_store`, `export_model`.
-        UsageError: The recipe cannot work; nothing was loaded.
+        UsageError: The recipe cannot work, or another process works in its folder; nothing was loaded.
     """
     check_names(recipe)
     teacher = teacher_of(recipe) if recipe.distils else None
     recipe = check_student(recipe, teacher)
+    with nullcontext() if process_rank() else sole_writer(recipe.folder):
+        return _finish(recipe, teacher)
+
+
+def _finish(recipe: Recipe, teacher: Teacher | None) -> dict[str, Any]:
+    """What of `run` is done in the run folder."""
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
         if not (folder / REPORT).exists() and not process_rank():

@@ -1,13 +1,14 @@
-"""Files that are whole or absent: atomic writes, digests, and the user's cache folder."""
+"""Files that are whole or absent: atomic writes, digests, folders in use, and the user's cache folder."""
 
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from facedistill.errors import FacedistillError
+from facedistill.errors import FacedistillError, UsageError
 
 _BLOCK = 1 << 20
 
@@ -50,6 +51,39 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where the folder itself could not be made there is nothing to remove
             temporary.unlink()
+
+
+@contextmanager
+def sole_writer(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Keeps this user's other processes on this machine out of `folder` while the work in it goes on.
+
+    The lock is a file in the cache folder, which the system frees however the process ends.
+
+    Args:
+        folder: Need not exist yet.
+        wait: For whoever is at work there, instead of refusing.
+
+    Raises:
+        UsageError: Another process is at work there.
+        FacedistillError: The cache folder cannot be written.
+    """
+    from filelock import FileLock, Timeout  # takes longer to import than the rest of this file
+
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+    lock = FileLock(cache_folder() / "locks" / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise UsageError(f"{folder} is in use by another process; wait for it, or give another folder") from None
+        print(f"{folder} is in use by another process; waiting for it", file=sys.stderr)
+        lock.acquire()
+    except OSError as error:
+        raise FacedistillError(f"cannot lock {folder}: {error.strerror or error} ({lock.lock_file})") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

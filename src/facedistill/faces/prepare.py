@@ -16,7 +16,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces.crops import crop_convention
 from facedistill.faces.detector import Detector
 from facedistill.faces.photo import Reject, Standard, crop_photo
-from facedistill.files import write_bytes, write_text
+from facedistill.files import sole_writer, write_bytes, write_text
 from facedistill.pictures import MAX_BYTES, encode_picture
 from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
@@ -80,8 +80,16 @@ def prepare(
         raise UsageError(f"{out} lies among the photos; give a folder outside of {photos}")
     standard = Standard(size, min_face, min_sharpness)
     settings = json.dumps({"photos": str(photos.resolve()), **asdict(standard)}, sort_keys=True)
-    if _finished(out, settings):
-        return _recorded(out, len(files))
+    with sole_writer(out):
+        if _finished(out, settings):
+            return _recorded(out, len(files))
+        return _prepare(photos, files, out, standard, settings, workers)
+
+
+def _prepare(
+    photos: Path, files: list[str], out: Path, standard: Standard, settings: str, workers: int | None
+) -> PrepareResult:
+    """Begins, or goes on."""
     work = out / _WORK
     if not (work / SETTINGS).exists():
         write_text(work / SETTINGS, settings)

@@ -11,6 +11,7 @@ from optuna.trial import Trial, TrialState
 
 from facedistill.backbones import embed_crops
 from facedistill.errors import UsageError
+from facedistill.files import sole_writer
 from facedistill.model_file import NATIVE
 from facedistill.recipe import Recipe
 from facedistill.recipe_file import read_recipe
@@ -87,13 +88,15 @@ def search(
         What was found; it also stands in `search.json`, with the best net's model file beside it.
 
     Raises:
-        UsageError: The recipe, the standard or the budget cannot work; or the folder holds another search.
+        UsageError: The recipe, the standard or the budget cannot work; or the folder holds another search,
+            or one that another process is at.
         InterruptedRunError: Ctrl-C; the same call goes on.
         FacedistillError: See `fit`.
     """
     standard = parse_standard(until)
     _check(recipe, standard, trials, minutes)
-    return _Search(recipe, standard, tell).run(trials, minutes, test)
+    with sole_writer(recipe.folder):
+        return _Search(recipe, standard, tell).run(trials, minutes, test)
 
 
 def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import Detector, crop_convention
-from facedistill.files import atomic_path, write_bytes, write_text
+from facedistill.files import atomic_path, sole_writer, write_bytes, write_text
 from facedistill.pictures import encode_picture
 from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
@@ -92,20 +92,26 @@ def write_synthetic(
         raise UsageError(f"workers is {workers}; it must be at least 1")
     order = _Order(images, seed, size, same_day)
     settings = json.dumps({"version": PICTURES_VERSION, "identities": identities, **asdict(order)})
-    if _finished(out, settings):
-        rows = _read_labels(out / LABELS)
-        return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)
+    with sole_writer(out, wait=True):  # who waits finds the set that he wanted
+        if _finished(out, settings):
+            rows = _read_labels(out / LABELS)
+            return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)
+        return _render(out, identities, order, settings, workers)
+
+
+def _render(out: Path, identities: int, order: _Order, settings: str, workers: int | None) -> SynthResult:
+    """Begins, or goes on."""
     work = out / _WORK
     write_text(work / SETTINGS, settings)
     left = [number for number in range(identities) if not _part(work, number).exists()]
     started = time.perf_counter()
     # Closed at once on a stop: worker processes would finish all that waits.
     with closing(_render_missing(work, left, order, workers)) as pictures:
-        for _ in track(pictures, "rendering people", len(left) * images, unit="pictures"):
+        for _ in track(pictures, "rendering people", len(left) * order.images, unit="pictures"):
             pass
     seconds = time.perf_counter() - started
     try:
-        result = _pack(out, work, identities, images, size, len(left) * images / seconds if left else 0.0)
+        result = _pack(out, work, identities, order, len(left) * order.images / seconds if left else 0.0)
         write_text(out / SETTINGS, settings)
         shutil.rmtree(work)
     except OSError as error:
@@ -173,20 +179,18 @@ def _render_identity(job: tuple[int, _Order]) -> tuple[int, bytes]:
     return number, part.getvalue()
 
 
-def _pack(
-    out: Path, work: Path, identities: int, images: int, size: tuple[int, int], images_per_second: float
-) -> SynthResult:
+def _pack(out: Path, work: Path, identities: int, order: _Order, images_per_second: float) -> SynthResult:
     rows: list[dict[str, Any]] = []
 
     def records() -> Iterator[tuple[int, bytes]]:
         for number in range(identities):
             with np.load(_part(work, number), allow_pickle=False) as part:
                 rows.extend(json.loads(part["labels"].tobytes()))
-                for index in range(images):
+                for index in range(order.images):
                     yield number, part[f"picture{index}"].tobytes()
 
     (out / PROPERTY).unlink(missing_ok=True)
-    write_records(out, records(), size, identities)
+    write_records(out, records(), order.size, identities)
     _write_labels(out / LABELS, rows)
     detected = float(np.mean([row["detected"] for row in rows]))
     return SynthResult(len(rows), identities, detected, images_per_second)
