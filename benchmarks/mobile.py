@@ -135,7 +135,7 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
     models = {name: summary(each) for name, each in results.items()}
     files = {name: file_figures(each) for name, each in results.items() if "files" in next(iter(each.values()))}
     sets = sets_of(models)
-    below = {name: losses_of(name, rows, results) for name in files}
+    below = {name: losses_of(name, results) for name in files}
     content: dict[str, Any] = settings(sizes, options.seeds) | {
         "models": models,
         "files": files,
@@ -161,6 +161,11 @@ def alone(name: str) -> str:
     return (("se" if PLACES[name][1] else "plain") if name in PLACES else name) + ALONE
 
 
+def teacher_row(name: str) -> str:
+    """The row of a student's teacher."""
+    return "teacher-se" if PLACES.get(name, (True,))[0] else "teacher-plain"
+
+
 def file_figures(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """Bits -> size, and test set -> rows -> accuracy and EER of the files over seeds."""
     said = [results[seed]["files"] for seed in sorted(results)]
@@ -182,9 +187,9 @@ def file_figures(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def losses_of(name: str, rows: Mapping[str, list[Run]], results: Mapping[str, Any]) -> dict[str, Any]:
+def losses_of(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
     """Bits -> test set -> the teacher's accuracy minus that of the student's file, at native resolution."""
-    teacher = results[Path(rows[name][0].recipe.teacher.spec).parent.name][0]["cells"]
+    teacher = results[teacher_row(name)][0]["cells"]
     return {
         str(bits): {
             each: estimate_dict(
@@ -200,23 +205,44 @@ def losses_of(name: str, rows: Mapping[str, list[Run]], results: Mapping[str, An
 
 
 def verdict(content: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
-    """Which files reach the goal, and the smallest of them."""
-    reached = {
-        (name, bits): said[bits]["size_mb"]
-        for name, said in content["files"].items()
-        for bits in said
-        if said[bits]["size_mb"] < LARGEST_MB
-        and all(loss["mean"] <= LARGEST_LOSS for loss in content["below_teacher"][name][bits].values())
-    }
+    """Which files reach the goal beside each teacher, and the smallest of them; the better teacher first."""
     goal = (
         f"The goal: a file under {LARGEST_MB} MB whose accuracy is at most {100 * LARGEST_LOSS:.1f} points below its "
         "teacher's on every test set, in the mean over seeds."
     )
-    if not reached:
-        return [goal, "No file reaches it.", ""]
-    (name, bits), size = min(reached.items(), key=lambda item: item[1])
-    named = ", ".join(f"{titles[each]} at {width} bits" for each, width in reached)
-    return [goal, f"Reached by {named}. **The smallest: {titles[name]} at {bits} bits, {size:.2f} MB.**", ""]
+    models = content["models"]
+    teachers = sorted({teacher_row(name) for name in content["files"]}, key=lambda row: -native(models[row]))
+    return [goal, "", *(beside(row, content, titles) for row in teachers), ""]
+
+
+def beside(teacher: str, content: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """What the files of one teacher's students came to."""
+    models = content["models"]
+    worst = {
+        (name, bits): max(loss["mean"] for loss in content["below_teacher"][name][bits].values())
+        for name, said in content["files"].items()
+        for bits in said
+        if teacher_row(name) == teacher and said[bits]["size_mb"] < LARGEST_MB
+    }
+    sizes = {place: content["files"][place[0]][place[1]]["size_mb"] for place in worst}
+    words = {place: f"{titles[place[0]]} at {place[1]} bits, {sizes[place]:.2f} MB" for place in worst}
+    reached = [place for place in worst if worst[place] <= LARGEST_LOSS]
+    if reached:
+        named = "; ".join(words[place] for place in reached)
+        line = f"reached by {named}. **The smallest: {words[min(reached, key=lambda place: sizes[place])]}.**"
+    else:
+        nearest = min(worst, key=lambda place: worst[place])
+        line = f"not reached. The nearest: {words[nearest]}, {100 * worst[nearest]:.2f} points below on its worse set."
+    better = [
+        titles[name] for name in models if name.endswith(ALONE) and native(models[name]) > native(models[teacher])
+    ]
+    weak = f" A teacher easily matched: nets without one know people better ({'; '.join(better)})." if better else ""
+    return f"- The {titles[teacher]}: {line}{weak}"
+
+
+def native(model: Mapping[str, Any]) -> float:
+    """Accuracy at native resolution, mean over the test sets."""
+    return float(np.mean([each["accuracy"][NATIVE]["mean"] for each in model["sets"].values()]))
 
 
 def markdown(content: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:

@@ -236,18 +236,21 @@ def draw(
     size = (4.6 * (len(sets) + 1), 4 + 0.06 * len(models))
     drawing = Figure(figsize=size, layout="constrained")
     axes = drawing.subplots(1, len(sets) + 1)
-    colours = {key: f"C{place}" if place < 10 else f"{place / len(models):.2f}" for place, key in enumerate(models)}
+    lines = {key: (f"C{place % 10}", "--" if place >= 10 else "-") for place, key in enumerate(models)}
     for axis, name in zip(axes, sets, strict=False):
         for key, model in models.items():
             said = [model["sets"][name]["eer"][rows] for rows in ROWS]
             heights = [100 * each["mean"] for each in said]
             errors = [100 * (each["std"] or 0) for each in said]
-            axis.errorbar(range(len(ROWS)), heights, errors, label=titles[key], color=colours[key], marker="o", ms=3)
+            colour, dashes = lines[key]
+            axis.errorbar(
+                range(len(ROWS)), heights, errors, label=titles[key], color=colour, ls=dashes, marker="o", ms=3
+            )
         axis.set_xticks(range(len(ROWS)), ROWS)
         axis.set(xlabel="rows of the probe", ylabel="EER, % (± std over seeds)", ylim=(0, None))
         axis.set_title(SET_NAMES[name], fontsize=9)
         axis.grid(alpha=0.3)
-    drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7, handlelength=4)
     parts = list(dict.fromkeys(part for stack in bars.values() for part in stack))
     below = [0.0] * len(bars)
     for place, part in enumerate(parts):

@@ -144,6 +144,7 @@ def test_the_low_resolution_report_adds_up_what_had_to_be_run(folders, tmp_path)
 def test_the_smallest_student_that_keeps_up_is_named(folders, tmp_path):
     rows = parsed(mobile, folders)["rows"]
     made_up.finish(rows["teacher-se"][0], 0.02)
+    made_up.finish(rows["teacher-plain"][0], 0.05)
 
     def files(eer):
         told = {}
@@ -152,7 +153,7 @@ def test_the_smallest_student_that_keeps_up_is_named(folders, tmp_path):
             told[bits] = {"size_mb": size, "cells": {"unseen": cells, "orl": cells}}
         return told
 
-    for name, eer in (("both", 0.022), ("slim:0.25", 0.05)):
+    for name, eer in (("both", 0.022), ("slim:0.25", 0.05), ("neither", 0.05)):
         for run in rows[name]:
             made_up.finish(run, eer, files=files(eer))
     for run in rows["se-alone"]:
@@ -162,7 +163,11 @@ def test_the_smallest_student_that_keeps_up_is_named(folders, tmp_path):
     assert said["below_teacher"]["both"]["16"]["orl"]["mean"] == pytest.approx(0.002)
     assert said["below_teacher"]["slim:0.25"]["32"]["orl"]["mean"] == pytest.approx(0.03)
     assert said["gain_over_alone"]["both"]["unseen"]["mean"] == pytest.approx(0.02)
-    assert "The smallest: SE on both at 16 bits, 1.20 MB" in (tmp_path / "results/mobile.md").read_text()
+    better, weaker = [line for line in (tmp_path / "results/mobile.md").read_text().splitlines() if "reached" in line]
+    assert better.startswith("- The teacher with SE: reached by SE on both at 32 bits, 2.40 MB; SE on both at 16 bits")
+    assert better.endswith("The smallest: SE on both at 16 bits, 1.20 MB.**")
+    assert weaker.startswith("- The teacher without SE: reached by SE on neither at 32 bits")
+    assert weaker.endswith("nets without one know people better (student with SE, no teacher).")
 
 
 def test_what_a_person_decided_stays_in_the_table_of_methods(folders, tmp_path, monkeypatch):
