@@ -250,7 +250,8 @@ def draw(
         axis.set(xlabel="rows of the probe", ylabel="EER, % (± std over seeds)", ylim=(0, None))
         axis.set_title(SET_NAMES[name], fontsize=9)
         axis.grid(alpha=0.3)
-    drawing.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7, handlelength=4)
+    handles, words = axes[0].get_legend_handles_labels()
+    drawing.legend(handles, words, loc="outside lower center", ncols=3, fontsize=7, handlelength=4)
     parts = list(dict.fromkeys(part for stack in bars.values() for part in stack))
     below = [0.0] * len(bars)
     for place, part in enumerate(parts):
