@@ -94,7 +94,7 @@ def test_develop_follows_its_curve(coverage, gains):
     picture = develop(np.float32(covered), np.float32(gains), np.float32(behind))
     linear = light * coverage * gains + (1 - coverage) * behind
     luminance = linear @ LUMINANCE.astype(float)
-    bright = linear * (luminance / 0.20)[..., None] ** 0.28
+    bright = linear * (luminance / 0.20)[..., None] ** 0.355
     bright = 0.9 * bright + 0.1 * (bright @ LUMINANCE.astype(float))[..., None]
     bright = np.where(bright < 0.6, bright, 0.6 + 0.4 * (1 - np.exp((0.6 - bright) / 0.4)))
     expected = 255 * np.where(bright <= 0.0031308, 12.92 * bright, 1.055 * bright ** (1 / 2.4) - 0.055)

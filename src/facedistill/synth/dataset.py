@@ -25,7 +25,7 @@ from facedistill.workers import in_processes
 
 LABELS, SETTINGS = "labels.parquet", "synth.json"
 _WORK = ".synth"
-PICTURES_VERSION = 3  # raise it when the same seed gives other pictures: old and new ones are then not mixed
+PICTURES_VERSION = 4  # raise it when the same seed gives other pictures: old and new ones are then not mixed
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facedistill.synth.surface import Floats, kernel
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB (ITU-R BT.709)
-_MIDDLE, _CONTRAST, _PALER = 0.20, 1.28, 0.10
+_MIDDLE, _CONTRAST, _PALER = 0.20, 1.355, 0.10
 _BRIGHTEST = 4.0  # light beyond which the shoulder of the curve is white
 # Powers and exponentials by table: of the luminance's fourth root, in which the power is nearly a straight line, and of
 # light itself.

@@ -9,7 +9,7 @@ from facedistill.errors import UsageError
 from facedistill.synth.tones import TONES
 from facedistill.synth.traits import MEANS, TRAITS
 
-_SPREAD = 1.1  # of all shape traits: higher, and MTCNN doubts more of the faces
+_SPREAD = 1.05  # of all shape traits: higher, and MTCNN doubts more of the faces
 _SIDE_ASYMMETRY = 0.06  # how far a right eye, ear or cheek strays from the left one
 _PERSON_STREAM = 0x9E50  # keeps a person's random numbers apart from those of the pictures of him
 
@@ -132,10 +132,10 @@ def draw_person(seed: int, number: int) -> Person:
         iris=_draw_iris(rng, melanin),
         iris_seed=int(rng.integers(1 << 31)),
         brow_thickness=float(np.clip(0.30 + 0.28 * male + 0.26 * rng.standard_normal(), 0, 1)),
-        brow_density=float(np.clip(0.74 + 0.24 * rng.standard_normal(), 0.15, 1)),
+        brow_density=float(np.clip(0.86 + 0.21 * rng.standard_normal(), 0.15, 1)),
         brow_arch=float(np.clip(0.5 - 0.15 * male + 0.32 * rng.standard_normal(), 0, 1)),
-        brow_height=float(np.clip(0.45 - 0.1 * male + 0.32 * rng.standard_normal(), 0, 1)),
-        brow_gap=float(np.clip(0.5 - 0.08 * male + 0.26 * rng.standard_normal(), 0, 1)),
+        brow_height=float(np.clip(0.57 - 0.1 * male + 0.28 * rng.standard_normal(), 0, 1)),
+        brow_gap=float(np.clip(0.62 - 0.08 * male + 0.23 * rng.standard_normal(), 0, 1)),
         brow_length=float(np.clip(0.55 + 0.24 * rng.standard_normal(), 0, 1)),
         brow_tilt=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
         lip_red=float(np.clip(0.5 + 0.25 * rng.standard_normal(), 0, 1)),
@@ -146,7 +146,7 @@ def draw_person(seed: int, number: int) -> Person:
         grey=float(greying),
         curl=float(np.clip(0.85 * african + 0.3 * rng.random() ** 1.5 * (1 - asian), 0, 1)),
         recession=float(np.clip(bald, 0, 1)),
-        hairline=float(np.clip(0.45 * rng.standard_normal(), -1, 1)),
+        hairline=float(np.clip(0.45 * rng.standard_normal() - 0.2, -1, 1)),
         beard_density=float(np.clip(rng.beta(2.2, 1.4) * (1 - 0.45 * asian), 0, 1)) if male else 0.0,
         freckles=float(rng.beta(1.0, 2.5) * (1 - tone)) if rng.random() < 0.45 else 0.0,
         moles=int(rng.poisson(2.2)),

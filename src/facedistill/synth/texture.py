@@ -74,8 +74,8 @@ class Painter:
         fine, pores = (self._own(rng, self._fine) for _ in range(2))
         darkness = person.skin_tone
 
-        blood = 0.16 * blotch + 0.05 * fine + self._flushed + person.ruddiness * self._ruddy
-        melanin = 0.055 * patch + 0.03 * pores + (0.03 + 0.10 * darkness) * regions.around_eyes
+        blood = 0.10 * blotch + 0.05 * fine + self._flushed + person.ruddiness * self._ruddy
+        melanin = 0.033 * patch + 0.03 * pores + (0.03 + 0.10 * darkness) * regions.around_eyes
         melanin += 0.10 * darkness * regions.around_mouth + (0.025 + 0.05 * darkness) * regions.forehead
         if person.age > 45:
             spots = np.clip(fine + 0.6 * patch - 2.1, 0, 1)
@@ -131,7 +131,7 @@ class Painter:
         total += amount * share[1] * regions.frown_lines
         total += amount * share[2] * regions.crows_feet
         total += (0.12 + 0.75 * amount) * share[3] * regions.eye_bags
-        total += (0.10 + 0.80 * amount) * share[4] * regions.laugh_lines
+        total += (0.14 + 1.1 * amount) * share[4] * regions.laugh_lines
         return np.asarray(total, np.float32)
 
     def _paint_lips(self, person: Person, layers: list[Floats], colour: Floats, fine: Floats) -> None:
