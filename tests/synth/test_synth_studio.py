@@ -17,7 +17,7 @@ from facedistill.synth.person import draw_person
 from facedistill.synth.spectacles import FRAMES
 from facedistill.synth.studio import Studio
 from facedistill.synth.texture import skin_colour
-from facedistill.synth.traits import TRAITS
+from facedistill.synth.traits import MEANS, TRAITS
 
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_MOUTH, RIGHT_MOUTH = range(5)
 
@@ -169,6 +169,10 @@ def test_darker_skin_tones_are_darker():
     assert (np.diff(tones, axis=0) < 0).all()
     assert (tones > 0).all()
     assert (tones < 1).all()
+
+
+def test_every_middle_is_that_of_a_trait_of_its_own():
+    assert set(MEANS) <= {trait.high for trait in TRAITS if trait.low and trait.copies is None}
 
 
 def test_traits_are_drawn_within_their_bounds():
