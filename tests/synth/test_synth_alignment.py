@@ -54,7 +54,11 @@ def test_the_labels_place_a_face_where_the_detector_does(near_frontal):
     found = np.mean([in_crop(row["landmarks_used"], row["landmarks_used"]) for row in near_frontal], axis=0)
     moved = [as_detected(row["landmarks"], row["yaw"]) for row in near_frontal]
     expected = np.mean([in_crop(m, row["landmarks_used"]) for m, row in zip(moved, near_frontal, strict=True)], axis=0)
-    np.testing.assert_allclose(expected, found, atol=0.5)
+    away = found - expected
+    np.testing.assert_allclose(away, 0, atol=0.7)
+    # MTCNN sees eyes and mouth a third of a pixel too far right, on ORL as well; the offsets are averaged with their
+    # mirror images, so they leave that out.
+    np.testing.assert_allclose((away + away[MIRRORED] * [-1, 1]) / 2, 0, atol=0.3)
 
 
 @pytest.mark.slow
