@@ -110,6 +110,7 @@ def test_the_nose_follows_yaw_and_pitch(studio):
     assert nose(yaw=-30.0)[0] < nose()[0] - 2
     assert nose(yaw=30.0)[0] > nose()[0] + 2
     assert nose(pitch=20.0)[1] > nose()[1] + 0.5
+    assert nose(pitch=20.0)[1] > nose(pitch=-20.0)[1] + 2
     tilted = studio.render(person, plain(person, roll=15.0), 64).landmarks
     assert tilted[RIGHT_EYE, 1] > tilted[LEFT_EYE, 1] + 2  # clockwise: the picture's right eye sinks
 
