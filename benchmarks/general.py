@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facedistill.class_lesson import ClassLesson, open_class_lesson
+from facedistill.class_lesson import ClassifierWorkload, open_classifier_workload
 from facedistill.classification import measured, net_cost, train_and_test
 from facedistill.recipe import HARD, LossTerm, Recipe
 from facedistill.recipe_file import read_recipe
@@ -48,7 +48,7 @@ def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder:
     """Trains the teacher once, then every student with every seed; gives the report."""
     started = time.process_time()
     recipe = replace(recipe, workers=0, out=str(folder / "recipe"))  # the clock below counts this process alone
-    lesson = open_class_lesson(recipe, folder / "teacher")
+    lesson = open_classifier_workload(recipe, folder / "teacher")
     assert lesson.teacher is not None, "the recipe distils"
     recipe = lesson.resolved(replace(recipe, control=False, search={}))
     hard, soft = recipe.losses[HARD], recipe.losses["soft"]
@@ -85,7 +85,7 @@ def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder:
     }
 
 
-def train_students(lesson: ClassLesson, recipe: Recipe, seeds: int, folder: Path) -> dict[str, Any]:
+def train_students(lesson: ClassifierWorkload, recipe: Recipe, seeds: int, folder: Path) -> dict[str, Any]:
     runs = [
         replace(recipe, seed=seed, name=f"{folder.name}, seed {seed}", out=str(folder / str(seed)))
         for seed in range(recipe.seed, recipe.seed + seeds)

@@ -21,10 +21,10 @@ import torch
 from facedistill.losses import LOSSES, build_loss
 from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe_file import read_recipe
-from facedistill.recognition import FaceLesson, ask, check_student
+from facedistill.recognition import FaceWorkload, cache_teacher_targets, check_student
 from facedistill.teachers import teacher_of
 from facedistill.training import BEST
-from facedistill.training.data import ShownFaces, batches
+from facedistill.training.data import AugmentedFaces, batches
 from facedistill.training.device import make_fabric
 from facedistill.training.setup import build_task, build_variances, open_training_faces
 from reporting import (
@@ -144,10 +144,14 @@ def one_step(run: Run) -> Callable[[], None]:
     teacher = teacher_of(run.recipe) if run.recipe.distils else None
     recipe = check_student(run.recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
-    stores = ask(teacher, recipe, faces, run.asker / STORE) if teacher is not None and run.asker is not None else ()
+    stores = (
+        cache_teacher_targets(teacher, recipe, faces, run.asker / STORE)
+        if teacher is not None and run.asker is not None
+        else ()
+    )
     task = build_task(recipe, faces.train.classes)
-    word = FaceLesson(faces, teacher, stores).word(recipe, task) if recipe.distils else None
-    shown = ShownFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    word = FaceWorkload(faces, teacher, stores).word(recipe, task) if recipe.distils else None
+    shown = AugmentedFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
     batch = next(iter(batches(shown, recipe, 0, 0)))
     fabric = make_fabric("cpu", recipe.precision)
 

@@ -26,9 +26,9 @@ from facedistill.evaluation import evaluate, sweep
 from facedistill.export.info import net_info
 from facedistill.files import write_text
 from facedistill.recipe import Recipe
-from facedistill.recognition import FaceLesson, ask, check_student
+from facedistill.recognition import FaceWorkload, cache_teacher_targets, check_student
 from facedistill.teachers import teacher_of
-from facedistill.training import BEST, teach
+from facedistill.training import BEST, train
 from facedistill.training.loop import Embed
 from facedistill.training.run_folder import open_run_folder
 from facedistill.training.setup import ORL, TrainingFaces, build_task, check_names, open_training_faces
@@ -155,14 +155,18 @@ def perform(run: Run, threads: int) -> None:
         if not run.trains:
             assert teacher is not None, "a run that does not train asks"
             with timed(folder, ASKING):
-                ask(teacher, recipe, faces, folder / STORE)
+                cache_teacher_targets(teacher, recipe, faces, folder / STORE)
             extra = run.extra(run, faces) if run.extra else {}
             write_text(folder / RESULT, json.dumps({"teacher": recipe.teacher.spec, **extra}) + "\n")
             return
-        stores = ask(teacher, recipe, faces, run.asker / STORE) if teacher is not None and run.asker else ()
+        stores = (
+            cache_teacher_targets(teacher, recipe, faces, run.asker / STORE)
+            if teacher is not None and run.asker
+            else ()
+        )
         task = build_task(recipe, faces.train.classes)
         with timed(folder, TRAINING):
-            fitted = teach(FaceLesson(faces, teacher, stores), recipe, task)
+            fitted = train(FaceWorkload(faces, teacher, stores), recipe, task)
         backbone = load_backbone(folder / BEST)
         info = net_info(str(folder / BEST))
         with timed(folder, "testing"):

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from facedistill.backbones import normalise_crops
-from facedistill.class_lesson import open_class_lesson, restore
+from facedistill.class_lesson import open_classifier_workload, restore
 from facedistill.classification import run_classification
 from facedistill.cli import main
 from facedistill.datasets.classes import open_classes
@@ -106,7 +106,7 @@ def test_a_finished_run_is_shown_not_repeated(run, recipe, capsys):
 
 def test_the_teachers_word_is_its_scores(run, recipe):
     said = read_recipe(recipe)
-    lesson = open_class_lesson(said, run / "teacher")  # trained already
+    lesson = open_classifier_workload(said, run / "teacher")  # trained already
     resolved = lesson.resolved(said)
     word = lesson.word(resolved, lesson.teacher)
     indices = torch.tensor([3, 0])
@@ -140,7 +140,7 @@ def test_a_net_of_the_registry_can_learn_pictures(recipe, tmp_path):
         steps=2,
         control=False,
     )
-    lesson = open_class_lesson(said, tmp_path / "teacher")
+    lesson = open_classifier_workload(said, tmp_path / "teacher")
     assert lesson.resolved(said).student.embedding_size == 8
     assert lesson.store.embeddings.shape == (len(lesson.pictures), 2, 8)
 

@@ -25,7 +25,7 @@ WAY = [
     "losses",
     "teachers",
     "training",
-    "evaluation",
+    "evaluation report",
     "export",
     "runtime",
     "runs",

@@ -20,8 +20,9 @@ from facedistill.files import file_digest
 from facedistill.heads import Head
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, Recipe
-from facedistill.teachers import TeacherStore, open_store
-from facedistill.training import BEST, teach
+from facedistill.teachers import TeacherCache, open_cache
+from facedistill.training import BEST
+from facedistill.training import train as train_task
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.setup import build_task, check_names, with_embedding_size
 from facedistill.training.task import Task
@@ -54,8 +55,8 @@ class ClassPictureParts:
 
 
 @dataclass(frozen=True)
-class ClassLesson:
-    """What is what: a `training.lesson.Lesson`, and what a search asks of it besides.
+class ClassifierWorkload:
+    """What is what: a `training.workload.Workload`, and what a search asks of it besides.
 
     Attributes:
         parts: The pictures.
@@ -65,7 +66,7 @@ class ClassLesson:
 
     parts: ClassPictureParts
     teacher: Task | None = None
-    store: TeacherStore | None = None
+    store: TeacherCache | None = None
 
     @property
     def pictures(self) -> FaceSet:
@@ -76,11 +77,11 @@ class ClassLesson:
         """See `with_embedding_size`."""
         return with_embedding_size(recipe, self.teacher.backbone.embedding_size if self.teacher else None)
 
-    def word(self, _recipe: Recipe, _task: Task) -> "ClassWord":
+    def word(self, _recipe: Recipe, _task: Task) -> "ClassifierTargets":
         """The teacher's embeddings and class scores."""
         assert self.teacher is not None, "a recipe that distils has a teacher"
         assert self.store is not None, "a teacher was asked"
-        return ClassWord(self.store.embeddings, _whole_head(self.teacher))
+        return ClassifierTargets(self.store.embeddings, _whole_head(self.teacher))
 
     def validator(self, task: Task) -> Validate:
         """The share of validation pictures that are told wrongly."""
@@ -118,7 +119,7 @@ class ClassLesson:
         return np.stack([train[i].image for i in range(min(_PARITY_PICTURES, len(train)))])
 
 
-class ClassWord:
+class ClassifierTargets:
     """What a classifier said: its stored embeddings, and the scores that its head makes of them.
 
     Args:
@@ -131,34 +132,34 @@ class ClassWord:
         self._head = head.cpu().eval().requires_grad_(requires_grad=False)
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
-        """See `TeachersWord`."""
+        """See `TeacherTargets`."""
         said = torch.from_numpy(self._embeddings[indices.numpy(), mirrored.long().numpy()])
         return Outputs(said.to(shown.device), self._head.scores(said).to(shown.device))
 
 
-def open_class_lesson(recipe: Recipe, folder: Path) -> ClassLesson:
+def open_classifier_workload(recipe: Recipe, folder: Path) -> ClassifierWorkload:
     """Opens and parts the pictures; where the recipe distils, trains its teacher in `folder` and asks it about them.
 
     Raises:
         UsageError: The pictures, the teacher or the student do not fit.
-        FacedistillError: See `fit` and `open_store`.
+        FacedistillError: See `fit` and `open_cache`.
     """
     said = section(recipe)
     check_names(recipe)
     pictures = open_classes(said.pictures, recipe.student.input_size)
     held_out, validation, train = split_pictures(pictures, (said.held_out, said.validation), recipe.data.split_seed)
     damaged = len(pictures) - len(held_out) - len(validation) - len(train)
-    lesson = ClassLesson(ClassPictureParts(train, validation, held_out, pictures.people, damaged))
+    lesson = ClassifierWorkload(ClassPictureParts(train, validation, held_out, pictures.people, damaged))
     if not recipe.distils:
         return lesson
     first = _teachers_recipe(recipe, said, folder)
     check_names(first)
     # A student that cannot be built, or compared with this teacher, is refused before the teacher is trained.
     build_task(with_embedding_size(recipe, build_task(first, train.classes).backbone.embedding_size), train.classes)
-    teach(lesson, first, build_task(first, train.classes))
+    train_task(lesson, first, build_task(first, train.classes))
     task = restore(first, train.classes)
     word = _ClassTeacher(first.name, task, file_digest(folder / BEST))
-    return replace(lesson, teacher=task, store=open_store(word, train, folder / STORE))
+    return replace(lesson, teacher=task, store=open_cache(word, train, folder / STORE))
 
 
 def restore(recipe: Recipe, classes: int) -> Task:

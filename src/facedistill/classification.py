@@ -9,11 +9,11 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.backbones import count_macs, count_parameters
-from facedistill.class_lesson import ClassLesson, open_class_lesson, restore, section
+from facedistill.class_lesson import ClassifierWorkload, open_classifier_workload, restore, section
 from facedistill.files import sole_writer, write_text
 from facedistill.recipe import Recipe
 from facedistill.runs import SUMMARY, read_summary
-from facedistill.training import teach
+from facedistill.training import train
 from facedistill.training.run_folder import open_run_folder, versions
 from facedistill.training.setup import build_task, check_names
 from facedistill.training.task import Task
@@ -50,7 +50,7 @@ def _finish(recipe: Recipe) -> dict[str, Any]:
     folder = open_run_folder(recipe)
     if (folder / SUMMARY).exists():
         return read_summary(folder)
-    lesson = open_class_lesson(recipe, folder / TEACHER)
+    lesson = open_classifier_workload(recipe, folder / TEACHER)
     recipe = lesson.resolved(recipe)
     roles = {STUDENT: recipe} | ({CONTROL: recipe.labels_only()} if recipe.distils and recipe.control else {})
     models: dict[str, dict[str, Any]] = {}
@@ -85,10 +85,10 @@ def _finish(recipe: Recipe) -> dict[str, Any]:
     return summary
 
 
-def train_and_test(lesson: ClassLesson, recipe: Recipe) -> float:
+def train_and_test(lesson: ClassifierWorkload, recipe: Recipe) -> float:
     """Trains one net in its recipe's folder; gives its accuracy on the pictures kept out."""
     classes = lesson.pictures.classes
-    teach(lesson, recipe, build_task(recipe, classes))
+    train(lesson, recipe, build_task(recipe, classes))
     return lesson.held_out_accuracy(restore(recipe, classes))
 
 

@@ -241,7 +241,7 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
         json: Also write all its figures here.
         markdown: Also write the table of its figures here.
     """
-    from facedistill.evaluation.report import markdown_table, write_report
+    from facedistill.report import markdown_table, write_report
     from facedistill.runs import report_runs
 
     figures = report_runs([Path(run) for run in runs])
@@ -294,8 +294,8 @@ def _run(recipe: Recipe) -> None:
         _console().print(classes_table(run_classification(recipe)))
         print(f"{recipe.folder}: student.onnx, summary.json")
         return
-    from facedistill.evaluation.report import summary_table
     from facedistill.experiment import run
+    from facedistill.report import summary_table
 
     summary = run(recipe)
     if os.environ.get("RANK", "0") == "0":

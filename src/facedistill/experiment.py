@@ -16,22 +16,29 @@ import numpy as np
 
 from facedistill.datasets import FaceSet, align_faces, load_orl, open_face_set
 from facedistill.errors import UsageError
-from facedistill.evaluation.report import write_report
-from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER
 from facedistill.export import export_model, latencies_ms
 from facedistill.export.cost import total_cost
 from facedistill.faces import recrop
 from facedistill.files import file_digest, sole_writer, write_bytes, write_text
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
-from facedistill.processes import first_leads, process_rank, wait_for_all
+from facedistill.processes import barrier, first_process_first, process_rank
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
-from facedistill.recognition import FaceLesson, ask, check_student, export_net, final_sweep, some_crops
+from facedistill.recognition import (
+    FaceWorkload,
+    cache_teacher_targets,
+    check_student,
+    export_net,
+    final_sweep,
+    some_crops,
+)
+from facedistill.report import write_report
+from facedistill.report.figures import CONTROL, STUDENT, TEACHER
 from facedistill.runs import SUMMARY, read_summary, report_runs
-from facedistill.teachers import OnnxTeacher, Teacher, TeacherStore, load_teacher, parts_of, teacher_of
+from facedistill.teachers import OnnxTeacher, Teacher, TeacherCache, load_teacher, parts_of, teacher_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
-from facedistill.training import BEST, teach
+from facedistill.training import BEST, train
 from facedistill.training.loop import Embed
 from facedistill.training.run_folder import RECIPE, open_run_folder, versions
 from facedistill.training.setup import (
@@ -56,10 +63,10 @@ def run(recipe: Recipe) -> dict[str, Any]:
             with `hard` alone, a net is trained by labels.
 
     Returns:
-        The summary that stands in `summary.json` (see `evaluation.report.gather.FinishedRun`).
+        The summary that stands in `summary.json` (see `report.gather.FinishedRun`).
 
     Raises:
-        FacedistillError: See `fit`, `open_store`, `export_model`.
+        FacedistillError: See `fit`, `open_cache`, `export_model`.
         UsageError: The recipe cannot work, or another process works in its folder; nothing was loaded.
     """
     check_names(recipe)
@@ -76,32 +83,32 @@ def _finish(recipe: Recipe, teacher: Teacher | None) -> dict[str, Any]:
         if not (folder / REPORT).exists() and not process_rank():
             write_report(folder / REPORT, report_runs([folder]))
         return read_summary(folder)
-    with first_leads():  # synthetic people may have to be rendered
+    with first_process_first():  # synthetic people may have to be rendered
         faces = open_training_faces(recipe.data, recipe.student.input_size)
     seconds: dict[str, float] = {}
     nets = {STUDENT: recipe}
-    stores: tuple[TeacherStore, ...] = ()
+    stores: tuple[TeacherCache, ...] = ()
     if teacher is not None:
         started = time.perf_counter()
-        with first_leads():
-            stores = ask(teacher, recipe, faces, folder / TEACHER)
+        with first_process_first():
+            stores = cache_teacher_targets(teacher, recipe, faces, folder / TEACHER)
         seconds[TEACHER] = time.perf_counter() - started
         if recipe.control:
             nets[CONTROL] = recipe.control_recipe()
-    lesson = FaceLesson(faces, teacher, stores)
+    lesson = FaceWorkload(faces, teacher, stores)
     files: dict[str, Path] = {}
     for name, net in nets.items():
-        result = teach(lesson, net, build_task(net, faces.train.classes))
+        result = train(lesson, net, build_task(net, faces.train.classes))
         seconds[name] = result.seconds
         files[name] = folder / f"{name}.onnx"
         if not process_rank():
             export_net(net, faces, files[name], recipe.data.faces, faces.validation)
     if not process_rank():
-        summary = _prove(recipe, faces, teacher, files, seconds)
+        summary = _evaluate_models(recipe, faces, teacher, files, seconds)
         _write_examples(recipe, faces, folder)
         write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
         write_report(folder / REPORT, report_runs([folder]))
-    wait_for_all()
+    barrier()
     return read_summary(folder)
 
 
@@ -142,7 +149,7 @@ def _open_others(recipe: Recipe, name: str) -> FaceSet:
     return faces
 
 
-def _prove(
+def _evaluate_models(
     recipe: Recipe, faces: TrainingFaces, teacher: Teacher | None, files: Mapping[str, Path], seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Tests every model on the same pictures and puts what it costs beside it."""

@@ -19,7 +19,7 @@ def process_rank() -> int:
     return dist.get_rank() if process_count() > 1 else 0
 
 
-def gathered(rows: Tensor) -> Tensor:
+def all_gather(rows: Tensor) -> Tensor:
     """The rows of all processes, in their order: [B, ...] -> [processes * B, ...]; no gradient.
 
     Every process must give as many rows as the others.
@@ -32,12 +32,12 @@ def gathered(rows: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def total(tensor: Tensor) -> Tensor:
+def all_reduce_sum(tensor: Tensor) -> Tensor:
     """The sum over all processes; no gradient."""
     return _reduced(tensor, dist.ReduceOp.SUM)
 
 
-def greatest(tensor: Tensor) -> Tensor:
+def all_reduce_max(tensor: Tensor) -> Tensor:
     """The maximum over all processes; no gradient."""
     return _reduced(tensor, dist.ReduceOp.MAX)
 
@@ -50,23 +50,23 @@ def _reduced(tensor: Tensor, operation: "dist.ReduceOp.RedOpType") -> Tensor:
     return tensor
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Returns once every process has come here."""
     if process_count() > 1:
-        total(torch.zeros(()))
+        all_reduce_sum(torch.zeros(()))
 
 
 @contextmanager
-def first_leads() -> Iterator[None]:
+def first_process_first() -> Iterator[None]:
     """Process 0 does what stands inside; the others do it when it is done, and find what it wrote."""
     if process_rank():
-        wait_for_all()
+        barrier()
     yield
     if not process_rank():
-        wait_for_all()
+        barrier()
 
 
-def first_says(number: float) -> float:
+def broadcast_from_first(number: float) -> float:
     """Process 0's number, in all processes."""
     said = torch.tensor(number, dtype=torch.float64)
     if process_count() > 1:
@@ -80,7 +80,7 @@ class _Everyones(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         ctx.rows = len(rows)
-        return gathered(rows).clone()
+        return all_gather(rows).clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -91,8 +91,8 @@ class _Everyones(torch.autograd.Function):
 _everyones: Callable[[Tensor], Tensor] = _Everyones.apply
 
 
-def gathered_with_gradient(rows: Tensor) -> Tensor:
-    """`gathered`, for a loss that every process then computes alike.
+def all_gather_with_gradient(rows: Tensor) -> Tensor:
+    """`all_gather`, for a loss that every process then computes alike.
 
     The gradient is what DDP expects, which averages over the processes: the weights move as if one process had seen
     all rows.

@@ -40,7 +40,7 @@ __all__ = [
 
 HARD = "hard"
 HELD_OUT = "held_out"
-AGAIN = "@"  # between a loss and a word of one's own, where the loss is used twice
+ALIAS_SEPARATOR = "@"  # between a loss and a word of one's own, where the loss is used twice
 
 
 def _paper_losses() -> dict[str, LossTerm]:

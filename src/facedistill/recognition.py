@@ -16,18 +16,25 @@ from facedistill.evaluation.calibration import as_metadata
 from facedistill.export import export_model
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import HELD_OUT, Recipe, TeacherRecipe
-from facedistill.teachers import Teacher, TeacherStore, load_teacher, open_store, parts_of, teacher_of
+from facedistill.teachers import Teacher, TeacherCache, load_teacher, open_cache, parts_of, teacher_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training import BEST
-from facedistill.training.knowledge import AskedAnew, JointKnowledge, Knowledge, Sight, TeachersWord, WithFeatures
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.setup import (
     TrainingFaces,
     check_features,
     needs_features,
     open_training_faces,
-    teachers_view,
+    teacher_crops,
     with_embedding_size,
+)
+from facedistill.training.targets import (
+    CachedTargets,
+    CombinedTargets,
+    FeatureTargets,
+    OnlineTargets,
+    TeacherInput,
+    TeacherTargets,
 )
 from facedistill.training.task import Task
 
@@ -37,8 +44,8 @@ _SOFT_LABEL_SCALE = 30.0  # for a head without a scale of its own: AM-Softmax's
 
 
 @dataclass(frozen=True)
-class FaceLesson:
-    """Who is who: a `training.lesson.Lesson`, and what a search asks of it besides.
+class FaceWorkload:
+    """Who is who: a `training.workload.Workload`, and what a search asks of it besides.
 
     Attributes:
         faces: Three groups of people without a common member.
@@ -48,7 +55,7 @@ class FaceLesson:
 
     faces: TrainingFaces
     teacher: Teacher | None = None
-    stores: tuple[TeacherStore, ...] = ()
+    stores: tuple[TeacherCache, ...] = ()
 
     @property
     def pictures(self) -> FaceSet:
@@ -59,7 +66,7 @@ class FaceLesson:
         """See `check_student`."""
         return check_student(recipe, self.teacher)
 
-    def word(self, recipe: Recipe, task: Task) -> TeachersWord:
+    def word(self, recipe: Recipe, task: Task) -> TeacherTargets:
         """The teacher's embeddings, logits on the scale of the student's head, and maps where a loss asks for them."""
         # A sharded head's student gives no logits to compare with.
         scale = None if recipe.head.sharded else getattr(task.head, "scale", _SOFT_LABEL_SCALE)
@@ -68,20 +75,20 @@ class FaceLesson:
             self._word_of(recipe, *each, scale)
             for each in zip(recipe.all_teachers, parts_of(self.teacher), self.stores, strict=True)
         ]
-        return words[0] if len(words) == 1 else JointKnowledge(words, [said.weight for said in recipe.all_teachers])
+        return words[0] if len(words) == 1 else CombinedTargets(words, [said.weight for said in recipe.all_teachers])
 
     def _word_of(
-        self, recipe: Recipe, said: TeacherRecipe, teacher: Teacher, store: TeacherStore, scale: float | None
-    ) -> TeachersWord:
+        self, recipe: Recipe, said: TeacherRecipe, teacher: Teacher, store: TeacherCache, scale: float | None
+    ) -> TeacherTargets:
         faces = self.faces.train
-        knowledge = Knowledge(store.embeddings, faces.labels, faces.classes, said.centred, scale)
+        knowledge = CachedTargets(store.embeddings, faces.labels, faces.classes, said.centred, scale)
         if said.stored and not needs_features(recipe):
             return knowledge
         size = teacher.input_size
-        view = None if said.sees == "student" else teachers_view(recipe.data, faces, size, said.own_crop)
+        view = None if said.sees == "student" else teacher_crops(recipe.data, faces, size, said.own_crop)
         if isinstance(teacher, CheckpointTeacher):
-            return WithFeatures(knowledge, teacher.backbone, Sight(view, size), anew=not said.stored)
-        return AskedAnew(knowledge, teacher, Sight(view, size))
+            return FeatureTargets(knowledge, teacher.backbone, TeacherInput(view, size), anew=not said.stored)
+        return OnlineTargets(knowledge, teacher, TeacherInput(view, size))
 
     def validator(self, task: Task) -> Validate | None:
         """Equal error rates of the validation people at native size and at 16 rows."""
@@ -114,17 +121,17 @@ class FaceLesson:
         return final_sweep(recipe, self.faces, load_teacher(path).embed)
 
 
-def open_face_lesson(recipe: Recipe, folder: Path) -> FaceLesson:
+def open_face_workload(recipe: Recipe, folder: Path) -> FaceWorkload:
     """Loads the teacher, opens the faces, and asks the one about the others; the answers are kept in `folder`.
 
     Raises:
         UsageError: The teacher or the faces do not fit the recipe.
-        FacedistillError: See `open_store`.
+        FacedistillError: See `open_cache`.
     """
     teacher = teacher_of(recipe) if recipe.distils else None
     check_student(recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
-    return FaceLesson(faces, teacher, ask(teacher, recipe, faces, folder) if teacher else ())
+    return FaceWorkload(faces, teacher, cache_teacher_targets(teacher, recipe, faces, folder) if teacher else ())
 
 
 def check_student(recipe: Recipe, teacher: Teacher | None) -> Recipe:
@@ -139,7 +146,9 @@ def check_student(recipe: Recipe, teacher: Teacher | None) -> Recipe:
     return recipe
 
 
-def ask(teacher: Teacher, recipe: Recipe, faces: TrainingFaces, folder: Path) -> tuple[TeacherStore, ...]:
+def cache_teacher_targets(
+    teacher: Teacher, recipe: Recipe, faces: TrainingFaces, folder: Path
+) -> tuple[TeacherCache, ...]:
     """What each teacher of the recipe says of those who are trained on.
 
     Args:
@@ -149,14 +158,14 @@ def ask(teacher: Teacher, recipe: Recipe, faces: TrainingFaces, folder: Path) ->
         folder: Where the first one's word is kept; that of the others is beside it, FOLDER-2, ...
 
     Raises:
-        UsageError: See `teachers_view`.
-        FacedistillError: See `open_store`.
+        UsageError: See `teacher_crops`.
+        FacedistillError: See `open_cache`.
     """
     stores = []
     for number, (said, part) in enumerate(zip(recipe.all_teachers, parts_of(teacher), strict=True), start=1):
-        view = teachers_view(recipe.data, faces.train, part.input_size, said.own_crop)
+        view = teacher_crops(recipe.data, faces.train, part.input_size, said.own_crop)
         own = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-        stores.append(open_store(part, view, own))
+        stores.append(open_cache(part, view, own))
     return tuple(stores)
 
 

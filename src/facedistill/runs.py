@@ -14,16 +14,16 @@ from facedistill.datasets.folder import FolderFaces
 from facedistill.datasets.recordio_set import RecordFaces
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.labels import AUTO, Columns, find_labels, read_labels
-from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Report, Training
-from facedistill.evaluation.report.gather import FinishedRun, Net, gather
-from facedistill.evaluation.report.scores import PicturesTested, face_set_pictures, listed_pictures
-from facedistill.evaluation.report.tables import models_in
 from facedistill.evaluation.sweep import BOTH, readable
 from facedistill.faces import recrop
 from facedistill.files import file_digest
 from facedistill.model_file import NATIVE
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe_file import read_recipe
+from facedistill.report.figures import CONTROL, STUDENT, TEACHER, Report, Training
+from facedistill.report.gather import FinishedRun, Net, gather
+from facedistill.report.scores import TestImages, face_set_pictures, listed_pictures
+from facedistill.report.tables import models_in
 from facedistill.runtime import Recognizer
 from facedistill.teachers import teacher_of
 from facedistill.training.log import TIMING, read_lines
@@ -66,16 +66,16 @@ class _Pictures:
     """Test sets, each opened once however many runs were tested on it."""
 
     def __init__(self) -> None:
-        self._opened: dict[str, PicturesTested] = {}
+        self._opened: dict[str, TestImages] = {}
 
-    def of(self, recipe: Recipe) -> PicturesTested:
+    def of(self, recipe: Recipe) -> TestImages:
         key = repr((recipe.data if recipe.test == HELD_OUT else None, recipe.test, recipe.student.input_size))
         if key not in self._opened:
             self._opened[key] = _pictures(recipe)
         return self._opened[key]
 
 
-def _pictures(recipe: Recipe) -> PicturesTested:
+def _pictures(recipe: Recipe) -> TestImages:
     """What a run was tested on, in crops of the student's size."""
     size = recipe.student.input_size
     if recipe.test == HELD_OUT:
@@ -104,7 +104,7 @@ def _labels(faces: FaceSet, places: NDArray[np.int64]) -> Columns:
     return {name: [values[place] for place in places] for name, values in columns.items()}
 
 
-def _fitting(pictures: PicturesTested, size: tuple[int, int]) -> PicturesTested:
+def _fitting(pictures: TestImages, size: tuple[int, int]) -> TestImages:
     """The same pictures, cropped anew where they are of another crop convention."""
     if pictures.probes.size == size:
         return pictures

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.class_pictures import draw_classes
 
-from facedistill.class_lesson import ClassLesson
+from facedistill.class_lesson import ClassifierWorkload
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.recipe import (
     ClassificationRecipe,
@@ -67,8 +67,8 @@ def recipe(pictures, tmp_path):
 @pytest.fixture(autouse=True)
 def cheap_files(monkeypatch):
     monkeypatch.setattr("facedistill.search.run.untrained_costs", lambda task, *_: made_up(width_of(task)))
-    monkeypatch.setattr(ClassLesson, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(300_000)))
-    monkeypatch.setattr(ClassLesson, "test", lambda *_: {"accuracy": 0.5})
+    monkeypatch.setattr(ClassifierWorkload, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(300_000)))
+    monkeypatch.setattr(ClassifierWorkload, "test", lambda *_: {"accuracy": 0.5})
 
 
 def width_of(task):
@@ -141,7 +141,7 @@ def test_a_search_that_is_gone_on_with_tries_the_same(recipe, tmp_path, stop):
 
 def test_a_trial_that_was_broken_off_is_gone_on_with(recipe, tmp_path, monkeypatch):
     whole = search(replace(recipe, out=str(tmp_path / "whole")), IMPOSSIBLE, trials=2)
-    measure, calls = ClassLesson.cells, []
+    measure, calls = ClassifierWorkload.cells, []
 
     def presses_ctrl_c(self, *given):
         calls.append(0)
@@ -149,10 +149,10 @@ def test_a_trial_that_was_broken_off_is_gone_on_with(recipe, tmp_path, monkeypat
             os.kill(os.getpid(), signal.SIGINT)
         return measure(self, *given)
 
-    monkeypatch.setattr(ClassLesson, "cells", presses_ctrl_c)
+    monkeypatch.setattr(ClassifierWorkload, "cells", presses_ctrl_c)
     with pytest.raises(InterruptedRunError, match="step 2 of 4"):
         search(recipe, IMPOSSIBLE, trials=2)
-    monkeypatch.setattr(ClassLesson, "cells", measure)
+    monkeypatch.setattr(ClassifierWorkload, "cells", measure)
     assert tried(search(recipe, IMPOSSIBLE, trials=2)) == tried(whole)
 
 
@@ -202,7 +202,7 @@ def test_a_folder_with_other_things_is_left_alone(recipe):
 def test_a_trial_behind_the_others_is_stopped_and_counted(recipe, monkeypatch):
     accuracies = iter([0.5, *[0.5, 0.6] * 4, 0.1, 0.9, 0.9])  # an untrained net, four whole trials, two more
 
-    monkeypatch.setattr(ClassLesson, "cells", lambda *_: {"native": {"accuracy": next(accuracies)}})
+    monkeypatch.setattr(ClassifierWorkload, "cells", lambda *_: {"native": {"accuracy": next(accuracies)}})
     report = search(recipe, IMPOSSIBLE, trials=6)
     assert [trial.outcome for trial in report.trials] == ["trained"] * 4 + ["stopped: behind the others", "trained"]
     assert report.trials[4].why == "at step 2 of 4 behind the median of the others"
@@ -237,7 +237,7 @@ def test_no_trial_is_begun_after_the_time_is_over(recipe):
 
 
 def test_a_file_that_grew_too_large_does_not_meet_the_standard(recipe, monkeypatch):
-    monkeypatch.setattr(ClassLesson, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(400_000)))
+    monkeypatch.setattr(ClassifierWorkload, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(400_000)))
     report = search(recipe, f"{EASY}, size_mb <= 0.35", trials=1)
     assert not report.met
     assert written(recipe)["bounds"][1] == {
@@ -253,7 +253,7 @@ def test_a_file_that_grew_too_large_does_not_meet_the_standard(recipe, monkeypat
 
 def test_the_front_holds_the_nets_that_no_other_beats(recipe, monkeypatch):
     accuracies = iter([0.5, *[0.4, 0.4], *[0.9, 0.9], *[0.8, 0.8], *[0.4, 0.4]])
-    monkeypatch.setattr(ClassLesson, "cells", lambda *_: {"native": {"accuracy": next(accuracies)}})
+    monkeypatch.setattr(ClassifierWorkload, "cells", lambda *_: {"native": {"accuracy": next(accuracies)}})
     widths = iter([0.03, 0.06, 0.12, 0.06])
     monkeypatch.setattr("facedistill.search.run.untrained_costs", lambda *_: made_up(next(widths)))
     report = search(recipe, IMPOSSIBLE, trials=4)
@@ -263,7 +263,7 @@ def test_the_front_holds_the_nets_that_no_other_beats(recipe, monkeypatch):
 
 def test_the_test_set_is_looked_at_once_and_closes_the_search(recipe, monkeypatch):
     looks = []
-    monkeypatch.setattr(ClassLesson, "test", lambda *_: looks.append(0) or {"accuracy": 0.5})
+    monkeypatch.setattr(ClassifierWorkload, "test", lambda *_: looks.append(0) or {"accuracy": 0.5})
     search(recipe, IMPOSSIBLE, trials=2)
     assert looks == []
     for _ in range(2):

@@ -9,7 +9,7 @@ from tests.test_cli import mean_colour_teacher
 
 from facedistill.cli import main
 from facedistill.datasets import write_face_set
-from facedistill.recognition import FaceLesson
+from facedistill.recognition import FaceWorkload
 from facedistill.runtime import Recognizer
 
 FIGURES = {"size_mb": 0.5, "latency_ms": 1.0, "params": 100, "macs": 1000}
@@ -43,7 +43,7 @@ def recipe(tmp_path):
 @pytest.fixture
 def cheap_files(monkeypatch):
     monkeypatch.setattr("facedistill.search.run.untrained_costs", lambda *_: FIGURES)
-    monkeypatch.setattr(FaceLesson, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(500_000)))
+    monkeypatch.setattr(FaceWorkload, "write_best", lambda _self, _recipe, path: path.write_bytes(bytes(500_000)))
 
 
 def test_faces_are_judged_at_the_resolutions_of_the_standard(recipe, tmp_path, capsys, cheap_files):

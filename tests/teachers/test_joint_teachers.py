@@ -14,11 +14,11 @@ from facedistill.datasets.face import FaceList
 from facedistill.errors import UsageError
 from facedistill.faces import CROP_112X112, recrop, shown_share
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, TeacherRecipe
-from facedistill.recognition import check_student, open_face_lesson
+from facedistill.recognition import check_student, open_face_workload
 from facedistill.teachers import load_teacher, teacher_of
 from facedistill.training import setup as training_setup
-from facedistill.training import teach
-from facedistill.training.setup import build_task, check_names, open_training_faces, teachers_view
+from facedistill.training import train
+from facedistill.training.setup import build_task, check_names, open_training_faces, teacher_crops
 
 
 def unit(rows):
@@ -68,7 +68,7 @@ def test_each_teacher_keeps_its_own_word_and_all_teach(tiny_net, tmp_path):
     teachers = [TeacherRecipe(str(nets[0].path), centred=False, weight=3), TeacherRecipe(str(nets[1].path))]
     said = recipe(tmp_path, teachers)
     check_names(said)
-    lesson = open_face_lesson(said, tmp_path / "teacher")
+    lesson = open_face_workload(said, tmp_path / "teacher")
     said = lesson.resolved(said)
     assert said.student.embedding_size == 40
     assert {path.name for path in tmp_path.glob("teacher*")} == {"teacher", "teacher-2"}
@@ -87,7 +87,7 @@ def test_each_teacher_keeps_its_own_word_and_all_teach(tiny_net, tmp_path):
         for one, each in zip(picked, own, strict=True)
     ]
     np.testing.assert_allclose(word.logits.numpy(), 30 * (0.75 * logits[0] + 0.25 * logits[1]), atol=2e-3)
-    assert teach(lesson, said, task).steps == 3
+    assert train(lesson, said, task).steps == 3
 
 
 # The crop a teacher is shown -------------------------------------------------------------------------------------
@@ -121,11 +121,11 @@ def test_a_narrower_crop_is_cut_out_of_a_wider_one():
 def test_of_a_wider_stored_crop_the_teacher_sees_all_and_the_student_its_own(tmp_path):
     said = recipe(tmp_path, [TeacherRecipe()], stored=(112, 112)).data
     faces = open_training_faces(said, (112, 96))
-    view = teachers_view(said, faces.train, (112, 112), own_crop=False)
+    view = teacher_crops(said, faces.train, (112, 112), own_crop=False)
     assert (faces.train.size, view.size) == ((112, 96), (112, 112))
     np.testing.assert_array_equal(faces.train[3].image, view[3].image[:, 8:104])
     assert [faces.train[i].key for i in range(16)] == [view[i].key for i in range(16)]
-    assert teachers_view(said, faces.train, (112, 96), own_crop=True) is faces.train
+    assert teacher_crops(said, faces.train, (112, 96), own_crop=True) is faces.train
 
 
 def test_photos_are_aligned_anew_for_a_teacher_who_wants_its_own_crop(monkeypatch):
@@ -133,17 +133,17 @@ def test_photos_are_aligned_anew_for_a_teacher_who_wants_its_own_crop(monkeypatc
     monkeypatch.setattr(training_setup, "load_orl", lambda: few)
     data = DataRecipe(faces="orl", validation_identities=0)
     faces = open_training_faces(data, (112, 96))
-    view = teachers_view(data, faces.train, CROP_112X112.size, own_crop=True)
+    view = teacher_crops(data, faces.train, CROP_112X112.size, own_crop=True)
     expected = align_faces(few, CROP_112X112.size).faces
     np.testing.assert_array_equal(view[7].image, expected[int(faces.train.indices[7])].image)
-    lazily = teachers_view(data, faces.train, CROP_112X112.size, own_crop=False)
+    lazily = teacher_crops(data, faces.train, CROP_112X112.size, own_crop=False)
     assert lazily.size == (112, 96), "the teacher then cuts what there is of its crop out of the student's"
 
 
 def test_crops_without_photos_cannot_serve_a_teacher_who_wants_its_own(tmp_path):
     said = recipe(tmp_path, [TeacherRecipe(own_crop=True)])
     with pytest.raises(UsageError, match=r"teacher.own_crop needs photos.*112x96, which show 81% of .*150x150"):
-        open_face_lesson(said, tmp_path / "teacher")
+        open_face_workload(said, tmp_path / "teacher")
     assert not (tmp_path / "teacher").exists(), "the teacher was not asked"
 
 
@@ -162,7 +162,7 @@ def test_a_checkpoint_shows_its_maps_of_the_faces_as_they_are(tmp_path, checkpoi
     losses = {HARD: LossTerm(), "attention": LossTerm()}
     said = recipe(tmp_path, [checkpoint], size=(112, 112), stored=(112, 112), losses=losses)
     check_names(said)
-    lesson = open_face_lesson(said, tmp_path / "store")
+    lesson = open_face_workload(said, tmp_path / "store")
     said = lesson.resolved(said)
     task = build_task(said, lesson.pictures.classes)
     word = lesson.word(said, task).outputs(torch.tensor([2, 3]), torch.tensor([False, True]), torch.empty(2, 0))
@@ -174,7 +174,7 @@ def test_a_checkpoint_shows_its_maps_of_the_faces_as_they_are(tmp_path, checkpoi
         assert torch.allclose(theirs, ours, atol=1e-5)
         assert not theirs.requires_grad
     assert word.embedding.shape == (2, 16)
-    assert teach(lesson, said, task).steps == 3
+    assert train(lesson, said, task).steps == 3
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from facedistill.errors import UsageError
 from facedistill.faces import recrop
 from facedistill.recipe import Recipe
 from facedistill.recipe_file import read_recipe
-from facedistill.recognition import open_face_lesson
+from facedistill.recognition import open_face_workload
 from facedistill.teachers import load_teacher
 from facedistill.teachers.start import dlib_backbone, load_start, thinned
-from facedistill.training import BEST, teach
+from facedistill.training import BEST, train
 from facedistill.training.setup import build_task, check_names
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "teacher_start.yaml"
@@ -188,14 +188,14 @@ def start_recipe(folder: Path, **student) -> Recipe:
 def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution(tmp_path, dlib):
     recipe = start_recipe(tmp_path)
     check_names(recipe)
-    lesson = open_face_lesson(recipe, tmp_path / "teacher")
+    lesson = open_face_workload(recipe, tmp_path / "teacher")
     recipe = lesson.resolved(recipe)
     assert recipe.student.embedding_size == 128
     faces = np.stack([lesson.pictures[i].image for i in range(len(lesson.pictures))])
     expected = dlib.embed(faces)
     task = build_task(recipe, 8)
     before = cosines(embed_crops(task.backbone, faces), expected).mean()
-    teach(lesson, recipe, task)
+    train(lesson, recipe, task)
     net = load_backbone(tmp_path / "run" / BEST)
     assert net.spec["name"] == "dlibresnet"
     assert cosines(embed_crops(net, faces), expected).mean() > before + 0.02

@@ -24,12 +24,12 @@ from facedistill.losses import LOSSES, build_loss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, DataRecipe, HeadRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
 from facedistill.training import LAST, InterruptedRunError, fit
-from facedistill.training.data import ShownFaces
-from facedistill.training.knowledge import JointKnowledge, Knowledge
+from facedistill.training.data import AugmentedFaces
 from facedistill.training.launch import check_processes
 from facedistill.training.log import TIMING, read_lines
 from facedistill.training.setup import build_task, build_variances, check_names
 from facedistill.training.synced_norm import synchronise_norms
+from facedistill.training.targets import CachedTargets, CombinedTargets
 
 PEOPLE, PICTURES, SIZE, STEPS = 8, 6, 8, 6
 
@@ -120,16 +120,16 @@ def test_with_every_loss_two_processes_have_the_gradient_of_one(small):
 # ---- the run ------------------------------------------------------------------------------------------------------
 
 
-def run(folder, recipe, shown=ShownFaces):
+def run(folder, recipe, shown=AugmentedFaces):
     folder.mkdir(exist_ok=True)
     faces = open_face_set(recipe.data.faces)
     embeddings = np.random.default_rng(0).normal(size=(len(faces), 2, SIZE)).astype(np.float32)
-    knowledge = Knowledge(embeddings, faces.labels, faces.classes, True, 30.0) if recipe.distils else None
+    knowledge = CachedTargets(embeddings, faces.labels, faces.classes, True, 30.0) if recipe.distils else None
     seen = shown(faces, build_variances(recipe), recipe.data.mirror, recipe.seed)
     return fit(build_task(recipe, faces.classes).double(), seen, knowledge, recipe, folder, None)
 
 
-class StopsRankOne(ShownFaces):
+class StopsRankOne(AugmentedFaces):
     """Presses Ctrl-C, but on process 1 alone, in the third step."""
 
     def __getitem__(self, place):
@@ -219,9 +219,9 @@ def test_neither_the_digest_nor_the_recipe_of_a_run_depends_on_the_number_of_pro
 
 def test_beside_a_sharded_head_the_teacher_makes_no_class_centres():
     embeddings = np.random.default_rng(0).normal(size=(4, 2, SIZE)).astype(np.float32)
-    alone = Knowledge(embeddings, np.arange(4), classes=10**9, centred=True, scale=None)
+    alone = CachedTargets(embeddings, np.arange(4), classes=10**9, centred=True, scale=None)
     place = torch.arange(2), torch.tensor([False, True]), torch.zeros(2, 1, 1, 3, dtype=torch.uint8)
-    for word in (alone, JointKnowledge([alone, alone], [1, 3])):
+    for word in (alone, CombinedTargets([alone, alone], [1, 3])):
         said = word.outputs(*place)
         assert said.logits is None
         torch.testing.assert_close(said.embedding.norm(dim=1), torch.ones(2))

@@ -12,9 +12,9 @@ from test_loop import figures, recipe, run
 from facedistill.errors import UsageError
 from facedistill.recipe import HARD, HeadRecipe, LossTerm
 from facedistill.training import LAST, InterruptedRunError, fit
-from facedistill.training.data import ShownFaces
-from facedistill.training.knowledge import Knowledge
+from facedistill.training.data import AugmentedFaces
 from facedistill.training.setup import build_task, build_variances, check_names
+from facedistill.training.targets import CachedTargets
 
 LOSSES = {
     HARD: LossTerm(),
@@ -35,7 +35,7 @@ def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, to
     before = build_task(said, toy_people.classes)
     assert not list(before.losses.parameters())
 
-    class PressesCtrlC(ShownFaces):
+    class PressesCtrlC(AugmentedFaces):
         def __getitem__(self, place):
             if place[0] == 2 * 6 - 1:  # the last face of the second step
                 os.kill(os.getpid(), signal.SIGINT)
@@ -44,7 +44,7 @@ def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, to
     folder = tmp_path / "stopped"
     folder.mkdir()
     embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
-    knowledge = Knowledge(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
+    knowledge = CachedTargets(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
     shown = PressesCtrlC(toy_people, build_variances(said), said.data.mirror, said.seed)
     with pytest.raises(InterruptedRunError, match="step 2 of 4"):
         fit(before, shown, knowledge, said, folder, None)

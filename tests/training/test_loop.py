@@ -14,10 +14,10 @@ from facedistill.backbones import load_backbone
 from facedistill.errors import FacedistillError
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
 from facedistill.training import BEST, LAST, InterruptedRunError, fit
-from facedistill.training.data import ShownFaces
-from facedistill.training.knowledge import Knowledge
+from facedistill.training.data import AugmentedFaces
 from facedistill.training.log import TIMING, read_lines
 from facedistill.training.setup import build_task, build_variances
+from facedistill.training.targets import CachedTargets
 
 
 def recipe(**changes: object) -> Recipe:
@@ -41,8 +41,8 @@ def run(folder: Path, faces, said: Recipe, validate=None):
     knowledge = None
     if said.distils:
         embeddings = np.random.default_rng(0).normal(size=(len(faces), 2, 8)).astype(np.float32)
-        knowledge = Knowledge(embeddings, faces.labels, faces.classes, centred=True, scale=30.0)
-    shown = ShownFaces(faces, build_variances(said), said.data.mirror, said.seed)
+        knowledge = CachedTargets(embeddings, faces.labels, faces.classes, centred=True, scale=30.0)
+    shown = AugmentedFaces(faces, build_variances(said), said.data.mirror, said.seed)
     return fit(build_task(said, faces.classes), shown, knowledge, said, folder, validate)
 
 
@@ -73,7 +73,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(tmp_path, toy_peo
 
     whole = run(tmp_path / "whole", toy_people, recipe(), score)
 
-    class PressesCtrlC(ShownFaces):
+    class PressesCtrlC(AugmentedFaces):
         def __getitem__(self, place):
             if place[0] == stop_after * 6 - 1:  # the last face of that step
                 os.kill(os.getpid(), signal.SIGINT)
@@ -83,7 +83,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(tmp_path, toy_peo
     folder.mkdir()
     said = recipe()
     embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
-    knowledge = Knowledge(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
+    knowledge = CachedTargets(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
     shown = PressesCtrlC(toy_people, build_variances(said), said.data.mirror, said.seed)
     with pytest.raises(InterruptedRunError, match=f"step {stop_after} of 8"):
         fit(build_task(said, toy_people.classes), shown, knowledge, said, folder, score)

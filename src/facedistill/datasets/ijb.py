@@ -16,7 +16,7 @@ Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Roster:
+class TemplateList:
     """Templates of known people: a gallery, or probes.
 
     Attributes:
@@ -55,8 +55,8 @@ class IjbSet:
     first: Int
     second: Int
     same: NDArray[np.bool_]
-    galleries: dict[str, Roster]
-    probes: Roster | None
+    galleries: dict[str, TemplateList]
+    probes: TemplateList | None
 
 
 def read_ijb(folder: Path | str, name: str) -> IjbSet:
@@ -158,7 +158,7 @@ def _read_pairs(path: Path, template_ids: Int) -> tuple[Int, Int, NDArray[np.boo
     return _places(first, template_ids, path), _places(second, template_ids, path), same == 1
 
 
-def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, Roster], Roster | None]:
+def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, TemplateList], TemplateList | None]:
     files = {
         "G1": _either(meta, f"{name}_1N_gallery_G1.csv", f"{name}_1N_gallery_S1.csv"),
         "G2": _either(meta, f"{name}_1N_gallery_G2.csv", f"{name}_1N_gallery_S2.csv"),
@@ -184,7 +184,7 @@ def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, R
     return galleries, probes
 
 
-def _read_roster(path: Path, template_ids: Int) -> Roster:
+def _read_roster(path: Path, template_ids: Int) -> TemplateList:
     try:
         reader = csv.DictReader(read_list(path, "the list").splitlines())
         columns = {column.strip().upper(): column for column in reader.fieldnames or ()}
@@ -207,7 +207,7 @@ def _read_roster(path: Path, template_ids: Int) -> Roster:
     if not subject_of:
         raise UsageError(f"{path} lists nobody; copy it again")
     templates = np.array(list(subject_of), np.int64)
-    return Roster(_places(templates, template_ids, path), np.array(list(subject_of.values()), np.int64))
+    return TemplateList(_places(templates, template_ids, path), np.array(list(subject_of.values()), np.int64))
 
 
 def _places(templates: Int, template_ids: Int, path: Path) -> Int:

@@ -23,7 +23,7 @@ _SHOT = re.compile(r"(\d{3})_cam([1-5])_([1-3])")
 
 
 @dataclass(frozen=True)
-class Shot:
+class ScFacePhoto:
     """A picture by a surveillance camera.
 
     Attributes:
@@ -49,7 +49,7 @@ class SCface:
     """
 
     mugshots: dict[int, Path]
-    shots: tuple[Shot, ...]
+    shots: tuple[ScFacePhoto, ...]
 
     def only(self, people: set[int]) -> "SCface":
         """The part that shows these people."""
@@ -110,11 +110,11 @@ def split_people(people: list[int], testing: int, seed: int) -> tuple[list[int],
     return sorted(shuffled[testing:]), sorted(shuffled[:testing])
 
 
-def _shot(name: str, path: Path) -> Shot:
+def _shot(name: str, path: Path) -> ScFacePhoto:
     match = _SHOT.fullmatch(name)
     assert match is not None, "only such files were chosen"
     person, camera, distance = (int(number) for number in match.groups())
-    return Shot(path, person, camera, distance)
+    return ScFacePhoto(path, person, camera, distance)
 
 
 def _by_name(files: list[Path]) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from facedistill.errors import UsageError
 from facedistill.numerics import at_least_float32
-from facedistill.processes import gathered
+from facedistill.processes import all_gather
 from facedistill.registry import check_count
 
 
@@ -53,7 +53,7 @@ class Head(nn.Module):
         with torch.autocast(embedding.device.type, enabled=False):
             own_score, length = scores.gather(1, own), lengths(embedding)
             if self.training:
-                self.observe(gathered(own_score), gathered(length))
+                self.observe(all_gather(own_score), all_gather(length))
             own_logit = self.own_logit(own_score, length)
             return self.other_logits(scores, own_logit.detach()).scatter(1, own, own_logit)
 

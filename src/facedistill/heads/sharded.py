@@ -15,7 +15,7 @@ from facedistill.errors import UsageError
 from facedistill.heads.base import Head, lengths
 from facedistill.heads.build import build_head
 from facedistill.numerics import at_least_float32
-from facedistill.processes import gathered, greatest, process_count, process_rank, total
+from facedistill.processes import all_gather, all_reduce_max, all_reduce_sum, process_count, process_rank
 from facedistill.registry import check_count, check_share
 
 _BLOCK = 4096  # classes whose first centres are drawn together, so that these do not depend on who holds them
@@ -81,7 +81,7 @@ class ShardedHead(nn.Module):
         _check_labels(self.name, embedding, labels, self.classes)
         with torch.autocast(embedding.device.type, enabled=False):
             embedding = at_least_float32(embedding)
-            loss = self._cross_entropy(_everyone(embedding), gathered(labels))
+            loss = self._cross_entropy(_everyone(embedding), all_gather(labels))
             added = self.head.regulariser(embedding)
             return loss if added is None else loss + _averaged(added)
 
@@ -103,13 +103,13 @@ class ShardedHead(nn.Module):
         own = scores.new_zeros(len(labels), 1).index_put((rows,), scores[rows, column].unsqueeze(1))
         length = lengths(embedding)
         if self.training:
-            self.head.observe(total(own), length.detach())
+            self.head.observe(all_reduce_sum(own), length.detach())
         # Only who holds a face's class takes its margin, so that no gradient is counted twice.
         logit = torch.zeros_like(own).index_put((rows,), self.head.own_logit(own[rows], length[rows]))
         logit = _summed(logit)
         logits = self.head.other_logits(scores, logit.detach())
         logits = logits.index_put((rows, column), logit[rows].squeeze(1))
-        top = greatest(logits.amax(dim=1))
+        top = all_reduce_max(logits.amax(dim=1))
         summed = _summed((logits - top.unsqueeze(1)).exp().sum(dim=1))
         return (summed.log() + top - logit.squeeze(1)).mean()
 
@@ -161,7 +161,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, part: Tensor) -> Tensor:
         del ctx
-        return total(part).clone()
+        return all_reduce_sum(part).clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, part: Tensor) -> Tensor:
         del ctx
-        return total(part) / process_count()
+        return all_reduce_sum(part) / process_count()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -189,12 +189,12 @@ class _Everyone(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, embedding: Tensor) -> Tensor:
         ctx.faces = len(embedding)
-        return gathered(embedding).clone()
+        return all_gather(embedding).clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         start = process_rank() * ctx.faces
-        return process_count() * total(gradient)[start : start + ctx.faces]
+        return process_count() * all_reduce_sum(gradient)[start : start + ctx.faces]
 
 
 _summed: Callable[[Tensor], Tensor] = _Sum.apply

@@ -6,7 +6,7 @@ from torch import Tensor
 from facedistill.losses.base import LabelledLoss, register
 from facedistill.losses.centres import centre_cross_entropy, class_sums, grown
 from facedistill.numerics import unit_rows
-from facedistill.processes import gathered
+from facedistill.processes import all_gather
 from facedistill.registry import check_number
 
 
@@ -35,7 +35,7 @@ class AdaDistill(LabelledLoss):
     def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """The formula on embeddings [B, D] and labels [B]."""
         with torch.no_grad():
-            centres = self._moved(gathered(unit_rows(student)), gathered(unit_rows(teacher)), gathered(labels))
+            centres = self._moved(all_gather(unit_rows(student)), all_gather(unit_rows(teacher)), all_gather(labels))
         if self.training:
             self.centres = centres
         return centre_cross_entropy(student, centres, labels, self.margin, self.scale)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from facedistill.errors import UsageError
 from facedistill.numerics import at_least_float32
 from facedistill.outputs import Outputs
-from facedistill.processes import gathered, gathered_with_gradient
+from facedistill.processes import all_gather, all_gather_with_gradient
 from facedistill.registry import check_count
 
 Field = Literal["embedding", "logits", "features"]
@@ -30,16 +30,17 @@ class DistillationLoss(nn.Module):
         name: The loss's name in the registry.
         needs: The fields of `Outputs` it reads, so that a recipe can be refused before anything is loaded.
         equal_sizes: Whether student and teacher must agree in the length of an embedding, or in a map's channels.
-        learns: Whether it has parameters, which the first batch shapes.
-        relates_faces: Whether a face's share in the loss depends on the other faces of the batch. Then each process of
-            a distributed run computes the loss of all processes' faces; else that of its own, and the loss is the mean.
+        trainable: Whether it has parameters, which the first batch shapes.
+        uses_whole_batch: Whether a face's share in the loss depends on the other faces of the batch. Then each process
+            of a distributed run computes the loss of all processes' faces; else that of its own, and the loss is the
+            mean.
     """
 
     name: ClassVar[str]
     needs: tuple[Field, ...]
     equal_sizes: bool = True
-    learns: ClassVar[bool] = False
-    relates_faces: ClassVar[bool] = False
+    trainable: ClassVar[bool] = False
+    uses_whole_batch: ClassVar[bool] = False
 
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
         """The loss of a batch.
@@ -61,9 +62,9 @@ class DistillationLoss(nn.Module):
             )
         with torch.autocast(labels.device.type, enabled=False):
             exact = [(at_least_float32(ours), at_least_float32(theirs.detach())) for ours, theirs in pairs]
-            if self.relates_faces:
-                exact = [(gathered_with_gradient(ours), gathered(theirs)) for ours, theirs in exact]
-                labels = gathered(labels)
+            if self.uses_whole_batch:
+                exact = [(all_gather_with_gradient(ours), all_gather(theirs)) for ours, theirs in exact]
+                labels = all_gather(labels)
             return self.compare_pairs(exact, labels)
 
     def compare_pairs(self, pairs: Sequence[tuple[Tensor, Tensor]], labels: Tensor) -> Tensor:

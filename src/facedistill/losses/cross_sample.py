@@ -18,7 +18,7 @@ class CrossSample(RowLoss):
     """
 
     needs = ("embedding",)
-    relates_faces = True
+    uses_whole_batch = True
 
     def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The formula on embeddings [B, D]."""

@@ -25,7 +25,7 @@ class Dist(RowLoss):
     """
 
     needs = ("logits",)
-    relates_faces = True
+    uses_whole_batch = True
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
         super().__init__()

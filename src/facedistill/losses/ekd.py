@@ -30,7 +30,7 @@ class Ekd(LabelledLoss):
 
     needs = ("embedding",)
     equal_sizes = False
-    relates_faces = True
+    uses_whole_batch = True
     thresholds: Tensor
     started: Tensor
 

@@ -27,7 +27,7 @@ class FitNets(DistillationLoss):
     """
 
     equal_sizes = False
-    learns = True
+    trainable = True
 
     def __init__(self, on: Literal["features", "embedding"] = "features", stages: Sequence[int] | None = None) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from facedistill.errors import UsageError
 from facedistill.losses.base import LabelledLoss, register
 from facedistill.losses.centres import centre_cross_entropy, class_sums, grown
 from facedistill.numerics import unit_rows
-from facedistill.processes import gathered
+from facedistill.processes import all_gather
 from facedistill.registry import check_number
 
 
@@ -41,7 +41,7 @@ class Margin(LabelledLoss):
     def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """The formula on embeddings [B, D] and labels [B]."""
         said = unit_rows(teacher)
-        everyone, theirs = gathered(said), gathered(labels)
+        everyone, theirs = all_gather(said), all_gather(labels)
         known = grown(self.name, self.sums, theirs, everyone)
         sums = known + class_sums(everyone, theirs, len(known))
         if self.training:

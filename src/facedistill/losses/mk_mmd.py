@@ -29,7 +29,7 @@ class MkMmd(RowLoss):
         temperature: T, above 0; for logits only. 2 as in `soft`.
     """
 
-    relates_faces = True
+    uses_whole_batch = True
 
     def __init__(
         self,

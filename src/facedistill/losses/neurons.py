@@ -8,7 +8,7 @@ from torch import Tensor
 from facedistill.losses.base import LabelledLoss, register
 from facedistill.losses.centres import class_sums
 from facedistill.numerics import unit_rows
-from facedistill.processes import gathered
+from facedistill.processes import all_gather
 from facedistill.registry import check_share
 
 
@@ -41,7 +41,7 @@ class Neurons(LabelledLoss):
         """The formula on embeddings [B, D] and labels [B]."""
         s, t = unit_rows(student), unit_rows(teacher)
         if self.training:
-            self._learn(gathered(t), gathered(labels))
+            self._learn(all_gather(t), all_gather(labels))
         return ((s - t) * self.selected(t)).square().sum(dim=1).mean()
 
     def selected(self, like: Tensor) -> Tensor:

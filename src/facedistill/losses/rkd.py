@@ -26,7 +26,7 @@ class Rkd(RowLoss):
 
     needs = ("embedding",)
     equal_sizes = False
-    relates_faces = True
+    uses_whole_batch = True
 
     def __init__(self, distance: float = 25.0, angle: float = 50.0) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ class Sp(RowLoss):
     """
 
     equal_sizes = False
-    relates_faces = True
+    uses_whole_batch = True
 
     def __init__(self, on: Literal["embedding", "features"] = "embedding") -> None:
         super().__init__()

@@ -31,7 +31,7 @@ from facedistill.search.report import (
 from facedistill.search.space import check_space, draw, recipe_with
 from facedistill.search.standard import Standard, check_people, parse_standard
 from facedistill.search.study import Study
-from facedistill.training import LAST, DivergedRunError, Lesson, teach
+from facedistill.training import LAST, DivergedRunError, Workload, train
 from facedistill.training.log import read_lines
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.run_folder import RECIPE, versions
@@ -46,7 +46,7 @@ _OUTCOME, _COSTS, _FIGURES, _WHY = "outcome", "costs", "figures", "why"  # of a 
 _EXPORTED, _SIZES = "exported", "sizes"  # of the study
 
 
-class SearchedLesson(Lesson, Protocol):
+class SearchableWorkload(Workload, Protocol):
     """A lesson whose nets can be priced, exported and tested."""
 
     def cells(self, task: Task, embed: Embed, resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
@@ -131,10 +131,10 @@ class _Search:
         self.tell = tell
         self.folder = recipe.folder
         self.study = Study(self.folder, recipe, standard)
-        self._lesson: SearchedLesson | None = None
+        self._lesson: SearchableWorkload | None = None
 
     @property
-    def lesson(self) -> SearchedLesson:
+    def lesson(self) -> SearchableWorkload:
         """Opened once for all trials, and not at all when nothing is left to do."""
         if self._lesson is None:
             lesson = _open_lesson(self.recipe, self.folder / TEACHER)
@@ -191,7 +191,7 @@ class _Search:
         write_report(self.folder, report, origin)
         return report
 
-    def _try_one(self, lesson: SearchedLesson) -> None:
+    def _try_one(self, lesson: SearchableWorkload) -> None:
         """Tries one recipe and tells the study what came of it."""
         trial = self.study.next_trial()
         values = draw(trial, self.recipe)
@@ -219,8 +219,8 @@ class _Search:
         self._train(trial, lesson, run, task)
         (folder / LAST).unlink(missing_ok=True)  # nothing goes on from there
 
-    def _train(self, trial: Trial, lesson: SearchedLesson, run: Recipe, task: Task) -> None:
-        def judge(step: int, figures: Mapping[str, float]) -> float:
+    def _train(self, trial: Trial, lesson: SearchableWorkload, run: Recipe, task: Task) -> None:
+        def objective(step: int, figures: Mapping[str, float]) -> float:
             shortfall = self.standard.shortfall(figures)
             trial.report(shortfall, step)
             if step < run.steps and trial.should_prune():
@@ -228,7 +228,7 @@ class _Search:
             return shortfall
 
         try:
-            result = teach(lesson, run, task, self._validator(lesson, task), judge)
+            result = train(lesson, run, task, self._validator(lesson, task), objective)
         except _BehindError as behind:
             self._end(trial, BEHIND, TrialState.PRUNED, _validations(run.folder)[-1], str(behind))
         except DivergedRunError as diverged:
@@ -249,7 +249,7 @@ class _Search:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         self.tell(f"trial {trial.number}: " + "; ".join(part for part in (outcome, measured, why) if part))
 
-    def _validator(self, lesson: SearchedLesson, task: Task) -> Validate:
+    def _validator(self, lesson: SearchableWorkload, task: Task) -> Validate:
         """The standard's figures of a net."""
         rows = sorted({int(bound.resolution) for bound in self.standard.figures if bound.resolution != NATIVE})
 
@@ -259,7 +259,7 @@ class _Search:
 
         return validate
 
-    def _check_figures(self, lesson: SearchedLesson) -> None:
+    def _check_figures(self, lesson: SearchableWorkload) -> None:
         """Measures an untrained net, so that a figure that these pictures cannot show is refused before training."""
         run = lesson.resolved(replace(self.recipe, control=False))
         task = build_task(run, lesson.pictures.classes)
@@ -273,14 +273,14 @@ class _Search:
         return replace(read_recipe(folder / RECIPE), out=str(folder))
 
 
-def _open_lesson(recipe: Recipe, folder: Path) -> SearchedLesson:
+def _open_lesson(recipe: Recipe, folder: Path) -> SearchableWorkload:
     if recipe.classification is None:
-        from facedistill.recognition import open_face_lesson
+        from facedistill.recognition import open_face_workload
 
-        return open_face_lesson(recipe, folder)
-    from facedistill.class_lesson import open_class_lesson
+        return open_face_workload(recipe, folder)
+    from facedistill.class_lesson import open_classifier_workload
 
-    return open_class_lesson(recipe, folder)
+    return open_classifier_workload(recipe, folder)
 
 
 def _validations(folder: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from facedistill.backbones import save_backbone
 from facedistill.errors import FacedistillError
 from facedistill.files import write_bytes
 from facedistill.heads import ShardedHead, drop_parts, load_parts, save_part
-from facedistill.processes import process_rank, wait_for_all
+from facedistill.processes import barrier, process_rank
 from facedistill.training.task import Task
 
 BEST = "best.pt"
@@ -55,7 +55,7 @@ def save_last(
     """
     if isinstance(task.head, ShardedHead):
         save_part(folder, task.head, progress.step, optimiser)
-        wait_for_all()
+        barrier()
     if not process_rank():
         state = {
             "format": _FORMAT,
@@ -69,7 +69,7 @@ def save_last(
         write_bytes(folder / LAST, content.getvalue())
         if isinstance(task.head, ShardedHead):
             drop_parts(folder, progress.step)
-    wait_for_all()
+    barrier()
 
 
 def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe_digest: str) -> Progress:

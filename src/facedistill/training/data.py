@@ -54,7 +54,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Sample:
     crop: NDArray[np.uint8]
     label: int
     index: int
@@ -62,7 +62,7 @@ class _Shown:
     key: str
 
 
-class ShownFaces(Dataset[_Shown]):
+class AugmentedFaces(Dataset[_Sample]):
     """Faces as the student is shown them; indexed by (position in the run, index in the set)."""
 
     def __init__(self, faces: FaceSet, variance: Sequence[Variance], mirror: bool, seed: int) -> None:
@@ -71,7 +71,7 @@ class ShownFaces(Dataset[_Shown]):
         self.mirror = mirror
         self.seed = seed
 
-    def __getitem__(self, place: tuple[int, int]) -> _Shown:
+    def __getitem__(self, place: tuple[int, int]) -> _Sample:
         position, index = place
         rng = np.random.default_rng((self.seed, _PICTURE, position))
         face = self.faces[index]
@@ -80,23 +80,23 @@ class ShownFaces(Dataset[_Shown]):
         crop = np.ascontiguousarray(crop)
         for change in self.variance:
             crop = change(crop, rng)
-        return _Shown(crop, face.label, index, mirrored, face.key)
+        return _Sample(crop, face.label, index, mirrored, face.key)
 
 
-class _Caught(Dataset["_Shown | FacedistillError"]):
+class _Caught(Dataset["_Sample | FacedistillError"]):
     """Gives an error instead of raising it: the loader would hang a traceback on its message."""
 
-    def __init__(self, shown: ShownFaces) -> None:
+    def __init__(self, shown: AugmentedFaces) -> None:
         self._shown = shown
 
-    def __getitem__(self, place: tuple[int, int]) -> "_Shown | FacedistillError":
+    def __getitem__(self, place: tuple[int, int]) -> "_Sample | FacedistillError":
         try:
             return self._shown[place]
         except FacedistillError as error:
             return error
 
 
-def _collate(given: list["_Shown | FacedistillError"]) -> Batch | FacedistillError:
+def _collate(given: list["_Sample | FacedistillError"]) -> Batch | FacedistillError:
     shown = []
     for face in given:
         if isinstance(face, FacedistillError):
@@ -117,7 +117,7 @@ def _start_worker(_worker: int) -> None:
         signal.signal(ending, signal.SIG_IGN)
 
 
-def batches(shown: ShownFaces, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
+def batches(shown: AugmentedFaces, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
     """This process's shares of the batches from `first_step` to the recipe's last.
 
     Args:
@@ -137,7 +137,7 @@ def batches(shown: ShownFaces, recipe: Recipe, first_step: int, workers: int) ->
         )
     order = (recipe.batch_size, first_step, recipe.steps, shown.seed)
     balanced = recipe.data.sampling == "balanced"
-    loader: DataLoader[_Shown | FacedistillError] = DataLoader(
+    loader: DataLoader[_Sample | FacedistillError] = DataLoader(
         _Caught(shown),
         batch_sampler=BalancedBatches(faces.labels, *order) if balanced else ShuffledBatches(len(faces), *order),
         num_workers=workers,

@@ -18,7 +18,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from facedistill.datasets import load_orl, open_face_set
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
-from facedistill.processes import process_count, wait_for_all
+from facedistill.processes import barrier, process_count
 from facedistill.recipe import DataRecipe, Recipe
 from facedistill.training.device import choose_device
 from facedistill.training.setup import ORL, SYNTH
@@ -89,7 +89,7 @@ def joined(recipe: Recipe) -> Iterator[None]:
             )
         check_processes(recipe, process_count())
         yield
-        wait_for_all()
+        barrier()
     except (Exception, KeyboardInterrupt) as error:
         if _lost_another(error) or not _fails_first(store):
             raise AnotherFailedError from None

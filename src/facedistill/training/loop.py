@@ -21,21 +21,21 @@ from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
 from facedistill.heads import ShardedHead
 from facedistill.losses import DistillationLoss
-from facedistill.processes import first_says, process_count, process_rank, total
+from facedistill.processes import all_reduce_sum, broadcast_from_first, process_count, process_rank
 from facedistill.recipe import HARD, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.clock import Clock
-from facedistill.training.data import Batch, ShownFaces, batches
+from facedistill.training.data import AugmentedFaces, Batch, batches
 from facedistill.training.device import make_fabric
-from facedistill.training.knowledge import TeachersWord
 from facedistill.training.log import RunLog
 from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
 from facedistill.training.synced_norm import synchronise_norms
+from facedistill.training.targets import TeacherTargets
 from facedistill.training.task import Task
 
 Embed = Callable[[NDArray[uint8]], NDArray[float32]]
 Validate = Callable[[Embed], Mapping[str, float]]
-Judge = Callable[[int, Mapping[str, float]], float]
+Objective = Callable[[int, Mapping[str, float]], float]
 
 _ignore: Callable[[nn.Module, list[str]], None] = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
 _LOG_EVERY = 20
@@ -74,12 +74,12 @@ def mean_figure(_step: int, figures: Mapping[str, float]) -> float:
 
 def fit(
     task: Task,
-    shown: ShownFaces,
-    knowledge: TeachersWord | None,
+    shown: AugmentedFaces,
+    knowledge: TeacherTargets | None,
     recipe: Recipe,
     folder: Path,
     validate: Validate | None,
-    judge: Judge = mean_figure,
+    objective: Objective = mean_figure,
 ) -> FitResult:
     """Trains `task` for `recipe.steps` steps, from where `folder` says a former session stopped.
 
@@ -97,7 +97,7 @@ def fit(
         recipe: Steps, batch size, optimiser, precision.
         folder: The run folder; made by the caller.
         validate: Embedding function -> named figures.
-        judge: Step and figures -> score, lower is better; their mean unless given. What it raises ends the run.
+        objective: Step and figures -> score, lower is better; their mean unless given. What it raises ends the run.
 
     Raises:
         InterruptedRunError: Ctrl-C; `last.pt` is written, the same call goes on.
@@ -146,11 +146,11 @@ def fit(
                 log.advance(progress.step, _said(means, timing))
                 progress = replace(progress, window={}, window_steps=0)
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
-                progress = _validated(progress, task, validate, judge, log, folder)
+                progress = _validated(progress, task, validate, objective, log, folder)
                 keep()
                 clock = Clock()
                 stopping = (
-                    stopping or first_says(float(stop.is_set())) > 0
+                    stopping or broadcast_from_first(float(stop.is_set())) > 0
                 )  # validating takes long enough to be broken off
             if stopping:
                 keep()
@@ -160,10 +160,10 @@ def fit(
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
-def _shape_learned_parts(task: Task, shown: ShownFaces, knowledge: TeachersWord | None) -> None:
+def _shape_learned_parts(task: Task, shown: AugmentedFaces, knowledge: TeacherTargets | None) -> None:
     """Shows the task one face, so that what the first batch shapes is there before the optimiser asks for it."""
     if knowledge is None or not any(
-        isinstance(loss, DistillationLoss) and loss.learns for loss in task.losses.values()
+        isinstance(loss, DistillationLoss) and loss.trainable for loss in task.losses.values()
     ):
         return
     face = shown[0, 0]
@@ -193,7 +193,7 @@ def _agreed(terms: Mapping[str, Tensor], stop: bool) -> tuple[dict[str, float], 
     figures = {name: term.item() for name, term in terms.items()}
     if process_count() == 1:
         return figures, stop
-    said = total(torch.tensor([float(stop), *figures.values()], dtype=torch.float64)).tolist()
+    said = all_reduce_sum(torch.tensor([float(stop), *figures.values()], dtype=torch.float64)).tolist()
     return {name: value / process_count() for name, value in zip(figures, said[1:], strict=True)}, said[0] > 0
 
 
@@ -209,7 +209,7 @@ def _advanced(progress: Progress, figures: Mapping[str, float], seconds: float) 
 
 
 def _validated(
-    progress: Progress, task: Task, validate: Validate | None, judge: Judge, log: RunLog, folder: Path
+    progress: Progress, task: Task, validate: Validate | None, objective: Objective, log: RunLog, folder: Path
 ) -> Progress:
     """Judges the net as it stands; keeps it when it is the best so far."""
     score = -float(progress.step)  # without validation the last weights are the best
@@ -217,8 +217,8 @@ def _validated(
         started = time.perf_counter()
         figures = validate(lambda crops: embed_crops(task.backbone, crops))
         log.write("validation", progress.step, figures, {"seconds": time.perf_counter() - started})
-        score = judge(progress.step, figures)
-    score = first_says(score)
+        score = objective(progress.step, figures)
+    score = broadcast_from_first(score)
     if not math.isfinite(score):
         raise FacedistillError(f"step {progress.step}: the validation score is {score}; check the validation faces")
     if score >= progress.best_score:

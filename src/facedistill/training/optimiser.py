@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from facedistill.heads import ShardedHead
-from facedistill.processes import total
+from facedistill.processes import all_reduce_sum
 from facedistill.recipe import OptimiserRecipe, Recipe
 from facedistill.training.task import Task
 
@@ -42,7 +42,7 @@ def clip_gradient(task: Task, largest: float) -> Tensor:
     common = [weight for weight in task.parameters() if all(weight is not part for part in own)]
     norm = get_total_norm([weight.grad for weight in common if weight.grad is not None])
     if own:
-        parts = total(get_total_norm([part.grad for part in own if part.grad is not None]).square())
+        parts = all_reduce_sum(get_total_norm([part.grad for part in own if part.grad is not None]).square())
         norm = (norm.square() + parts).sqrt()
     clip_grads_with_norm_(task.parameters(), largest, norm)
     return norm

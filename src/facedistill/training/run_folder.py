@@ -10,7 +10,7 @@ import yaml
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
-from facedistill.processes import first_leads
+from facedistill.processes import first_process_first
 from facedistill.recipe import Recipe
 
 RECIPE = "recipe.yaml"
@@ -18,7 +18,7 @@ ENVIRONMENT = "environment.yaml"
 _REPORTED = ("facedistill", "torch", "lightning-fabric", "onnxruntime", "opencv-python-headless", "numpy")
 
 
-@first_leads()
+@first_process_first()
 def open_run_folder(recipe: Recipe) -> Path:
     """Makes the run folder, or goes on in it when it holds the same recipe; the first of several processes makes it.
 

@@ -24,10 +24,10 @@ from facedistill.heads import Head, ShardedHead, build_head
 from facedistill.losses import DistillationLoss, build_loss
 from facedistill.outputs import Outputs
 from facedistill.processes import process_count
-from facedistill.recipe import AGAIN, HARD, HELD_OUT, DataRecipe, HeadRecipe, NetRecipe, Recipe, SynthRecipe
+from facedistill.recipe import ALIAS_SEPARATOR, HARD, HELD_OUT, DataRecipe, HeadRecipe, NetRecipe, Recipe, SynthRecipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 from facedistill.teachers.start import load_start
-from facedistill.training.own_module import GivenScores, OwnModule, find_factory
+from facedistill.training.custom_module import CustomModule, PassThroughHead, find_factory
 from facedistill.training.task import Task
 from facedistill.variance import Variance, build_variance
 
@@ -87,7 +87,7 @@ def open_training_faces(recipe: DataRecipe, size: tuple[int, int]) -> TrainingFa
     return TrainingFaces(train, validation if len(validation) else None, held_out if len(held_out) else None, failed)
 
 
-def teachers_view(recipe: DataRecipe, train: Subset, size: tuple[int, int], own_crop: bool) -> FaceSet:
+def teacher_crops(recipe: DataRecipe, train: Subset, size: tuple[int, int], own_crop: bool) -> FaceSet:
     """The faces that are trained on, as a teacher is shown them; it cuts its own crop out of what it is given.
 
     Args:
@@ -258,8 +258,8 @@ def build_task(recipe: Recipe, classes: int) -> Task:
     backbone: Backbone
     head: Head | ShardedHead
     if recipe.student.module is not None:
-        backbone = OwnModule(recipe.student.module, classes, recipe.student.input_size)
-        head = GivenScores(classes)
+        backbone = CustomModule(recipe.student.module, classes, recipe.student.input_size)
+        head = PassThroughHead(classes)
     else:
         backbone = _build_backbone(recipe.student, recipe.student.embedding_size)
         head = _build_head(recipe.head, recipe.student.embedding_size, classes)
@@ -287,4 +287,4 @@ def _build_head(head: HeadRecipe, embedding_size: int, classes: int) -> Head | S
 
 def _build_losses(recipe: Recipe) -> dict[str, DistillationLoss]:
     terms = {name: term for name, term in recipe.losses.items() if name != HARD}
-    return {name: build_loss(name.partition(AGAIN)[0], **term.options) for name, term in terms.items()}
+    return {name: build_loss(name.partition(ALIAS_SEPARATOR)[0], **term.options) for name, term in terms.items()}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from facedistill.processes import gathered, process_count, total
+from facedistill.processes import all_gather, all_reduce_sum, process_count
 
 
 class SyncedBatchNorm(nn.Module):
@@ -76,7 +76,7 @@ class _Normalised(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         exact = maps.to(torch.promote_types(maps.dtype, torch.float32))
         variance, mean = torch.var_mean(exact, _all_but_channels(maps), correction=0)
-        means, variances = gathered(torch.stack((mean, variance))[None]).unbind(1)  # [processes, C] each
+        means, variances = all_gather(torch.stack((mean, variance))[None]).unbind(1)  # [processes, C] each
         mean = means.mean(0)  # the shares are equal
         variance = variances.mean(0) + (means - mean).square().mean(0)
         scale = (variance + eps).rsqrt()
@@ -93,7 +93,7 @@ class _Normalised(torch.autograd.Function):
         channels = _all_but_channels(maps)
         own = torch.stack((given.sum(channels), (given * whitened).sum(channels)))
         # The mean over all faces: every face's value moved mean and variance, in whichever process it was used.
-        means = total(own) / (process_count() * maps.numel() // maps.shape[1])
+        means = all_reduce_sum(own) / (process_count() * maps.numel() // maps.shape[1])
         left = given - _wide(means[0], maps) - whitened * _wide(means[1], maps)
         back = left * _wide(scale if weight is None else scale * weight, maps)
         return back.to(gradient.dtype), own[1] if weight is not None else None, own[0], None

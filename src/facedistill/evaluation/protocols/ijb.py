@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from facedistill.datasets.ijb import IjbSet, Roster, read_ijb
+from facedistill.datasets.ijb import IjbSet, TemplateList, read_ijb
 from facedistill.evaluation.metrics import Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
@@ -172,7 +172,7 @@ def _identify(ijb: IjbSet, usable: Bool, enrolled: Float, shown: Float) -> Figur
     }
 
 
-def _search(gallery: Roster, probes: Roster, usable: Bool, enrolled_rows: Float, shown: Float) -> Figures:
+def _search(gallery: TemplateList, probes: TemplateList, usable: Bool, enrolled_rows: Float, shown: Float) -> Figures:
     """Rank-k of the mated probes, and TPIR (first, and at or above the threshold) at FPIRs of the unmated ones."""
     enrolled, searchable = usable[gallery.templates], usable[probes.templates]
     mated = np.isin(probes.subjects, gallery.subjects)

@@ -6,9 +6,9 @@ from rich.table import Table
 
 from facedistill.evaluation.groups import GROUPS, groups_table
 from facedistill.evaluation.protocols.protocol import Figures
-from facedistill.evaluation.report import sweep_table
 from facedistill.evaluation.sweep import Embed
 from facedistill.faces import recrop
+from facedistill.report import sweep_table
 
 
 def fitted(embed: Embed, size: tuple[int, int]) -> Embed:

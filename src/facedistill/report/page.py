@@ -4,10 +4,11 @@ import re
 from html import escape
 from pathlib import Path
 
-from facedistill.evaluation.report.figures import Report
-from facedistill.evaluation.report.frame import PAGE, panel_rules
-from facedistill.evaluation.report.markup import fact_list, part, prose
-from facedistill.evaluation.report.sections import (
+from facedistill.files import write_text
+from facedistill.report.figures import Report
+from facedistill.report.frame import PAGE, panel_rules
+from facedistill.report.markup import fact_list, part, prose
+from facedistill.report.sections import (
     calibration_part,
     cards_part,
     comparison_part,
@@ -20,8 +21,7 @@ from facedistill.evaluation.report.sections import (
     trade_part,
     training_part,
 )
-from facedistill.evaluation.report.words import WORDS, headline, lead, limits, measured
-from facedistill.files import write_text
+from facedistill.report.words import WORDS, headline, lead, limits, measured
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -8,10 +8,10 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from facedistill.evaluation.report.figures import HardPair, Model
-from facedistill.evaluation.report.plots import series_of
-from facedistill.evaluation.report.tables import NOT_KNOWN, Row, resolution_title
 from facedistill.model_file import BOTH_PREFIX, NATIVE
+from facedistill.report.figures import HardPair, Model
+from facedistill.report.plots import series_of
+from facedistill.report.tables import NOT_KNOWN, Row, resolution_title
 
 _RATES = {"fmr": "false matches", "fnmr": "rejections", "eer": "equal error rate"}
 _WIDE_COLUMNS = 3  # with more, an interval stands under its figure

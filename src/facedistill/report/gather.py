@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import eer
-from facedistill.evaluation.report.cards import model_card, teacher_card
-from facedistill.evaluation.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Training
-from facedistill.evaluation.report.scores import PicturesTested, compare_groups, similarities, summarise
-from facedistill.evaluation.report.seeds import fold_seeds
-from facedistill.evaluation.report.tables import key_resolution, resolution_title, resolutions_of
 from facedistill.evaluation.sweep import Embed
 from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import Recipe
+from facedistill.report.cards import model_card, teacher_card
+from facedistill.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Training
+from facedistill.report.scores import TestImages, compare_groups, similarities, summarise
+from facedistill.report.seeds import fold_seeds
+from facedistill.report.tables import key_resolution, resolution_title, resolutions_of
 
 EMBEDDINGS = "embeddings"  # in a run folder
 
@@ -66,7 +66,7 @@ class FinishedRun:
     recipe: Recipe
     summary: Mapping[str, Any]
     nets: Mapping[str, Net]
-    pictures: PicturesTested
+    pictures: TestImages
     training: Sequence[Training]
     picture_rights: str
 
@@ -209,7 +209,7 @@ def _check_unchanged(run: FinishedRun, role: str, scores: Similarities) -> None:
             )
 
 
-def _comparisons(asked: Sequence[tuple[Model, Similarities]], pictures: PicturesTested) -> list[Paired]:
+def _comparisons(asked: Sequence[tuple[Model, Similarities]], pictures: TestImages) -> list[Paired]:
     """The best student against each other model, natively and at the resolution of the headline."""
     models = [model for model, _ in asked]
     key = key_resolution(models[0].measured["sweep"])

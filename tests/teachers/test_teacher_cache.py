@@ -10,8 +10,8 @@ import pytest
 
 from facedistill.datasets import Face, FaceList
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.teachers import load_teacher, open_store
-from facedistill.teachers.store import ARRAY, STATE, store_folder
+from facedistill.teachers import load_teacher, open_cache
+from facedistill.teachers.cache import ARRAY, STATE, store_folder
 
 COUNT = 300  # more than two blocks
 
@@ -79,7 +79,7 @@ def state_of(folder: Path) -> dict:
 
 
 def test_image_and_mirror_of_every_face(teacher, faces, folder, expected) -> None:
-    store = open_store(teacher, faces, folder)
+    store = open_cache(teacher, faces, folder)
     assert store.embeddings.dtype == np.float32
     assert isinstance(store.embeddings, np.memmap)
     assert not store.embeddings.flags.writeable
@@ -89,38 +89,38 @@ def test_image_and_mirror_of_every_face(teacher, faces, folder, expected) -> Non
 
 
 def test_the_teacher_is_asked_once(teacher, faces, folder) -> None:
-    first = np.array(open_store(teacher, faces, folder).embeddings)
+    first = np.array(open_cache(teacher, faces, folder).embeddings)
     assert teacher.asked == 2 * COUNT
-    assert np.array_equal(open_store(teacher, faces, folder).embeddings, first)
+    assert np.array_equal(open_cache(teacher, faces, folder).embeddings, first)
     assert teacher.asked == 2 * COUNT
 
 
 @pytest.mark.parametrize("junk", [b"", b"half a block"], ids=["clean", "a crash left half a block"])
 def test_it_goes_on_where_it_was_interrupted(teacher, faces, folder, expected, junk: bytes) -> None:
     with pytest.raises(KeyboardInterrupt):
-        open_store(teacher, Failing(faces.faces, COUNT - 20, KeyboardInterrupt()), folder)
+        open_cache(teacher, Failing(faces.faces, COUNT - 20, KeyboardInterrupt()), folder)
     done = state_of(folder)["done"]
     assert 0 < done < COUNT
     with (folder / ARRAY).open("ab") as file:
         file.write(junk)
     teacher.asked = 0
-    store = open_store(teacher, faces, folder)
+    store = open_cache(teacher, faces, folder)
     assert teacher.asked == 2 * (COUNT - done)
     np.testing.assert_allclose(store.embeddings, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_interrupted_before_the_first_block(teacher, faces, folder, expected) -> None:
     with pytest.raises(KeyboardInterrupt):
-        open_store(teacher, Failing(faces.faces, 0, KeyboardInterrupt()), folder)
-    np.testing.assert_allclose(open_store(teacher, faces, folder).embeddings, expected, rtol=1e-4, atol=1e-4)
+        open_cache(teacher, Failing(faces.faces, 0, KeyboardInterrupt()), folder)
+    np.testing.assert_allclose(open_cache(teacher, faces, folder).embeddings, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_another_teacher_is_refused(teacher, tiny_net, faces, folder) -> None:
-    open_store(teacher, faces, folder)
+    open_cache(teacher, faces, folder)
     before = (folder / ARRAY).read_bytes()
     other = load_teacher(tiny_net("other.onnx", dimension=8, seed=1).path)
     with pytest.raises(FacedistillError, match=r"stale: the teacher .* changed; delete the folder") as caught:
-        open_store(other, faces, folder)
+        open_cache(other, faces, folder)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert (folder / ARRAY).read_bytes() == before
@@ -128,22 +128,22 @@ def test_another_teacher_is_refused(teacher, tiny_net, faces, folder) -> None:
 
 def test_other_preprocessing_is_refused(tiny_net, faces, folder) -> None:
     path = tiny_net("foreign.onnx", uint8=False).path
-    open_store(load_teacher(path), faces, folder)
+    open_cache(load_teacher(path), faces, folder)
     with pytest.raises(FacedistillError, match=r"the preprocessing \(there RGB, .* now BGR"):
-        open_store(load_teacher(path, channels="bgr"), faces, folder)
+        open_cache(load_teacher(path, channels="bgr"), faces, folder)
 
 
 def test_other_faces_are_refused(teacher, faces, folder) -> None:
-    open_store(teacher, faces, folder)
+    open_cache(teacher, faces, folder)
     with pytest.raises(FacedistillError, match=r"the face set .*the shape \(there \[300, 2, 8\], now \[299, 2, 8\]"):
-        open_store(teacher, FaceList(faces.faces[:-1]), folder)
+        open_cache(teacher, FaceList(faces.faces[:-1]), folder)
 
 
 def test_an_unfinished_store_of_other_faces_is_refused_too(teacher, faces, folder) -> None:
     with pytest.raises(KeyboardInterrupt):
-        open_store(teacher, Failing(faces.faces, COUNT - 20, KeyboardInterrupt()), folder)
+        open_cache(teacher, Failing(faces.faces, COUNT - 20, KeyboardInterrupt()), folder)
     with pytest.raises(FacedistillError, match="stale: the face set"):
-        open_store(teacher, FaceList(reversed(faces.faces)), folder)
+        open_cache(teacher, FaceList(reversed(faces.faces)), folder)
 
 
 def _cut(folder: Path) -> None:
@@ -190,29 +190,29 @@ def _set(**values):
     ],
 )
 def test_a_broken_store_is_reported_and_built_anew(teacher, faces, folder, expected, damage, message: str) -> None:
-    open_store(teacher, faces, folder)
+    open_cache(teacher, faces, folder)
     damage(folder)
     with pytest.warns(UserWarning, match=message):
-        store = open_store(teacher, faces, folder)
+        store = open_cache(teacher, faces, folder)
     np.testing.assert_allclose(store.embeddings, expected, rtol=1e-4, atol=1e-4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        open_store(teacher, faces, folder)
+        open_cache(teacher, faces, folder)
 
 
 @pytest.mark.parametrize("touched", [False, True])
 def test_a_large_store_is_trusted_while_its_time_stands(teacher, faces, folder, monkeypatch, touched: bool) -> None:
-    open_store(teacher, faces, folder)
-    monkeypatch.setattr("facedistill.teachers.store._ALWAYS_HASHED", 0)
+    open_cache(teacher, faces, folder)
+    monkeypatch.setattr("facedistill.teachers.cache._ALWAYS_HASHED", 0)
     recorded = state_of(folder)["modified_ns"]
     _flip(folder)
     teacher.asked = 0
     if touched:
         with pytest.warns(UserWarning, match="checksum"):
-            open_store(teacher, faces, folder)
+            open_cache(teacher, faces, folder)
     else:
         os.utime(folder / ARRAY, ns=(recorded, recorded))
-        open_store(teacher, faces, folder)
+        open_cache(teacher, faces, folder)
     assert teacher.asked == (2 * COUNT if touched else 0)
 
 
@@ -224,21 +224,21 @@ def test_nan_names_the_face(tiny_net, faces, folder) -> None:
     teacher = load_teacher(tiny_net("overflowing.onnx", matrix=matrix).path)
     dark = [Face(blank, 0, f"{index}.png") for index in range(130)]
     with pytest.raises(FacedistillError, match=r"NaN or Inf of face bright\.png"):
-        open_store(teacher, FaceList([*dark, bright, *dark]), folder)
+        open_cache(teacher, FaceList([*dark, bright, *dark]), folder)
     assert state_of(folder)["done"] == 128
 
 
 def test_a_corrupt_picture_is_named_and_the_rest_kept(teacher, faces, folder, expected) -> None:
     corrupt = Failing(faces.faces, 290, FacedistillError("record 290 is damaged"))
     with pytest.raises(FacedistillError, match="record 290 is damaged"):
-        open_store(teacher, corrupt, folder)
+        open_cache(teacher, corrupt, folder)
     assert state_of(folder)["done"] == 256
 
 
 def test_a_place_that_cannot_be_written_is_one_line(teacher, faces, tmp_path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(FacedistillError, match="cannot"):
-        open_store(teacher, faces, tmp_path / "file" / "teacher")
+        open_cache(teacher, faces, tmp_path / "file" / "teacher")
 
 
 def test_an_empty_set_is_refused(teacher, faces, folder) -> None:
@@ -247,7 +247,7 @@ def test_an_empty_set_is_refused(teacher, faces, folder) -> None:
             return 0
 
     with pytest.raises(UsageError, match="is empty"):
-        open_store(teacher, Empty(faces.faces), folder)
+        open_cache(teacher, Empty(faces.faces), folder)
 
 
 def test_each_teacher_has_its_own_folder_beside_the_set(teacher, tiny_net, tmp_path) -> None:

@@ -16,11 +16,11 @@ from facedistill.evaluation.groups import group_figures
 from facedistill.evaluation.labels import Attribute, Columns, attributes_of
 from facedistill.evaluation.metrics import Float, Ranking, unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
-from facedistill.evaluation.report.figures import HardPair, Histogram, Scores, Trade
 from facedistill.evaluation.sweep import Crop, Embed, readable
 from facedistill.evaluation.trials import Int, Trial, all_pairs, draw, listed_pairs
 from facedistill.model_file import NATIVE, Logistic
 from facedistill.pictures import encode_picture
+from facedistill.report.figures import DetCurve, HardPair, Histogram, Scores
 from facedistill.variance import degrade
 
 _WORK = 1_000_000_000  # pairs looked at for the bands of one curve
@@ -32,7 +32,7 @@ _JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True, eq=False)
-class PicturesTested:
+class TestImages:
     """The readable pictures of a test set, all of one size, and who is compared with whom.
 
     Attributes:
@@ -77,7 +77,7 @@ class PicturesTested:
         return draw(units, int(np.clip(_WORK // pairs, _LEAST_REPLICATES, _MOST_REPLICATES)), seed=0)
 
 
-def face_set_pictures(faces: FaceSet, labels: Columns | None = None) -> PicturesTested:
+def face_set_pictures(faces: FaceSet, labels: Columns | None = None) -> TestImages:
     """Every two pictures of a face set.
 
     Args:
@@ -95,10 +95,10 @@ def face_set_pictures(faces: FaceSet, labels: Columns | None = None) -> Pictures
     people = np.unique([face.label for _, face in found], return_inverse=True)[1].astype(np.int64)
     side = FaceList(Face(face.image, int(label), face.key) for (_, face), label in zip(found, people, strict=True))
     columns = {name: [values[index] for index, _ in found] for name, values in (labels or {}).items()}
-    return PicturesTested(side, side, None, attributes_of(columns, people))
+    return TestImages(side, side, None, attributes_of(columns, people))
 
 
-def listed_pictures(pairs: PairSet) -> PicturesTested:
+def listed_pictures(pairs: PairSet) -> TestImages:
     """The pairs of a list; those that hold an unreadable picture are left out, as in `evaluate`.
 
     Raises:
@@ -111,11 +111,11 @@ def listed_pictures(pairs: PairSet) -> PicturesTested:
     found = readable(pair, len(pairs), pairs.source)
     gallery = FaceList(Face(first, index, f"picture {pairs.first[index]}") for index, first, _ in found)
     probes = FaceList(Face(second, index, f"picture {pairs.second[index]}") for index, _, second in found)
-    return PicturesTested(probes, gallery, pairs.same[[index for index, _, _ in found]])
+    return TestImages(probes, gallery, pairs.same[[index for index, _, _ in found]])
 
 
 def similarities(
-    embed: Embed, digest: str, pictures: PicturesTested, resolutions: Sequence[str], folder: Path
+    embed: Embed, digest: str, pictures: TestImages, resolutions: Sequence[str], folder: Path
 ) -> dict[str, Float]:
     """One model's similarities: resolution -> float64 [P], in the order of `pictures.trial`.
 
@@ -148,7 +148,7 @@ def similarities(
 
 
 def summarise(
-    scores: Mapping[str, Float], pictures: PicturesTested, probability: Mapping[str, Logistic]
+    scores: Mapping[str, Float], pictures: TestImages, probability: Mapping[str, Logistic]
 ) -> dict[str, Scores]:
     """What similarities say at each resolution.
 
@@ -160,7 +160,7 @@ def summarise(
     return {name: _summary(values, pictures, name, probability.get(name)) for name, values in scores.items()}
 
 
-def compare_groups(values: Float, pictures: PicturesTested, resolution: str) -> dict[str, Any]:
+def compare_groups(values: Float, pictures: TestImages, resolution: str) -> dict[str, Any]:
     """Errors by condition and group at one threshold; of a set with labels."""
     trial = pictures.trial(resolution)
     left, right = trial.left, trial.right
@@ -170,7 +170,7 @@ def compare_groups(values: Float, pictures: PicturesTested, resolution: str) -> 
     return group_figures(values, left, right, pictures.probes.labels, pictures.attributes)
 
 
-def _summary(values: Float, pictures: PicturesTested, resolution: str, probability: Logistic | None) -> Scores:
+def _summary(values: Float, pictures: TestImages, resolution: str, probability: Logistic | None) -> Scores:
     trial = pictures.trial(resolution)
     genuine, impostors = np.flatnonzero(trial.same), np.flatnonzero(~trial.same)
     return Scores(
@@ -189,7 +189,7 @@ def _parts(count: int, block: int = 1 << 17) -> Iterator[slice]:
         yield slice(start, start + block)
 
 
-def _trade(trial: Trial, values: Float) -> Trade:
+def _trade(trial: Trial, values: Float) -> DetCurve:
     ranking = Ranking(values, trial.same)
     impostors = np.count_nonzero(~trial.same)
     grid = _GRID[_GRID * impostors >= 1 - 1e-9]
@@ -208,7 +208,7 @@ def _trade(trial: Trial, values: Float) -> Trade:
         except FacedistillError:  # this replicate drew no pair of one class (a handful of identities)
             continue
     low, high = np.percentile(replicates, (2.5, 97.5), axis=0) if replicates else (np.empty(0), np.empty(0))
-    return Trade(grid.tolist(), tmr(np.ones(len(values))).tolist(), low.tolist(), high.tolist())
+    return DetCurve(grid.tolist(), tmr(np.ones(len(values))).tolist(), low.tolist(), high.tolist())
 
 
 def _histogram(genuine: Float, impostors: Float) -> Histogram:
@@ -216,7 +216,7 @@ def _histogram(genuine: Float, impostors: Float) -> Histogram:
     return Histogram(_EDGES.tolist(), *shares)
 
 
-def _hardest(pictures: PicturesTested, resolution: str, trial: Trial, values: Float, ordered: Int) -> list[HardPair]:
+def _hardest(pictures: TestImages, resolution: str, trial: Trial, values: Float, ordered: Int) -> list[HardPair]:
     """The first pairs in the order given, each two people (or each person) once, so that one odd picture is not all."""
     found: list[HardPair] = []
     met: set[frozenset[int]] = set()
@@ -234,5 +234,5 @@ def _hardest(pictures: PicturesTested, resolution: str, trial: Trial, values: Fl
     return found
 
 
-def _paired(pictures: PicturesTested, trial: Trial) -> tuple[tuple[FaceList, Int], tuple[FaceList, Int]]:
+def _paired(pictures: TestImages, trial: Trial) -> tuple[tuple[FaceList, Int], tuple[FaceList, Int]]:
     return (pictures.probes, trial.left), (pictures.gallery, trial.right)

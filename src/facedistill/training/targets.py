@@ -23,7 +23,7 @@ from facedistill.outputs import Outputs
 from facedistill.teachers import Teacher
 
 
-class TeachersWord(Protocol):
+class TeacherTargets(Protocol):
     """What a teacher says about the pictures of a set."""
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
@@ -36,7 +36,7 @@ class TeachersWord(Protocol):
         """
 
 
-class Knowledge:
+class CachedTargets:
     """Stored teacher embeddings and the soft labels they imply.
 
     A teacher that gives only embeddings still gives soft labels: its class centres are the mean normalised
@@ -78,7 +78,7 @@ class Knowledge:
         return _normalised(normalised - self._mean) if self._mean.any() else normalised
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
-        """See `TeachersWord`: unit-length embeddings [B, D] and logits [B, C]."""
+        """See `TeacherTargets`: unit-length embeddings [B, D] and logits [B, C]."""
         return self.of(self._embeddings[indices.numpy(), mirrored.long().numpy()], shown.device)
 
     def of(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
@@ -91,7 +91,7 @@ class Knowledge:
         return Outputs(embedding.to(device), logits.to(device))
 
 
-class JointKnowledge:
+class CombinedTargets:
     """The word of several teachers as one, see `teachers.JointTeacher`.
 
     Args:
@@ -99,12 +99,12 @@ class JointKnowledge:
         weights: How much each one's word counts; positive.
     """
 
-    def __init__(self, parts: Sequence[TeachersWord], weights: Sequence[float]) -> None:
+    def __init__(self, parts: Sequence[TeacherTargets], weights: Sequence[float]) -> None:
         self._parts = tuple(parts)
         self._shares = [weight / sum(weights) for weight in weights]
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
-        """See `TeachersWord`.
+        """See `TeacherTargets`.
 
         Returns:
             Embeddings [B, sum of D] of length 1, whose cosines are the weighted mean of the teachers' cosines, and
@@ -116,7 +116,7 @@ class JointKnowledge:
         return Outputs(torch.cat(embeddings, dim=1), torch.stack(logits).sum(dim=0) if logits else None)
 
 
-class Sight:
+class TeacherInput:
     """What a teacher looks at when it is asked anew.
 
     Args:
@@ -130,7 +130,7 @@ class Sight:
         self._size = size
 
     def crops(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> NDArray[np.uint8]:
-        """Crops uint8 [B, *size, 3] for the arguments of `TeachersWord.outputs`."""
+        """Crops uint8 [B, *size, 3] for the arguments of `TeacherTargets.outputs`."""
         if self._faces is None:
             return np.stack([self._fitted(crop) for crop in shown.cpu().numpy()])
         originals = [self._fitted(self._faces[index].image) for index in indices.tolist()]
@@ -141,7 +141,7 @@ class Sight:
         return crop if crop.shape[:2] == self._size else recrop(crop, self._size)
 
 
-class AskedAnew:
+class OnlineTargets:
     """Any teacher, asked at every step.
 
     Args:
@@ -150,17 +150,17 @@ class AskedAnew:
         sight: What it looks at.
     """
 
-    def __init__(self, knowledge: Knowledge, teacher: Teacher, sight: Sight) -> None:
+    def __init__(self, knowledge: CachedTargets, teacher: Teacher, sight: TeacherInput) -> None:
         self._knowledge = knowledge
         self._teacher = teacher
         self._sight = sight
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
-        """See `TeachersWord`."""
+        """See `TeacherTargets`."""
         return self._knowledge.of(self._teacher.embed(self._sight.crops(indices, mirrored, shown)), shown.device)
 
 
-class WithFeatures:
+class FeatureTargets:
     """The word of a teacher of ours with its feature maps, which are too large to store: it looks at each face again.
 
     Args:
@@ -170,14 +170,14 @@ class WithFeatures:
         anew: Whether its embeddings too are those of the face it looks at, instead of the stored ones.
     """
 
-    def __init__(self, knowledge: Knowledge, backbone: Backbone, sight: Sight, anew: bool = False) -> None:
+    def __init__(self, knowledge: CachedTargets, backbone: Backbone, sight: TeacherInput, anew: bool = False) -> None:
         self._knowledge = knowledge
         self._backbone = backbone.eval().requires_grad_(requires_grad=False)
         self._sight = sight
         self._anew = anew
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
-        """See `TeachersWord`; `features` are each stage's maps."""
+        """See `TeacherTargets`; `features` are each stage's maps."""
         crops = torch.from_numpy(self._sight.crops(indices, mirrored, shown)).to(shown.device)
         backbone = self._backbone.to(shown.device)
         with torch.no_grad():

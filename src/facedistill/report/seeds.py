@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from facedistill.evaluation.report.figures import Model, Scores
 from facedistill.evaluation.sweep import BOTH
+from facedistill.report.figures import Model, Scores
 
 
 def fold_seeds(models: Sequence[Model], title: str) -> Model:

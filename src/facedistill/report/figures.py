@@ -10,7 +10,7 @@ TITLES = {TEACHER: "teacher", STUDENT: "student", CONTROL: "student without a te
 
 
 @dataclass(frozen=True)
-class Trade:
+class DetCurve:
     """Error trade-off over a fixed grid of false match rates; ROC and DET are two drawings of it.
 
     Attributes:
@@ -73,7 +73,7 @@ class Scores:
         hardest_impostors: The most similar pairs of two people, hardest first, one for every two people.
     """
 
-    trade: Trade
+    trade: DetCurve
     histogram: Histogram
     reliability: dict[str, Any] | None
     genuine: int

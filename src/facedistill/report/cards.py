@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facedistill.evaluation.report.figures import STUDENT, Card
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import Recipe
+from facedistill.report.figures import STUDENT, Card
 
 _SETS = {"orl": "the ORL faces (AT&T Laboratories Cambridge)", "synth": "rendered people who do not exist"}
 

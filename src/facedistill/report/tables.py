@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.errors import UsageError
-from facedistill.evaluation.report.figures import STUDENT, TITLES, Report
 from facedistill.evaluation.sweep import BOTH
 from facedistill.model_file import NATIVE
+from facedistill.report.figures import STUDENT, TITLES, Report
 
 METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 NOT_KNOWN = "n/a"

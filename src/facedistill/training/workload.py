@@ -4,15 +4,15 @@ from typing import Protocol
 
 from facedistill.datasets import FaceSet
 from facedistill.recipe import Recipe
-from facedistill.training.data import ShownFaces
-from facedistill.training.knowledge import TeachersWord
-from facedistill.training.loop import FitResult, Judge, Validate, fit, mean_figure
+from facedistill.training.data import AugmentedFaces
+from facedistill.training.loop import FitResult, Objective, Validate, fit, mean_figure
 from facedistill.training.run_folder import open_run_folder
 from facedistill.training.setup import build_variances
+from facedistill.training.targets import TeacherTargets
 from facedistill.training.task import Task
 
 
-class Lesson(Protocol):
+class Workload(Protocol):
     """Pictures to learn from, the teacher's word on them, and the figures by which a net is judged; opened once."""
 
     @property
@@ -26,15 +26,15 @@ class Lesson(Protocol):
             UsageError: A loss cannot compare this student with this teacher.
         """
 
-    def word(self, recipe: Recipe, task: Task) -> TeachersWord:
+    def word(self, recipe: Recipe, task: Task) -> TeacherTargets:
         """What the teacher said; asked for only where the recipe distils."""
 
     def validator(self, task: Task) -> Validate | None:
         """Named figures, lower is better; None when nothing is kept for validation."""
 
 
-def teach(
-    lesson: Lesson, recipe: Recipe, task: Task, validate: Validate | None = None, judge: Judge = mean_figure
+def train(
+    lesson: Workload, recipe: Recipe, task: Task, validate: Validate | None = None, objective: Objective = mean_figure
 ) -> FitResult:
     """Trains `task` by a lesson in the recipe's run folder; goes on where a former session stopped.
 
@@ -43,7 +43,7 @@ def teach(
         recipe: Resolved by the lesson.
         task: Built from the recipe by `build_task`.
         validate: In the place of the lesson's own validator.
-        judge: See `fit`.
+        objective: See `fit`.
 
     Raises:
         UsageError: The folder holds another recipe's run.
@@ -51,5 +51,5 @@ def teach(
     """
     folder = open_run_folder(recipe)
     word = lesson.word(recipe, task) if recipe.distils else None
-    shown = ShownFaces(lesson.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
-    return fit(task, shown, word, recipe, folder, validate or lesson.validator(task), judge)
+    shown = AugmentedFaces(lesson.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    return fit(task, shown, word, recipe, folder, validate or lesson.validator(task), objective)

@@ -6,7 +6,7 @@ import torch
 from facedistill.backbones import normalise_crops
 from facedistill.errors import UsageError
 from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, NetRecipe, Recipe
-from facedistill.training.own_module import OwnModule
+from facedistill.training.custom_module import CustomModule
 from facedistill.training.setup import build_task, check_names
 
 SIZE = (9, 7)
@@ -33,7 +33,7 @@ def test_its_own_initial_weights_are_kept_and_follow_from_the_seed():
     first, again = (build_task(recipe(), classes=3).state_dict() for _ in range(2))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert "backbone.module.1.running_mean" in first
-    assert OwnModule("tests.class_pictures:convolutional", 3, SIZE).module.training
+    assert CustomModule("tests.class_pictures:convolutional", 3, SIZE).module.training
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from tests.finished_runs import write_people, write_run
 
-from facedistill.evaluation.report import write_report
+from facedistill.report import write_report
 from facedistill.runs import report_runs
 
 pytestmark = pytest.mark.real

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facedistill.evaluation.report.figures import CONTROL, STUDENT, TEACHER, Model, Report
-from facedistill.evaluation.report.gather import best_student
-from facedistill.evaluation.report.tables import key_resolution
 from facedistill.model_file import NATIVE
+from facedistill.report.figures import CONTROL, STUDENT, TEACHER, Model, Report
+from facedistill.report.gather import best_student
+from facedistill.report.tables import key_resolution
 
 _SETTINGS = {  # keys of a summary's settings, in plain words
     "folder": "run folder",

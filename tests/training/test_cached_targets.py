@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from facedistill.training.knowledge import Knowledge
+from facedistill.training.targets import CachedTargets
 
 
 def unit(rows):
@@ -16,7 +16,7 @@ def test_outputs_are_the_normalised_embeddings_and_their_cosines_to_the_class_ce
     rng = np.random.default_rng(0)
     embeddings = (rng.normal(size=(12, 2, 5)) + 2).astype(np.float32)
     labels = np.repeat(np.arange(3), 4)
-    said = Knowledge(embeddings, labels, 3, centred, scale=7.0).outputs(
+    said = CachedTargets(embeddings, labels, 3, centred, scale=7.0).outputs(
         torch.tensor([3, 8]), torch.tensor([False, True]), torch.empty(2, 0)
     )
 

@@ -17,12 +17,12 @@ from rich.console import Console
 from tests.conftest import draw_toy_people
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.report import Model, Report, markdown_table, summary_table, sweep_table, write_report
-from facedistill.evaluation.report.figures import TITLES, Card, Paired, Training
-from facedistill.evaluation.report.plots import pareto_front, resolution_plot, series_of, trade_plot
-from facedistill.evaluation.report.scores import compare_groups, face_set_pictures, summarise
 from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import Logistic
+from facedistill.report import Model, Report, markdown_table, summary_table, sweep_table, write_report
+from facedistill.report.figures import TITLES, Card, Paired, Training
+from facedistill.report.plots import det_plot, pareto_front, resolution_plot, series_of
+from facedistill.report.scores import compare_groups, face_set_pictures, summarise
 
 RESOLUTIONS = ("native", "30", "20", "16", "12", "8")
 SCORED = ("native", "16")
@@ -301,7 +301,7 @@ def test_the_pareto_front_is_what_no_other_point_beats(points):
 
 def test_plots_take_their_colours_from_the_page(models):
     drawn = list(models.values())
-    for svg in (resolution_plot(drawn, "accuracy"), trade_plot(drawn, "16", "det"), trade_plot(drawn, "16", "roc")):
+    for svg in (resolution_plot(drawn, "accuracy"), det_plot(drawn, "16", "det"), det_plot(drawn, "16", "roc")):
         ElementTree.fromstring(svg)
         assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) <= {"#000000", "#ffffff"}
         assert all(f"var(--{name})" in svg for name in ("ink", "line", "c0", "c1", "c2"))
@@ -370,7 +370,7 @@ def test_without_matplotlib_the_extra_is_named(report, tmp_path, monkeypatch):
 
 def test_the_report_loads_neither_torch_nor_matplotlib():
     code = (
-        "import sys, facedistill.evaluation, facedistill.evaluation.report.gather;"
+        "import sys, facedistill.evaluation, facedistill.report.gather;"
         "print([name for name in ('torch', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

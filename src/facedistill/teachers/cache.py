@@ -34,7 +34,7 @@ _ALWAYS_HASHED = 1 << 30  # bytes; hashing more takes seconds on each start
 
 
 @dataclass(frozen=True)
-class TeacherStore:
+class TeacherCache:
     """A complete store, opened.
 
     Attributes:
@@ -52,7 +52,7 @@ def store_folder(face_set_folder: Path, teacher: Teacher) -> Path:
     return Path(face_set_folder) / f"teacher-{teacher.digest[:12]}"
 
 
-def open_store(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherStore:
+def open_cache(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherCache:
     """Opens the store in `folder`; builds it first, or goes on building it, when it is not complete.
 
     A broken store (damaged `store.json`, wrong length, wrong checksum) is reported by a warning and built anew. The
@@ -70,15 +70,15 @@ def open_store(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherStor
     fresh = _State.fresh(teacher, face_set)
     try:
         state = _recorded_state(folder, fresh)
-    except _BrokenStoreError as broken:
+    except _BrokenCacheError as broken:
         warnings.warn(f"teacher store {folder} is broken ({broken}); it is built anew", stacklevel=2)
         state = fresh
     if not state.complete:
         _build(teacher, face_set, folder, state)
-    return TeacherStore(folder, np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False))
+    return TeacherCache(folder, np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False))
 
 
-class _BrokenStoreError(Exception):
+class _BrokenCacheError(Exception):
     """What is in the folder cannot be used."""
 
 
@@ -132,7 +132,7 @@ def _recorded_state(folder: Path, fresh: _State) -> _State:
     path = folder / STATE
     if not path.exists():
         if (folder / ARRAY).exists():
-            raise _BrokenStoreError(f"{STATE} is missing")
+            raise _BrokenCacheError(f"{STATE} is missing")
         return fresh
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -143,10 +143,10 @@ def _recorded_state(folder: Path, fresh: _State) -> _State:
     except OSError as error:
         raise FacedistillError(f"cannot read {path}: {error.strerror or error}") from error
     if not whole or state.format != _FORMAT:
-        raise _BrokenStoreError(f"{STATE} is damaged")
+        raise _BrokenCacheError(f"{STATE} is damaged")
     _refuse_stale(folder, state, fresh)
     if not 0 <= state.done <= fresh.shape[0]:
-        raise _BrokenStoreError(f"{STATE} is damaged")
+        raise _BrokenCacheError(f"{STATE} is damaged")
     _check_array(folder / ARRAY, state)
     return state
 
@@ -178,15 +178,15 @@ def _check_array(path: Path, state: _State) -> None:
         found = path.stat()
         wrong = found.st_size != state.length if state.complete else found.st_size < state.length
         if wrong:
-            raise _BrokenStoreError(f"{ARRAY} has {found.st_size} bytes instead of {state.length}")
+            raise _BrokenCacheError(f"{ARRAY} has {found.st_size} bytes instead of {state.length}")
         trusted = state.complete and found.st_size > _ALWAYS_HASHED and found.st_mtime_ns == state.modified_ns
         with path.open("rb") as file:
             if file.read(len(state.header)) != state.header:
-                raise _BrokenStoreError(f"{ARRAY} has another header")
+                raise _BrokenCacheError(f"{ARRAY} has another header")
             if not trusted and _hash(file, state.length).hexdigest() != state.sha256:
-                raise _BrokenStoreError(f"{ARRAY} has another checksum than {STATE} records")
+                raise _BrokenCacheError(f"{ARRAY} has another checksum than {STATE} records")
     except FileNotFoundError:
-        raise _BrokenStoreError(f"{ARRAY} is missing") from None
+        raise _BrokenCacheError(f"{ARRAY} is missing") from None
     except OSError as error:
         raise FacedistillError(f"cannot read {path}: {error.strerror or error}") from error
 

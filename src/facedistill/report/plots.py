@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from facedistill.evaluation.report.drawing import DASHES, INK, MARKERS, SERIES, drawing, svg
-from facedistill.evaluation.report.figures import TEACHER, Model, Training
-from facedistill.evaluation.report.tables import resolution_title, resolutions_of
+from facedistill.report.drawing import DASHES, INK, MARKERS, SERIES, drawing, svg
+from facedistill.report.figures import TEACHER, Model, Training
+from facedistill.report.tables import resolution_title, resolutions_of
 
 _WIDE, _SMALL = (5.6, 4.0), (4.4, 2.6)
 _BARS = 45
@@ -50,7 +50,7 @@ def resolution_plot(models: Sequence[Model], metric: str) -> str:
         return svg(figure, metric, title)
 
 
-def trade_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
+def det_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
     """ROC or DET of all models at one resolution, FMR on a logarithmic axis, with 95 % bands.
 
     Args:

@@ -14,7 +14,7 @@ from facedistill.numerics import at_least_float32
 from facedistill.outputs import Outputs
 
 
-class OwnModule(Backbone):
+class CustomModule(Backbone):
     """A user's module whose class scores stand for the embedding, so that nothing else need know it.
 
     Args:
@@ -38,7 +38,7 @@ class OwnModule(Backbone):
         return Outputs(embedding=self.module(crops))
 
 
-class GivenScores(Head):
+class PassThroughHead(Head):
     """The head of a net that gives class scores itself: they are passed on.
 
     Args:

@@ -3,9 +3,10 @@
 from html import escape
 from itertools import groupby
 
-from facedistill.evaluation.report.drawing import GLYPHS
-from facedistill.evaluation.report.figures import STUDENT, Report
-from facedistill.evaluation.report.markup import (
+from facedistill.model_file import NATIVE
+from facedistill.report.drawing import GLYPHS
+from facedistill.report.figures import STUDENT, Report
+from facedistill.report.markup import (
     calibration_table,
     fact_list,
     groups_table,
@@ -17,17 +18,16 @@ from facedistill.evaluation.report.markup import (
     tabs,
     thresholds_table,
 )
-from facedistill.evaluation.report.plots import (
+from facedistill.report.plots import (
+    det_plot,
     histogram_plot,
     pareto_plot,
     reliability_plot,
     resolution_plot,
     series_of,
-    trade_plot,
     training_plot,
 )
-from facedistill.evaluation.report.tables import key_resolution, resolution_title, rows
-from facedistill.model_file import NATIVE
+from facedistill.report.tables import key_resolution, resolution_title, rows
 
 
 def legend(report: Report) -> str:
@@ -84,7 +84,7 @@ def trade_part(report: Report) -> str:
         return ""
     panels = {}
     for name in scored[0].scores:
-        plots = "".join(f"<figure>{trade_plot(report.models, name, kind)}</figure>" for kind in ("roc", "det"))
+        plots = "".join(f"<figure>{det_plot(report.models, name, kind)}</figure>" for kind in ("roc", "det"))
         panels[resolution_title(name)] = f'<div class="two">{plots}</div>{rates_table(scored, name)}'
     return part(
         "trade",

@@ -14,9 +14,9 @@ from facedistill.datasets import open_face_set, write_face_set
 from facedistill.errors import UsageError
 from facedistill.faces import recrop
 from facedistill.recipe import HARD, ClassificationRecipe, DataRecipe, LossTerm, TeacherRecipe
-from facedistill.recognition import open_face_lesson
+from facedistill.recognition import open_face_workload
 from facedistill.training import fit
-from facedistill.training.data import ShownFaces
+from facedistill.training.data import AugmentedFaces
 from facedistill.training.run_folder import open_run_folder
 from facedistill.training.setup import build_task, build_variances, check_names
 
@@ -41,7 +41,7 @@ def faces(tmp_path):
 def taught(folder, said, crops=None):
     """The lines that a run wrote, without what the clock said; `crops` collects what its teacher looked at."""
     said = replace(said, out=str(folder))
-    lesson = open_face_lesson(said, folder.parent / "store")
+    lesson = open_face_workload(said, folder.parent / "store")
     said = lesson.resolved(said)
     task = build_task(said, lesson.pictures.classes)
     word = lesson.word(said, task)
@@ -53,7 +53,7 @@ def taught(folder, said, crops=None):
             return asked(indices, mirrored, shown)
 
         word.outputs = outputs
-    shown = ShownFaces(lesson.pictures, build_variances(said), said.data.mirror, said.seed)
+    shown = AugmentedFaces(lesson.pictures, build_variances(said), said.data.mirror, said.seed)
     fit(task, shown, word, said, open_run_folder(said), None)
     return figures(folder)
 
@@ -105,7 +105,7 @@ def test_a_teacher_that_sees_the_student_s_crops_answers_for_them(tmp_path, face
         data=DataRecipe(faces=faces, validation_identities=0),
         teacher=TeacherRecipe(checkpoint, centred=False, stored=False, sees="student"),
     )
-    lesson = open_face_lesson(said, tmp_path / "store")
+    lesson = open_face_workload(said, tmp_path / "store")
     said = lesson.resolved(said)
     word = lesson.word(said, build_task(said, lesson.pictures.classes))
     crops = np.random.default_rng(0).integers(0, 256, (3, 112, 96, 3), dtype=np.uint8)
