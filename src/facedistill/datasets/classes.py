@@ -95,6 +95,8 @@ def split_pictures(pictures: FaceSet, shares: Sequence[float], seed: int) -> tup
     for label in range(pictures.classes):
         places = random.permutation(np.setdiff1d(np.flatnonzero(labels == label), damaged))
         counts = [max(1, round(share * len(places))) for share in shares]
+        while sum(counts) >= len(places) and max(counts) > 1:  # rounding up may leave nothing to train on
+            counts[counts.index(max(counts))] -= 1
         if sum(counts) >= len(places):
             example = pictures[int(places[0])].key if len(places) else f"class {label}"
             raise UsageError(
