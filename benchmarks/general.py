@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facedistill.class_lesson import ClassifierWorkload, open_classifier_workload
-from facedistill.classification import measured, net_cost, train_and_test
+from facedistill.pipelines.classifier import measured, net_cost, train_and_test
+from facedistill.pipelines.classifier_workload import ClassifierWorkload, open_classifier_workload
 from facedistill.recipe import HARD, LossTerm, Recipe
-from facedistill.recipe_file import read_recipe
+from facedistill.recipe.files import read_recipe
+from facedistill.training.build import build_task
 from facedistill.training.run_folder import versions
-from facedistill.training.setup import build_task
 from reporting import estimate_dict, percent, save, table, write
 
 NAME = "general"

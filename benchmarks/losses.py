@@ -18,15 +18,17 @@ from typing import Any
 
 import torch
 
+from facedistill.datasets.training_faces import open_training_faces
 from facedistill.losses import LOSSES, build_loss
+from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
-from facedistill.recipe_file import read_recipe
-from facedistill.recognition import FaceWorkload, cache_teacher_targets, check_student
+from facedistill.recipe.files import read_recipe
+from facedistill.recipe.parts import build_variances
 from facedistill.teachers import teacher_of
 from facedistill.training import BEST
+from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces, batches
 from facedistill.training.device import make_fabric
-from facedistill.training.setup import build_task, build_variances, open_training_faces
 from reporting import (
     INTERVALS,
     LOW,
@@ -142,7 +144,7 @@ def step_times(rows: Mapping[str, Run], turns: int) -> dict[str, float]:
 def one_step(run: Run) -> Callable[[], None]:
     """A function that asks for the teacher's word on one batch and goes forward and back through the student."""
     teacher = teacher_of(run.recipe) if run.recipe.distils else None
-    recipe = check_student(run.recipe, teacher)
+    recipe = resolve_student(run.recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
     stores = (
         cache_teacher_targets(teacher, recipe, faces, run.asker / STORE)
@@ -150,7 +152,7 @@ def one_step(run: Run) -> Callable[[], None]:
         else ()
     )
     task = build_task(recipe, faces.train.classes)
-    word = FaceWorkload(faces, teacher, stores).word(recipe, task) if recipe.distils else None
+    word = FaceWorkload(faces, teacher, stores).teacher_targets(recipe, task) if recipe.distils else None
     shown = AugmentedFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
     batch = next(iter(batches(shown, recipe, 0, 0)))
     fabric = make_fabric("cpu", recipe.precision)

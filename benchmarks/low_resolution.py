@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from facedistill.recipe import HARD, LossTerm, Recipe
-from facedistill.recipe_file import read_recipe
+from facedistill.recipe.files import read_recipe
 from facedistill.training import BEST
 from reporting import (
     INTERVALS,

@@ -16,11 +16,11 @@ import numpy as np
 
 from bits import BITS, write_files
 from facedistill.backbones import load_backbone
+from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.model_file import NATIVE
-from facedistill.recipe_file import read_recipe
+from facedistill.recipe.files import read_recipe
 from facedistill.runtime import Recognizer
 from facedistill.training import BEST
-from facedistill.training.setup import TrainingFaces
 from reporting import (
     INTERVALS,
     SET_NAMES,

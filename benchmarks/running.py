@@ -21,17 +21,20 @@ from typing import Any
 import torch
 
 from facedistill.backbones import embed_crops, load_backbone
+from facedistill.datasets.sources import ORL
+from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
 from facedistill.errors import FacedistillError
 from facedistill.evaluation import evaluate, sweep
 from facedistill.export.info import net_info
 from facedistill.files import write_text
+from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.recipe import Recipe
-from facedistill.recognition import FaceWorkload, cache_teacher_targets, check_student
+from facedistill.recipe.validate import validate
 from facedistill.teachers import teacher_of
 from facedistill.training import BEST, train
+from facedistill.training.build import build_task
 from facedistill.training.loop import Embed
 from facedistill.training.run_folder import open_run_folder
-from facedistill.training.setup import ORL, TrainingFaces, build_task, check_names, open_training_faces
 
 RESULT, SECONDS, STORE, LOG = "result.json", "seconds.json", "store", "log.txt"
 UNSEEN = "unseen"  # synthetic people who were not trained on
@@ -146,9 +149,9 @@ def _say(run: Run) -> None:
 def perform(run: Run, threads: int) -> None:
     """Does one run from where it stopped; its progress goes to `log.txt`."""
     torch.set_num_threads(threads)
-    check_names(run.recipe)
+    validate(run.recipe)
     teacher = teacher_of(run.recipe) if run.asker is not None or not run.trains else None
-    recipe = check_student(run.recipe, teacher)
+    recipe = resolve_student(run.recipe, teacher)
     folder = open_run_folder(recipe)
     with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stderr(log):
         faces = open_training_faces(recipe.data, recipe.student.input_size)

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.export.info import net_info
-from facedistill.recipe_file import read_recipe
+from facedistill.recipe.files import read_recipe
 from facedistill.teachers import teacher_of
-from facedistill.training.setup import TrainingFaces
 from reporting import (
     INTERVALS,
     LOW,

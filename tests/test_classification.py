@@ -10,13 +10,13 @@ import torch
 import yaml
 
 from facedistill.backbones import normalise_crops
-from facedistill.class_lesson import open_classifier_workload, restore
-from facedistill.classification import run_classification
 from facedistill.cli import main
 from facedistill.datasets.classes import open_classes
 from facedistill.errors import FacedistillError
 from facedistill.export import class_scores
-from facedistill.recipe_file import read_recipe
+from facedistill.pipelines.classifier import run_classifier
+from facedistill.pipelines.classifier_workload import open_classifier_workload, restore
+from facedistill.recipe.files import read_recipe
 from tests.class_pictures import CLASSES, draw_classes
 
 
@@ -108,7 +108,7 @@ def test_the_teachers_word_is_its_scores(run, recipe):
     said = read_recipe(recipe)
     lesson = open_classifier_workload(said, run / "teacher")  # trained already
     resolved = lesson.resolved(said)
-    word = lesson.word(resolved, lesson.teacher)
+    word = lesson.teacher_targets(resolved, lesson.teacher)
     indices = torch.tensor([3, 0])
     outputs = word.outputs(indices, torch.tensor([False, False]), torch.empty(2, 0))
     crops = np.stack([lesson.pictures[int(index)].image for index in indices])
@@ -120,7 +120,7 @@ def test_the_teachers_word_is_its_scores(run, recipe):
 def test_labels_alone_need_no_teacher(recipe, tmp_path):
     said = replace(read_recipe(recipe), out=str(tmp_path / "run"), steps=2, validate_every=2)
     said = replace(said, classification=replace(said.classification, seeds=1))
-    summary = run_classification(said.labels_only())
+    summary = run_classifier(said.labels_only())
     assert list(summary["models"]) == ["student"]
     assert summary["models"]["student"]["accuracy_std"] is None
     assert not (tmp_path / "run" / "teacher").exists()
@@ -142,7 +142,7 @@ def test_a_net_of_the_registry_can_learn_pictures(recipe, tmp_path):
     )
     lesson = open_classifier_workload(said, tmp_path / "teacher")
     assert lesson.resolved(said).student.embedding_size == 8
-    assert lesson.store.embeddings.shape == (len(lesson.pictures), 2, 8)
+    assert lesson.cache.embeddings.shape == (len(lesson.pictures), 2, 8)
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(run, recipe, tmp_path):

@@ -301,7 +301,7 @@ def test_a_folder_with_other_things_is_left_alone(recipe, tmp_path, capsys):
 
 
 def test_a_missing_library_is_named_with_what_installs_it(recipe, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "facedistill.experiment", None)
+    monkeypatch.setitem(sys.modules, "facedistill.pipelines.faces", None)
     assert main(["distill", str(recipe)]) == 2
     assert "pip install" in capsys.readouterr().err
 

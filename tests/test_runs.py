@@ -9,10 +9,11 @@ import pytest
 
 from facedistill.cli import main
 from facedistill.datasets import Face, write_bin, write_face_set
+from facedistill.datasets.sources import Source
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.pictures import encode_picture
-from facedistill.recipe import DataRecipe, NetRecipe, Recipe
-from facedistill.runs import picture_rights, report_runs
+from facedistill.pipelines.finished_run import report_runs
+from facedistill.recipe import DataRecipe, NetRecipe
 from facedistill.runtime import Recognizer
 from tests.conftest import draw_toy_people
 from tests.finished_runs import HELD_OUT, plain, write_net, write_people, write_run
@@ -151,15 +152,15 @@ def test_a_list_of_pairs_is_tested_pair_by_pair(folder, faces):
 
 
 @pytest.mark.parametrize(
-    ("tested", "rights"),
+    ("source", "terms"),
     [
-        pytest.param("orl", "AT&T", id="ORL's credit"),
-        pytest.param("synth", "do not exist", id="rendered people"),
-        pytest.param("own/photos", "give it only to those", id="the user's own"),
+        pytest.param(Source("orl", "orl"), "AT&T", id="ORL's credit"),
+        pytest.param(Source("synth", "synth"), "are synthetic; anybody", id="synthetic people"),
+        pytest.param(Source("face set", "own/photos"), "own/photos and are part of this file: give it only", id="own"),
     ],
 )
-def test_who_may_see_the_pictures_is_said(tested, rights):
-    assert rights in picture_rights(Recipe(data=DataRecipe(faces=tested), test="held_out"))
+def test_who_may_see_the_pictures(source, terms):
+    assert terms in source.terms
 
 
 def copied(run, target):

@@ -13,7 +13,7 @@ from facedistill.command_line import build_parser, exit_code, recipe_file_first,
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.recipe import Recipe
-from facedistill.recipe_file import recipe_of, recipe_parser
+from facedistill.recipe.files import recipe_of, recipe_parser
 
 
 def prepare(
@@ -72,7 +72,8 @@ def synth(
     speed = f", {done.images_per_second:.0f} images/s" if done.images_per_second else " (done before)"
     print(f"{out}: {done.faces} pictures of {done.people} people; the detector found {done.detected:.1%}{speed}")
     if preview:
-        write_preview(Path(out) / "preview.png", open_face_set(out))
+        faces = open_face_set(out)
+        write_preview(Path(out) / "preview.png", lambda index: faces[index].image, faces.labels)
 
 
 def train(recipe: Recipe) -> None:
@@ -107,7 +108,7 @@ def search(
     """
     from dataclasses import replace
 
-    from facedistill.recipe_file import read_recipe
+    from facedistill.recipe.files import read_recipe
     from facedistill.search import front_table, verdict
     from facedistill.search import search as search_until
 
@@ -201,7 +202,7 @@ def export(run: str, out: str, calibrate_on: str | None = None) -> None:
         calibrate_on: `orl` or a face set of people who were not trained on, to measure the thresholds on; by default
             the run's validation people, who are often too few for small false match rates.
     """
-    from facedistill.experiment import export_run
+    from facedistill.pipelines.faces import export_run
 
     error = export_run(Path(run), Path(out), calibrate_on)
     print(f"{out}: {Path(out).stat().st_size / 1e6:.2f} MB, differs from the trained net by at most {error:.1g}")
@@ -241,8 +242,8 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
         json: Also write all its figures here.
         markdown: Also write the table of its figures here.
     """
+    from facedistill.pipelines.finished_run import report_runs
     from facedistill.report import markdown_table, write_report
-    from facedistill.runs import report_runs
 
     figures = report_runs([Path(run) for run in runs])
     write_report(Path(out), figures)
@@ -289,15 +290,15 @@ def _run_recipe(command: Callable[[Recipe], None], recipe: Recipe, words: list[s
 def _run(recipe: Recipe) -> None:
     """Runs a recipe and shows what came of it."""
     if recipe.classification is not None:
-        from facedistill.classification import classes_table, run_classification
+        from facedistill.pipelines.classifier import classes_table, run_classifier
 
-        _console().print(classes_table(run_classification(recipe)))
+        _console().print(classes_table(run_classifier(recipe)))
         print(f"{recipe.folder}: student.onnx, summary.json")
         return
-    from facedistill.experiment import run
+    from facedistill.pipelines.faces import run_faces
     from facedistill.report import summary_table
 
-    summary = run(recipe)
+    summary = run_faces(recipe)
     if os.environ.get("RANK", "0") == "0":
         _console().print(summary_table(summary))
         print(f"{recipe.folder}: student.onnx, summary.json, report.html")

@@ -10,7 +10,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
-from facedistill.recipe_file import one_line, parse_recipe_file, recipe_parser
+from facedistill.recipe.files import one_line, parse_recipe_file, recipe_parser
 
 Commands = Mapping[str, Callable[..., None]]
 

@@ -17,7 +17,7 @@ from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError
 from facedistill.losses import LOSSES
 from facedistill.recipe import HARD, NetRecipe, Recipe
-from facedistill.training.setup import check_names
+from facedistill.recipe.validate import validate
 from running import Run, finish, with_needed
 from sizing import macs_of, width_for
 
@@ -61,14 +61,14 @@ def folders(tmp_path):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_recipe_of_a_benchmark_can_be_trained(script, folders, monkeypatch):
-    monkeypatch.setattr("facedistill.training.setup.Path.is_file", lambda _path: True)  # the teachers to come
+    monkeypatch.setattr("facedistill.recipe.validate.Path.is_file", lambda _path: True)  # the teachers to come
     rows = parsed(script, [*folders, "--teacher", "dlib"] if script is losses else folders)["rows"]
     folders_seen = [run.folder for runs in rows.values() for run in runs]
     assert len(set(folders_seen)) == len(folders_seen)
     for runs in rows.values():
         assert len({run.recipe.seed for run in runs}) == len(runs)
         for run in runs[:1]:
-            check_names(run.recipe)
+            validate(run.recipe)
             assert run.recipe.test == "held_out"
             assert run.recipe.data == next(iter(rows.values()))[0].recipe.data  # the same people everywhere
     everything = {run.folder: run for runs in rows.values() for run in runs}

@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 from tests.finished_runs import write_people, write_run
 
+from facedistill.pipelines.finished_run import report_runs
 from facedistill.report import write_report
-from facedistill.runs import report_runs
 
 pytestmark = pytest.mark.real
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.class_pictures import draw_classes
 
-from facedistill.class_lesson import ClassifierWorkload
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.pipelines.classifier_workload import ClassifierWorkload
 from facedistill.recipe import (
     ClassificationRecipe,
     DataRecipe,

@@ -9,7 +9,7 @@ from tests.test_cli import mean_colour_teacher
 
 from facedistill.cli import main
 from facedistill.datasets import write_face_set
-from facedistill.recognition import FaceWorkload
+from facedistill.pipelines.face_workload import FaceWorkload
 from facedistill.runtime import Recognizer
 
 FIGURES = {"size_mb": 0.5, "latency_ms": 1.0, "params": 100, "macs": 1000}

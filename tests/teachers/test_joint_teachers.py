@@ -8,17 +8,19 @@ import torch
 from tests.conftest import draw_toy_people
 
 from facedistill.backbones import build_backbone, normalise_crops, save_backbone
-from facedistill.datasets import RecroppedFaces, load_orl, write_face_set
+from facedistill.datasets import RecroppedFaces, load_orl, sources, write_face_set
 from facedistill.datasets.aligned import align_faces
 from facedistill.datasets.face import FaceList
+from facedistill.datasets.sources import parse_source
+from facedistill.datasets.training_faces import open_training_faces
 from facedistill.errors import UsageError
 from facedistill.faces import CROP_112X112, recrop, shown_share
+from facedistill.pipelines.face_workload import open_face_workload, resolve_student
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, TeacherRecipe
-from facedistill.recognition import check_student, open_face_workload
+from facedistill.recipe.validate import validate
 from facedistill.teachers import load_teacher, teacher_of
-from facedistill.training import setup as training_setup
 from facedistill.training import train
-from facedistill.training.setup import build_task, check_names, open_training_faces, teacher_crops
+from facedistill.training.build import build_task
 
 
 def unit(rows):
@@ -67,13 +69,15 @@ def test_each_teacher_keeps_its_own_word_and_all_teach(tiny_net, tmp_path):
     nets = [tiny_net("a.onnx"), tiny_net("b.onnx", dimension=24, seed=1)]
     teachers = [TeacherRecipe(str(nets[0].path), centred=False, weight=3), TeacherRecipe(str(nets[1].path))]
     said = recipe(tmp_path, teachers)
-    check_names(said)
+    validate(said)
     lesson = open_face_workload(said, tmp_path / "teacher")
     said = lesson.resolved(said)
     assert said.student.embedding_size == 40
     assert {path.name for path in tmp_path.glob("teacher*")} == {"teacher", "teacher-2"}
     task = build_task(said, lesson.pictures.classes)
-    word = lesson.word(said, task).outputs(torch.tensor([1, 5]), torch.tensor([False, True]), torch.empty(2, 0))
+    word = lesson.teacher_targets(said, task).outputs(
+        torch.tensor([1, 5]), torch.tensor([False, True]), torch.empty(2, 0)
+    )
 
     faces = np.stack([lesson.pictures[i].image for i in range(16)])
     both = [np.stack([net.says(faces), net.says(faces[:, :, ::-1])], axis=1) for net in nets]
@@ -121,22 +125,22 @@ def test_a_narrower_crop_is_cut_out_of_a_wider_one():
 def test_of_a_wider_stored_crop_the_teacher_sees_all_and_the_student_its_own(tmp_path):
     said = recipe(tmp_path, [TeacherRecipe()], stored=(112, 112)).data
     faces = open_training_faces(said, (112, 96))
-    view = teacher_crops(said, faces.train, (112, 112), own_crop=False)
+    view = parse_source(said.faces).crops_for_teacher(faces.train, (112, 112), own_crop=False)
     assert (faces.train.size, view.size) == ((112, 96), (112, 112))
     np.testing.assert_array_equal(faces.train[3].image, view[3].image[:, 8:104])
     assert [faces.train[i].key for i in range(16)] == [view[i].key for i in range(16)]
-    assert teacher_crops(said, faces.train, (112, 96), own_crop=True) is faces.train
+    assert parse_source(said.faces).crops_for_teacher(faces.train, (112, 96), own_crop=True) is faces.train
 
 
 def test_photos_are_aligned_anew_for_a_teacher_who_wants_its_own_crop(monkeypatch):
     few = FaceList([load_orl()[i] for i in range(20)])
-    monkeypatch.setattr(training_setup, "load_orl", lambda: few)
+    monkeypatch.setattr(sources, "load_orl", lambda: few)
     data = DataRecipe(faces="orl", validation_identities=0)
     faces = open_training_faces(data, (112, 96))
-    view = teacher_crops(data, faces.train, CROP_112X112.size, own_crop=True)
+    view = parse_source(data.faces).crops_for_teacher(faces.train, CROP_112X112.size, own_crop=True)
     expected = align_faces(few, CROP_112X112.size).faces
     np.testing.assert_array_equal(view[7].image, expected[int(faces.train.indices[7])].image)
-    lazily = teacher_crops(data, faces.train, CROP_112X112.size, own_crop=False)
+    lazily = parse_source(data.faces).crops_for_teacher(faces.train, CROP_112X112.size, own_crop=False)
     assert lazily.size == (112, 96), "the teacher then cuts what there is of its crop out of the student's"
 
 
@@ -161,11 +165,13 @@ def checkpoint(tmp_path):
 def test_a_checkpoint_shows_its_maps_of_the_faces_as_they_are(tmp_path, checkpoint):
     losses = {HARD: LossTerm(), "attention": LossTerm()}
     said = recipe(tmp_path, [checkpoint], size=(112, 112), stored=(112, 112), losses=losses)
-    check_names(said)
+    validate(said)
     lesson = open_face_workload(said, tmp_path / "store")
     said = lesson.resolved(said)
     task = build_task(said, lesson.pictures.classes)
-    word = lesson.word(said, task).outputs(torch.tensor([2, 3]), torch.tensor([False, True]), torch.empty(2, 0))
+    word = lesson.teacher_targets(said, task).outputs(
+        torch.tensor([2, 3]), torch.tensor([False, True]), torch.empty(2, 0)
+    )
     faces = np.stack([lesson.pictures[2].image, lesson.pictures[3].image[:, ::-1]])
     net = lesson.teacher.backbone
     with torch.no_grad():
@@ -190,13 +196,13 @@ def test_a_checkpoint_shows_its_maps_of_the_faces_as_they_are(tmp_path, checkpoi
 def test_a_teacher_without_maps_is_refused_before_it_is_loaded(changes, reason):
     said = Recipe(**{"losses": {HARD: LossTerm(), "attention": LossTerm()}, **changes})
     with pytest.raises(UsageError, match=rf"losses\.attention compares feature maps.*{reason}"):
-        check_names(said)
+        validate(said)
 
 
 def test_maps_of_unequal_shapes_are_refused_before_a_face_is_read(tmp_path, checkpoint):
     said = recipe(tmp_path, [checkpoint], losses={HARD: LossTerm(), "attention": LossTerm()})
     with pytest.raises(UsageError, match=r"losses\.attention cannot compare student\.backbone with teacher.*56, 48"):
-        check_student(said, load_teacher(checkpoint.spec))
+        resolve_student(said, load_teacher(checkpoint.spec))
 
 
 @pytest.mark.parametrize(
@@ -209,11 +215,11 @@ def test_maps_of_unequal_shapes_are_refused_before_a_face_is_read(tmp_path, chec
 )
 def test_a_wrong_list_of_teachers_is_refused(changes, field):
     with pytest.raises(UsageError, match=field):
-        check_names(Recipe(**changes))
+        validate(Recipe(**changes))
 
 
 def test_an_embedding_that_is_not_as_long_as_all_of_theirs_is_refused(tiny_net):
     teachers = [TeacherRecipe(str(tiny_net(f"{i}.onnx").path)) for i in range(2)]
     said = Recipe(teacher=teachers[0], teachers=teachers[1:], student=NetRecipe(embedding_size=16))
     with pytest.raises(UsageError, match=r"embedding_size is 16 and the teacher's 32"):
-        check_student(said, teacher_of(said))
+        resolve_student(said, teacher_of(said))

@@ -13,13 +13,14 @@ from facedistill.backbones import build_backbone, embed_crops, load_backbone, sa
 from facedistill.datasets import write_face_set
 from facedistill.errors import UsageError
 from facedistill.faces import recrop
+from facedistill.pipelines.face_workload import open_face_workload
 from facedistill.recipe import Recipe
-from facedistill.recipe_file import read_recipe
-from facedistill.recognition import open_face_workload
+from facedistill.recipe.files import read_recipe
+from facedistill.recipe.validate import validate
 from facedistill.teachers import load_teacher
 from facedistill.teachers.start import dlib_backbone, load_start, thinned
 from facedistill.training import BEST, train
-from facedistill.training.setup import build_task, check_names
+from facedistill.training.build import build_task
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "teacher_start.yaml"
 WIDTHS = [16, 32, 64, 128]
@@ -187,7 +188,7 @@ def start_recipe(folder: Path, **student) -> Recipe:
 
 def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution(tmp_path, dlib):
     recipe = start_recipe(tmp_path)
-    check_names(recipe)
+    validate(recipe)
     lesson = open_face_workload(recipe, tmp_path / "teacher")
     recipe = lesson.resolved(recipe)
     assert recipe.student.embedding_size == 128
@@ -219,4 +220,4 @@ def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution
 def test_a_recipe_that_cannot_start_is_refused_before_anything_is_loaded(student, said):
     recipe = read_recipe(RECIPE)
     with pytest.raises(UsageError, match=said):
-        check_names(replace(recipe, student=replace(recipe.student, **student)))
+        validate(replace(recipe, student=replace(recipe.student, **student)))

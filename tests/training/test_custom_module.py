@@ -6,8 +6,9 @@ import torch
 from facedistill.backbones import normalise_crops
 from facedistill.errors import UsageError
 from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, NetRecipe, Recipe
+from facedistill.recipe.validate import validate
+from facedistill.training.build import build_task
 from facedistill.training.custom_module import CustomModule
-from facedistill.training.setup import build_task, check_names
 
 SIZE = (9, 7)
 
@@ -71,4 +72,4 @@ def test_a_wrong_module_is_told_in_one_line(path, reason):
 )
 def test_what_it_cannot_do_is_refused_before_it_is_built(wrong, reason):
     with pytest.raises(UsageError, match=reason):
-        check_names(wrong)
+        validate(wrong)

@@ -23,11 +23,13 @@ from facedistill.heads import build_head
 from facedistill.losses import LOSSES, build_loss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, DataRecipe, HeadRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
+from facedistill.recipe.parts import build_variances
+from facedistill.recipe.validate import validate
 from facedistill.training import LAST, InterruptedRunError, fit
+from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.launch import check_processes
 from facedistill.training.log import TIMING, read_lines
-from facedistill.training.setup import build_task, build_variances, check_names
 from facedistill.training.synced_norm import synchronise_norms
 from facedistill.training.targets import CachedTargets, CombinedTargets
 
@@ -200,7 +202,12 @@ def test_what_processes_cannot_share_is_refused(small, changes, count, said):
 @pytest.mark.parametrize(
     ("losses", "options", "said"),
     [
-        pytest.param({"soft": LossTerm()}, {}, "losses.soft compares logits, which head.sharded", id="soft labels"),
+        pytest.param(
+            {"soft": LossTerm()},
+            {},
+            "losses.soft compares logits, which a sharded head does not give",
+            id="soft labels",
+        ),
         pytest.param({}, {"bias": True}, "cannot be sharded with a bias", id="a bias"),
         pytest.param({}, {"margins": 1}, "has no option 'margins'", id="an unknown option"),
     ],
@@ -209,7 +216,7 @@ def test_what_a_sharded_head_cannot_do_is_refused_before_anything_is_loaded(smal
     name = "softmax" if "bias" in options else "arcface"
     recipe = replace(small, losses={HARD: LossTerm(), **losses}, head=HeadRecipe(name, options, sharded=True))
     with pytest.raises(UsageError, match=said):
-        check_names(recipe)
+        validate(recipe)
 
 
 def test_neither_the_digest_nor_the_recipe_of_a_run_depends_on_the_number_of_processes(small):

@@ -11,9 +11,11 @@ from test_loop import figures, recipe, run
 
 from facedistill.errors import UsageError
 from facedistill.recipe import HARD, HeadRecipe, LossTerm
+from facedistill.recipe.parts import build_variances
+from facedistill.recipe.validate import validate
 from facedistill.training import LAST, InterruptedRunError, fit
+from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces
-from facedistill.training.setup import build_task, build_variances, check_names
 from facedistill.training.targets import CachedTargets
 
 LOSSES = {
@@ -83,29 +85,29 @@ def test_the_student_starts_from_the_same_weights_with_and_without_learned_losse
 def test_impossible_recipes_are_refused_before_anything_is_loaded(losses, head, said):
     terms = {HARD: LossTerm(), **{name: LossTerm(options=options) for name, options in losses.items()}}
     with pytest.raises(UsageError, match=said):
-        check_names(replace(recipe(losses=terms), head=HeadRecipe(**head)))
+        validate(replace(recipe(losses=terms), head=HeadRecipe(**head)))
 
 
 def test_every_loss_that_a_stored_teacher_can_teach_passes_the_checks():
     options = {"fitnets": {"on": "embedding"}}
     names = ["adadistill", "cross_sample", "dist", "dkd", "ekd", "fitnets", "margin", "neurons", "pkt", "rkd", "sp"]
     terms = {HARD: LossTerm(), **{name: LossTerm(options=options.get(name, {})) for name in names}}
-    check_names(recipe(losses=terms))
+    validate(recipe(losses=terms))
 
 
 def test_a_test_set_that_does_not_exist_is_named_before_anything_is_loaded():
-    with pytest.raises(UsageError, match="test is lfw:pictures, which does not exist"):
-        check_names(replace(recipe(losses={"hard": LossTerm()}), test="lfw:pictures"))
+    with pytest.raises(UsageError, match="test: lfw:pictures does not exist"):
+        validate(replace(recipe(losses={"hard": LossTerm()}), test="lfw:pictures"))
 
 
 def test_a_loss_used_twice_is_two_terms(tmp_path, toy_people):
     terms = {HARD: LossTerm(), "mk_mmd": LossTerm(), "mk_mmd@logits": LossTerm(2.0, {"on": "logits"})}
     said = recipe(losses=terms, steps=2)
-    check_names(said)
+    validate(said)
     run(tmp_path / "twice", toy_people, said)
     (record,) = figures(tmp_path / "twice")
     assert record["mk_mmd"] > 0
     assert record["mk_mmd@logits"] > 0
     assert record["mk_mmd"] != record["mk_mmd@logits"]
     with pytest.raises(UsageError, match="no loss is called 'mk_mdm'"):
-        check_names(recipe(losses={HARD: LossTerm(), "mk_mdm@logits": LossTerm()}))
+        validate(recipe(losses={HARD: LossTerm(), "mk_mdm@logits": LossTerm()}))

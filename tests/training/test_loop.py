@@ -13,10 +13,11 @@ import torch
 from facedistill.backbones import load_backbone
 from facedistill.errors import FacedistillError
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
+from facedistill.recipe.parts import build_variances
 from facedistill.training import BEST, LAST, InterruptedRunError, fit
+from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.log import TIMING, read_lines
-from facedistill.training.setup import build_task, build_variances
 from facedistill.training.targets import CachedTargets
 
 

@@ -13,12 +13,14 @@ from facedistill.backbones import build_backbone, embed_crops, load_backbone, sa
 from facedistill.datasets import open_face_set, write_face_set
 from facedistill.errors import UsageError
 from facedistill.faces import recrop
+from facedistill.pipelines.face_workload import open_face_workload
 from facedistill.recipe import HARD, ClassificationRecipe, DataRecipe, LossTerm, TeacherRecipe
-from facedistill.recognition import open_face_workload
+from facedistill.recipe.parts import build_variances
+from facedistill.recipe.validate import validate
 from facedistill.training import fit
+from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.run_folder import open_run_folder
-from facedistill.training.setup import build_task, build_variances, check_names
 
 
 def unit(rows):
@@ -44,7 +46,7 @@ def taught(folder, said, crops=None):
     lesson = open_face_workload(said, folder.parent / "store")
     said = lesson.resolved(said)
     task = build_task(said, lesson.pictures.classes)
-    word = lesson.word(said, task)
+    word = lesson.teacher_targets(said, task)
     if crops is not None:
         asked = word.outputs
 
@@ -107,7 +109,7 @@ def test_a_teacher_that_sees_the_student_s_crops_answers_for_them(tmp_path, face
     )
     lesson = open_face_workload(said, tmp_path / "store")
     said = lesson.resolved(said)
-    word = lesson.word(said, build_task(said, lesson.pictures.classes))
+    word = lesson.teacher_targets(said, build_task(said, lesson.pictures.classes))
     crops = np.random.default_rng(0).integers(0, 256, (3, 112, 96, 3), dtype=np.uint8)
     answer = word.outputs(torch.arange(3), torch.zeros(3, dtype=torch.bool), torch.from_numpy(crops))
     expected = unit(embed_crops(load_backbone(tmp_path / "teacher.pt"), crops))
@@ -123,9 +125,9 @@ def test_a_teacher_that_sees_the_student_s_crops_answers_for_them(tmp_path, face
 )
 def test_impossible_ways_of_asking_are_refused(teacher, said):
     with pytest.raises(UsageError, match=said):
-        check_names(recipe(teacher=TeacherRecipe(**teacher)))
+        validate(recipe(teacher=TeacherRecipe(**teacher)))
     with pytest.raises(UsageError, match=said.replace("teacher.", "teachers.0.", 1).partition(".*")[0]):
-        check_names(recipe(teachers=[TeacherRecipe(**teacher)]))
+        validate(recipe(teachers=[TeacherRecipe(**teacher)]))
 
 
 def test_a_classifiers_teacher_is_not_asked_anew():

@@ -13,9 +13,10 @@ from facedistill.backbones import embed_crops
 from facedistill.errors import UsageError
 from facedistill.files import sole_writer
 from facedistill.model_file import NATIVE
+from facedistill.pipelines.finished_run import METRICS
 from facedistill.recipe import Recipe
-from facedistill.recipe_file import read_recipe
-from facedistill.runs import METRICS
+from facedistill.recipe.files import read_recipe
+from facedistill.recipe.validate import validate
 from facedistill.search.cost import untrained_costs
 from facedistill.search.report import (
     BEHIND,
@@ -32,10 +33,10 @@ from facedistill.search.space import check_space, draw, recipe_with
 from facedistill.search.standard import Standard, check_people, parse_standard
 from facedistill.search.study import Study
 from facedistill.training import LAST, DivergedRunError, Workload, train
+from facedistill.training.build import build_task
 from facedistill.training.log import read_lines
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.run_folder import RECIPE, versions
-from facedistill.training.setup import build_task, check_names
 from facedistill.training.task import Task
 
 MODEL = "student.onnx"
@@ -47,7 +48,7 @@ _EXPORTED, _SIZES = "exported", "sizes"  # of the study
 
 
 class SearchableWorkload(Workload, Protocol):
-    """A lesson whose nets can be priced, exported and tested."""
+    """A workload whose nets can be priced, exported and tested."""
 
     def cells(self, task: Task, embed: Embed, resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
         """`native` and each number of rows -> metric -> value, on the validation pictures."""
@@ -105,7 +106,7 @@ def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | Non
         raise UsageError(f"--trials is {trials}; at least 1 is needed")
     if minutes is not None and minutes <= 0:
         raise UsageError(f"--minutes is {minutes:g}; it must be greater than 0")
-    check_names(replace(recipe, control=False))
+    validate(replace(recipe, control=False))
     check_space(recipe)
     classes = recipe.classification
     if classes is None and not recipe.data.validation_identities:
@@ -123,7 +124,7 @@ class _BehindError(Exception):
 
 
 class _Search:
-    """One call of `search`: the study, and the lesson once it is needed."""
+    """One call of `search`: the study, and the workload once it is needed."""
 
     def __init__(self, recipe: Recipe, standard: Standard, tell: Callable[[str], None]) -> None:
         self.recipe = recipe
@@ -131,16 +132,16 @@ class _Search:
         self.tell = tell
         self.folder = recipe.folder
         self.study = Study(self.folder, recipe, standard)
-        self._lesson: SearchableWorkload | None = None
+        self._workload: SearchableWorkload | None = None
 
     @property
-    def lesson(self) -> SearchableWorkload:
+    def workload(self) -> SearchableWorkload:
         """Opened once for all trials, and not at all when nothing is left to do."""
-        if self._lesson is None:
-            lesson = _open_lesson(self.recipe, self.folder / TEACHER)
-            self._check_figures(lesson)
-            self._lesson = lesson
-        return self._lesson
+        if self._workload is None:
+            workload = _open_workload(self.recipe, self.folder / TEACHER)
+            self._check_figures(workload)
+            self._workload = workload
+        return self._workload
 
     def run(self, trials: int, minutes: float | None, test: bool) -> Report:
         """See `search`."""
@@ -148,13 +149,13 @@ class _Search:
         while not self.report().met and len(self.study.finished) < trials and time.monotonic() < deadline:
             if self.study.test is not None:
                 raise UsageError(f"{self.folder} was tested, which closes its search; give another --out to go on")
-            self._try_one(self.lesson)
+            self._try_one(self.workload)
             if self.report().met:
                 self._export_winner()  # which is the last thing that it could fail at
             self._write()
         winner = self._export_winner()
         if winner is not None and test and self.study.test is None:
-            figures = self.lesson.test(self._finished_recipe(winner.number), self.folder / MODEL)
+            figures = self.workload.test(self._finished_recipe(winner.number), self.folder / MODEL)
             self.study.record_test({"trial": winner.number, "figures": figures})
         return self._write()
 
@@ -163,7 +164,7 @@ class _Search:
         said = self.study.optuna.user_attrs
         winner = self.report().winner
         if winner is not None and (said.get(_EXPORTED) != winner.number or not (self.folder / MODEL).exists()):
-            self.lesson.write_best(self._finished_recipe(winner.number), self.folder / MODEL)
+            self.workload.write_best(self._finished_recipe(winner.number), self.folder / MODEL)
             size = (self.folder / MODEL).stat().st_size / 1e6
             self.study.optuna.set_user_attr(_SIZES, {**said.get(_SIZES, {}), str(winner.number): size})
             self.study.optuna.set_user_attr(_EXPORTED, winner.number)
@@ -191,7 +192,7 @@ class _Search:
         write_report(self.folder, report, origin)
         return report
 
-    def _try_one(self, lesson: SearchableWorkload) -> None:
+    def _try_one(self, workload: SearchableWorkload) -> None:
         """Tries one recipe and tells the study what came of it."""
         trial = self.study.next_trial()
         values = draw(trial, self.recipe)
@@ -199,16 +200,16 @@ class _Search:
         folder = self._folder(trial.number)
         try:
             run = replace(
-                lesson.resolved(recipe_with(self.recipe, values)),
+                workload.resolved(recipe_with(self.recipe, values)),
                 name=f"{self.recipe.name}-{folder.name}",
                 out=str(folder),
             )
-            check_names(run)
+            validate(run)
         except UsageError as error:  # values that work alone but not together
             self._end(trial, IMPOSSIBLE, TrialState.FAIL, why=str(error))
             return
-        task = build_task(run, lesson.pictures.classes)
-        costs = untrained_costs(task, lesson.write_untrained, self.folder)
+        task = build_task(run, workload.pictures.classes)
+        costs = untrained_costs(task, workload.write_untrained, self.folder)
         trial.set_user_attr(_COSTS, dict(costs))
         for bound in self.standard.costs:
             trial.set_constraint(bound.target, costs[bound.target] / bound.value - 1 if bound.value else 1.0)
@@ -216,10 +217,10 @@ class _Search:
             why = ", ".join(f"{bound.target} is {costs[bound.target]:.4g} ({bound})" for bound in missed)
             self._end(trial, COSTLY, TrialState.PRUNED, why=why)
             return
-        self._train(trial, lesson, run, task)
+        self._train(trial, workload, run, task)
         (folder / LAST).unlink(missing_ok=True)  # nothing goes on from there
 
-    def _train(self, trial: Trial, lesson: SearchableWorkload, run: Recipe, task: Task) -> None:
+    def _train(self, trial: Trial, workload: SearchableWorkload, run: Recipe, task: Task) -> None:
         def objective(step: int, figures: Mapping[str, float]) -> float:
             shortfall = self.standard.shortfall(figures)
             trial.report(shortfall, step)
@@ -228,7 +229,7 @@ class _Search:
             return shortfall
 
         try:
-            result = train(lesson, run, task, self._validator(lesson, task), objective)
+            result = train(workload, run, task, self._validator(workload, task), objective)
         except _BehindError as behind:
             self._end(trial, BEHIND, TrialState.PRUNED, _validations(run.folder)[-1], str(behind))
         except DivergedRunError as diverged:
@@ -249,21 +250,21 @@ class _Search:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         self.tell(f"trial {trial.number}: " + "; ".join(part for part in (outcome, measured, why) if part))
 
-    def _validator(self, lesson: SearchableWorkload, task: Task) -> Validate:
+    def _validator(self, workload: SearchableWorkload, task: Task) -> Validate:
         """The standard's figures of a net."""
         rows = sorted({int(bound.resolution) for bound in self.standard.figures if bound.resolution != NATIVE})
 
-        def validate(embed: Embed) -> Mapping[str, float]:
-            cells = lesson.cells(task, embed, rows)
+        def measure(embed: Embed) -> Mapping[str, float]:
+            cells = workload.cells(task, embed, rows)
             return {bound.target: bound.figure(cells[bound.resolution]) for bound in self.standard.figures}
 
-        return validate
+        return measure
 
-    def _check_figures(self, lesson: SearchableWorkload) -> None:
+    def _check_figures(self, workload: SearchableWorkload) -> None:
         """Measures an untrained net, so that a figure that these pictures cannot show is refused before training."""
-        run = lesson.resolved(replace(self.recipe, control=False))
-        task = build_task(run, lesson.pictures.classes)
-        self._validator(lesson, task)(lambda crops: embed_crops(task.backbone, crops))
+        run = workload.resolved(replace(self.recipe, control=False))
+        task = build_task(run, workload.pictures.classes)
+        self._validator(workload, task)(lambda crops: embed_crops(task.backbone, crops))
 
     def _folder(self, number: int) -> Path:
         return self.folder / TRIALS / f"{number:04d}"
@@ -273,12 +274,12 @@ class _Search:
         return replace(read_recipe(folder / RECIPE), out=str(folder))
 
 
-def _open_lesson(recipe: Recipe, folder: Path) -> SearchableWorkload:
+def _open_workload(recipe: Recipe, folder: Path) -> SearchableWorkload:
     if recipe.classification is None:
-        from facedistill.recognition import open_face_workload
+        from facedistill.pipelines.face_workload import open_face_workload
 
         return open_face_workload(recipe, folder)
-    from facedistill.class_lesson import open_classifier_workload
+    from facedistill.pipelines.classifier_workload import open_classifier_workload
 
     return open_classifier_workload(recipe, folder)
 

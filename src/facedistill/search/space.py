@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from facedistill.errors import UsageError
 from facedistill.recipe import Recipe, SearchRange
-from facedistill.recipe_file import one_line, recipe_of, recipe_parser
-from facedistill.training.setup import check_names
+from facedistill.recipe.files import one_line, recipe_of, recipe_parser
+from facedistill.recipe.validate import validate
 
 if TYPE_CHECKING:
     import optuna
@@ -38,7 +38,7 @@ def check_space(recipe: Recipe) -> None:
         ends = said.choices if said.choices is not None else [_end(said.low, kind), _end(said.high, kind)]
         for value in ends:
             try:
-                check_names(recipe_with(recipe, {path: value}))
+                validate(recipe_with(recipe, {path: value}))
             except UsageError as error:
                 raise UsageError(f"recipe: search.{path}: {value!r} cannot work ({error})") from error
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets import FaceSet
 from facedistill.files import write_bytes
 from facedistill.pictures import encode_picture
 
 _GAP = 2
+_PREVIEWED = 8
 
 
 def contact_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
@@ -24,13 +24,17 @@ def contact_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArra
     return sheet
 
 
-def write_preview(path: Path, faces: FaceSet, people: int = 8, pictures: int = 8) -> None:
-    """A row a person: the first `pictures` of the first `people` of a set, as a PNG."""
-    labels = faces.labels
-    shown = range(min(people, faces.classes))
-    chosen = [index for person in shown for index in np.flatnonzero(labels == person)[:pictures]]
-    columns = min(pictures, int(np.bincount(labels).max()))
-    write_bytes(path, encode_picture(contact_sheet([faces[int(i)].image for i in chosen], columns), ".png"))
+def write_preview(path: Path, crops: Callable[[int], NDArray[np.uint8]], labels: NDArray[np.int64]) -> None:
+    """Writes a PNG with a row a person: the first 8 pictures of the first 8 people of a set.
+
+    Args:
+        path: The PNG.
+        crops: Index in the set -> uint8 [H, W, 3].
+        labels: int64 [N], the person of each picture.
+    """
+    chosen = [index for person in range(_PREVIEWED) for index in np.flatnonzero(labels == person)[:_PREVIEWED]]
+    columns = min(_PREVIEWED, int(np.bincount(labels).max()))
+    write_bytes(path, encode_picture(contact_sheet([crops(int(i)) for i in chosen], columns), ".png"))
 
 
 def sorted_sheet(

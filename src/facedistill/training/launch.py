@@ -16,12 +16,11 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from facedistill.datasets import load_orl, open_face_set
+from facedistill.datasets.sources import parse_source
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
 from facedistill.processes import barrier, process_count
-from facedistill.recipe import DataRecipe, Recipe
+from facedistill.recipe import Recipe
 from facedistill.training.device import choose_device
-from facedistill.training.setup import ORL, SYNTH
 
 # A collective may wait for days while one process asks the teacher; a process that is gone is noticed otherwise.
 _PATIENCE = timedelta(days=30)
@@ -116,17 +115,12 @@ def check_processes(recipe: Recipe, count: int) -> None:
         raise UsageError(
             f"recipe: devices is {recipe.devices}, but this machine has {torch.cuda.device_count()} GPUs; give fewer"
         )
-    people = _people(recipe.data) - recipe.data.held_out_identities - recipe.data.validation_identities
+    people = parse_source(recipe.data.faces).people(recipe.data.synth)
+    people -= recipe.data.held_out_identities + recipe.data.validation_identities
     if count > people:
         raise UsageError(
             f"recipe: devices x nodes is {count}, more processes than the {people} identities to train on; give fewer"
         )
-
-
-def _people(data: DataRecipe) -> int:
-    if data.faces == SYNTH:
-        return data.synth.identities
-    return (load_orl() if data.faces == ORL else open_face_set(data.faces)).classes
 
 
 def _place(recipe: Recipe) -> tuple[int, str, int]:

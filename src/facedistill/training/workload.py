@@ -4,10 +4,10 @@ from typing import Protocol
 
 from facedistill.datasets import FaceSet
 from facedistill.recipe import Recipe
+from facedistill.recipe.parts import build_variances
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.loop import FitResult, Objective, Validate, fit, mean_figure
 from facedistill.training.run_folder import open_run_folder
-from facedistill.training.setup import build_variances
 from facedistill.training.targets import TeacherTargets
 from facedistill.training.task import Task
 
@@ -26,7 +26,7 @@ class Workload(Protocol):
             UsageError: A loss cannot compare this student with this teacher.
         """
 
-    def word(self, recipe: Recipe, task: Task) -> TeacherTargets:
+    def teacher_targets(self, recipe: Recipe, task: Task) -> TeacherTargets:
         """What the teacher said; asked for only where the recipe distils."""
 
     def validator(self, task: Task) -> Validate | None:
@@ -50,6 +50,6 @@ def train(
         FacedistillError: See `fit`.
     """
     folder = open_run_folder(recipe)
-    word = lesson.word(recipe, task) if recipe.distils else None
+    word = lesson.teacher_targets(recipe, task) if recipe.distils else None
     shown = AugmentedFaces(lesson.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
     return fit(task, shown, word, recipe, folder, validate or lesson.validator(task), objective)

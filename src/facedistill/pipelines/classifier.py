@@ -1,30 +1,30 @@
-"""An image classifier's whole run: a larger net learns, then teaches a student beside its control."""
+"""A whole run of image classifiers: labels train a teacher, which trains a student; beside it stands the control."""
 
 import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from facedistill.backbones import count_macs, count_parameters
-from facedistill.class_lesson import ClassifierWorkload, open_classifier_workload, restore, section
 from facedistill.files import sole_writer, write_text
-from facedistill.recipe import Recipe
-from facedistill.runs import SUMMARY, read_summary
+from facedistill.pipelines.classifier_workload import ClassifierWorkload, open_classifier_workload, restore, section
+from facedistill.pipelines.finished_run import SUMMARY, read_summary
+from facedistill.recipe import ClassificationRecipe, Recipe
+from facedistill.recipe.validate import validate
+from facedistill.report.figures import CONTROL, STUDENT, TEACHER, TITLES
 from facedistill.training import train
+from facedistill.training.build import build_task
 from facedistill.training.run_folder import open_run_folder, versions
-from facedistill.training.setup import build_task, check_names
 from facedistill.training.task import Task
 
-STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
 MODEL = "student.onnx"
 
-_TITLES = {TEACHER: "teacher", STUDENT: "student", CONTROL: "student without a teacher"}
 
-
-def run_classification(recipe: Recipe) -> dict[str, Any]:
+def run_classifier(recipe: Recipe) -> dict[str, Any]:
     """Trains the teacher, then student and control with each seed; a finished run is only read.
 
     Args:
@@ -38,58 +38,58 @@ def run_classification(recipe: Recipe) -> dict[str, Any]:
         UsageError: The recipe cannot work, or another process works in its folder.
         FacedistillError: See `fit`.
     """
-    section(recipe)
-    check_names(recipe)
+    settings = section(recipe)
+    validate(recipe)
     with sole_writer(recipe.folder):
-        return _finish(recipe)
-
-
-def _finish(recipe: Recipe) -> dict[str, Any]:
-    """What of `run_classification` is done in the run folder."""
-    said = section(recipe)
-    folder = open_run_folder(recipe)
-    if (folder / SUMMARY).exists():
+        folder = open_run_folder(recipe)
+        if not (folder / SUMMARY).exists():
+            summary = _train_and_test_all(recipe, settings, folder)
+            write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
         return read_summary(folder)
-    lesson = open_classifier_workload(recipe, folder / TEACHER)
-    recipe = lesson.resolved(recipe)
+
+
+def _train_and_test_all(recipe: Recipe, settings: ClassificationRecipe, folder: Path) -> dict[str, Any]:
+    """The teacher, then each role with each seed; gives the run's summary."""
+    workload = open_classifier_workload(recipe, folder / TEACHER)
+    recipe = workload.resolved(recipe)
+    seeds = range(recipe.seed, recipe.seed + settings.seeds)
     roles = {STUDENT: recipe} | ({CONTROL: recipe.labels_only()} if recipe.distils and recipe.control else {})
     models: dict[str, dict[str, Any]] = {}
-    if lesson.teacher is not None:
-        models[TEACHER] = measured([lesson.held_out_accuracy(lesson.teacher)]) | net_cost(lesson.teacher)
+    if workload.teacher is not None:
+        models[TEACHER] = measured([workload.held_out_accuracy(workload.teacher)]) | net_cost(workload.teacher)
     for role, net in roles.items():
         runs = [
             replace(net, seed=seed, name=f"{recipe.name}-{role}-{seed}", out=str(folder / role / str(seed)))
-            for seed in range(recipe.seed, recipe.seed + said.seeds)
+            for seed in seeds
         ]
-        models[role] = measured([train_and_test(lesson, run) for run in runs])
-        models[role] |= net_cost(build_task(net, lesson.pictures.classes))
+        models[role] = measured([train_and_test(workload, run) for run in runs])
+        models[role] |= net_cost(build_task(net, workload.pictures.classes))
         if role == STUDENT:
-            lesson.write_best(runs[0], folder / MODEL)
+            workload.write_best(runs[0], folder / MODEL)
             models[role]["size_mb"] = (folder / MODEL).stat().st_size / 1e6
-    summary = {
+    parts = workload.parts
+    return {
         "name": recipe.name,
-        "test": {"set": said.pictures, "classes": len(lesson.parts.names), "pictures": len(lesson.parts.held_out)},
+        "test": {"set": settings.pictures, "classes": len(parts.names), "pictures": len(parts.held_out)},
         "models": models,
         "settings": {
-            "seeds": list(range(recipe.seed, recipe.seed + said.seeds)),
+            "seeds": list(seeds),
             "split_seed": recipe.data.split_seed,
             "recipe_digest": recipe.digest,
             "versions": versions(),
-            "train_pictures": len(lesson.parts.train),
-            "validation_pictures": len(lesson.parts.validation),
-            "damaged_pictures": lesson.parts.damaged,
+            "train_pictures": len(parts.train),
+            "validation_pictures": len(parts.validation),
+            "damaged_pictures": parts.damaged,
             "steps": recipe.steps,
         },
     }
-    write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    return summary
 
 
-def train_and_test(lesson: ClassifierWorkload, recipe: Recipe) -> float:
+def train_and_test(workload: ClassifierWorkload, recipe: Recipe) -> float:
     """Trains one net in its recipe's folder; gives its accuracy on the pictures kept out."""
-    classes = lesson.pictures.classes
-    train(lesson, recipe, build_task(recipe, classes))
-    return lesson.held_out_accuracy(restore(recipe, classes))
+    classes = workload.pictures.classes
+    train(workload, recipe, build_task(recipe, classes))
+    return workload.held_out_accuracy(restore(recipe, classes))
 
 
 def measured(accuracies: Sequence[float]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def classes_table(summary: Mapping[str, Any]) -> Table:
     for name, model in summary["models"].items():
         spread = "" if model["accuracy_std"] is None else f" +- {100 * model['accuracy_std']:.2f}"
         table.add_row(
-            _TITLES[name],
+            TITLES[name],
             f"{100 * model['accuracy']:.2f}{spread}",
             f"{model['parameters']:,}",
             f"{model['macs'] / 1e6:.2f}",

@@ -1,7 +1,4 @@
-"""What a recipe says: plain dataclasses that a YAML file or the command line fills.
-
-Every check that needs no data is made here, so that a wrong recipe is refused before anything is loaded.
-"""
+"""A recipe: one training run, as a YAML file or the command line describes it."""
 
 import hashlib
 import json
@@ -10,37 +7,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facedistill.errors import UsageError
-from facedistill.recipe_classes import ClassificationRecipe
-from facedistill.recipe_parts import (
+from facedistill.recipe.classifier import ClassificationRecipe
+from facedistill.recipe.sections import (
     DataRecipe,
     HeadRecipe,
     LossTerm,
     NetRecipe,
     OptimiserRecipe,
     SearchRange,
-    SynthRecipe,
     TeacherRecipe,
     VarianceStep,
     check_positive,
 )
 
-__all__ = [
-    "ClassificationRecipe",
-    "DataRecipe",
-    "HeadRecipe",
-    "LossTerm",
-    "NetRecipe",
-    "OptimiserRecipe",
-    "Recipe",
-    "SearchRange",
-    "SynthRecipe",
-    "TeacherRecipe",
-    "VarianceStep",
-]
-
 HARD = "hard"
 HELD_OUT = "held_out"
-ALIAS_SEPARATOR = "@"  # between a loss and a word of one's own, where the loss is used twice
+ALIAS_SEPARATOR = "@"  # between a loss and a suffix of one's own, where the loss is used twice
 
 
 def _paper_losses() -> dict[str, LossTerm]:
@@ -66,7 +48,8 @@ class Recipe:
         student: The net to train.
         head: The classifier for the hard loss.
         losses: Term -> weight and options. `hard` is the head's cross-entropy; the others are
-            names that `build_loss` knows. One that is used twice is given a word of one's own, as in `mk_mmd@logits`.
+            names that `build_loss` knows, or `package.module:Class`. One that is used twice gets a suffix, as in
+            `mk_mmd@logits`.
         variance: What the student is shown and the teacher is not, in this order.
         optimiser: How the weights follow the gradient.
         steps: Batches to train on.

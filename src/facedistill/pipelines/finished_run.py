@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets import Face, FaceList, FaceSet, align_faces, load_orl, open_face_set, read_bin
+from facedistill.datasets import Face, FaceList, FaceSet
 from facedistill.datasets.folder import FolderFaces
 from facedistill.datasets.recordio_set import RecordFaces
+from facedistill.datasets.sources import TESTABLE, parse_source
+from facedistill.datasets.training_faces import open_training_faces
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.labels import AUTO, Columns, find_labels, read_labels
 from facedistill.evaluation.sweep import BOTH, readable
@@ -19,7 +21,7 @@ from facedistill.faces import recrop
 from facedistill.files import file_digest
 from facedistill.model_file import NATIVE
 from facedistill.recipe import HELD_OUT, Recipe
-from facedistill.recipe_file import read_recipe
+from facedistill.recipe.files import read_recipe
 from facedistill.report.figures import CONTROL, STUDENT, TEACHER, Report, Training
 from facedistill.report.gather import FinishedRun, Net, gather
 from facedistill.report.scores import TestImages, face_set_pictures, listed_pictures
@@ -28,7 +30,6 @@ from facedistill.runtime import Recognizer
 from facedistill.teachers import teacher_of
 from facedistill.training.log import TIMING, read_lines
 from facedistill.training.run_folder import RECIPE
-from facedistill.training.setup import ORL, SYNTH, open_training_faces
 
 SUMMARY = "summary.json"
 METRICS = "metrics.jsonl"
@@ -45,8 +46,8 @@ def report_runs(folders: Sequence[Path]) -> Report:
     resolved = [folder.resolve() for folder in folders]
     if twice := next((folder for folder in resolved if resolved.count(folder) > 1), None):
         raise UsageError(f"{twice} is given twice; name each run once")
-    tested = _Pictures()
-    return gather([_open(folder, tested) for folder in folders])
+    test_sets = _TestSets()
+    return gather([_open(folder, test_sets) for folder in folders])
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
         raise FacedistillError(f"{folder / SUMMARY} cannot be read ({error}); delete it and run again") from error
 
 
-class _Pictures:
+class _TestSets:
     """Test sets, each opened once however many runs were tested on it."""
 
     def __init__(self) -> None:
@@ -71,23 +72,23 @@ class _Pictures:
     def of(self, recipe: Recipe) -> TestImages:
         key = repr((recipe.data if recipe.test == HELD_OUT else None, recipe.test, recipe.student.input_size))
         if key not in self._opened:
-            self._opened[key] = _pictures(recipe)
+            self._opened[key] = _open_test_set(recipe)
         return self._opened[key]
 
 
-def _pictures(recipe: Recipe) -> TestImages:
-    """What a run was tested on, in crops of the student's size."""
+def _open_test_set(recipe: Recipe) -> TestImages:
+    """The pictures that a run was tested on, in crops of the student's size."""
     size = recipe.student.input_size
     if recipe.test == HELD_OUT:
         held_out = open_training_faces(recipe.data, size).held_out
         assert held_out is not None, "the recipe was checked"
         return face_set_pictures(held_out, _labels(held_out.parent, held_out.indices))
-    if recipe.test == ORL:
-        return face_set_pictures(align_faces(load_orl(), size).faces)
-    path = Path(recipe.test)
-    if path.suffix == ".bin":
-        return _fitting(listed_pictures(read_bin(path)), size)
-    faces = open_face_set(path)
+    source = parse_source(recipe.test, TESTABLE)
+    if source.kind == "orl":
+        return face_set_pictures(source.open(size).faces)
+    if source.kind == "bin":
+        return _fitting(listed_pictures(source.pairs()), size)
+    faces = source.as_stored()
     return _fitting(face_set_pictures(faces, _labels(faces, np.arange(len(faces)))), size)
 
 
@@ -116,7 +117,7 @@ def _fitting(pictures: TestImages, size: tuple[int, int]) -> TestImages:
     return replace(pictures, probes=probes, gallery=probes if pictures.same is None else fit(pictures.gallery))
 
 
-def _open(folder: Path, tested: _Pictures) -> FinishedRun:
+def _open(folder: Path, test_sets: _TestSets) -> FinishedRun:
     if not (folder / RECIPE).is_file():
         raise UsageError(f"{folder} holds no run (no {RECIPE}); give the folder that `facedistill distill` made")
     if not (folder / SUMMARY).is_file():
@@ -136,11 +137,12 @@ def _open(folder: Path, tested: _Pictures) -> FinishedRun:
     training = [
         _training(role, path) for role, path in ((STUDENT, folder), (CONTROL, folder / CONTROL)) if role in nets
     ]
-    return FinishedRun(folder, recipe, summary, nets, tested.of(recipe), training, picture_rights(recipe))
+    terms = parse_source(recipe.data.faces if recipe.test == HELD_OUT else recipe.test).terms
+    return FinishedRun(folder, recipe, summary, nets, test_sets.of(recipe), training, terms)
 
 
 def _check_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Refuses a summary without what every report tells."""
+    """Refuses a summary that lacks what every report shows."""
     try:
         models_in(summary)
         for model in summary["models"].values():
@@ -180,19 +182,3 @@ def _training(role: str, folder: Path) -> Training:
             if name not in _NO_CURVES:
                 curves.setdefault(name, []).append([line["step"], value])
     return Training(role, losses, validation)
-
-
-def picture_rights(recipe: Recipe) -> str:
-    """Who may see the pictures that a run was tested on."""
-    tested = recipe.data.faces if recipe.test == HELD_OUT else recipe.test
-    if tested == SYNTH:
-        return "The people in the pictures do not exist; anybody may see them."
-    if tested == ORL:
-        return (
-            "The pictures are from the ORL faces (AT&T Laboratories Cambridge), which may be shown in research with "
-            "that credit."
-        )
-    return (
-        f"The pictures are from {tested} and are part of this file: give it only to those who may see the people in "
-        "them."
-    )

@@ -20,16 +20,16 @@ from facedistill.files import file_digest
 from facedistill.heads import Head
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, Recipe
+from facedistill.recipe.resolve import resolve
+from facedistill.recipe.validate import validate
 from facedistill.teachers import TeacherCache, open_cache
 from facedistill.training import BEST
-from facedistill.training import train as train_task
+from facedistill.training import train as train_net
+from facedistill.training.build import build_task
 from facedistill.training.loop import Embed, Validate
-from facedistill.training.setup import build_task, check_names, with_embedding_size
 from facedistill.training.task import Task
 
-STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
-
-STORE = "store"
+_CACHE = "store"  # the folder of the teacher cache; the name that earlier versions gave it
 
 _AT_ONCE = 256
 _PARITY_PICTURES = 64
@@ -56,17 +56,17 @@ class ClassPictureParts:
 
 @dataclass(frozen=True)
 class ClassifierWorkload:
-    """What is what: a `training.workload.Workload`, and what a search asks of it besides.
+    """Pictures to train on: a `training.workload.Workload`, and what a search needs besides.
 
     Attributes:
         parts: The pictures.
-        teacher: The trained larger net; None when labels alone teach.
-        store: What it said of the pictures that are trained on.
+        teacher: The trained larger net; None when labels alone train the net.
+        cache: Its embeddings of the training pictures.
     """
 
     parts: ClassPictureParts
     teacher: Task | None = None
-    store: TeacherCache | None = None
+    cache: TeacherCache | None = None
 
     @property
     def pictures(self) -> FaceSet:
@@ -74,17 +74,17 @@ class ClassifierWorkload:
         return self.parts.train
 
     def resolved(self, recipe: Recipe) -> Recipe:
-        """See `with_embedding_size`."""
-        return with_embedding_size(recipe, self.teacher.backbone.embedding_size if self.teacher else None)
+        """See `resolve`."""
+        return resolve(recipe, self.teacher.backbone.embedding_size if self.teacher else None)
 
-    def word(self, _recipe: Recipe, _task: Task) -> "ClassifierTargets":
+    def teacher_targets(self, _recipe: Recipe, _task: Task) -> "ClassifierTargets":
         """The teacher's embeddings and class scores."""
         assert self.teacher is not None, "a recipe that distils has a teacher"
-        assert self.store is not None, "a teacher was asked"
-        return ClassifierTargets(self.store.embeddings, _whole_head(self.teacher))
+        assert self.cache is not None, "a teacher has its cache"
+        return ClassifierTargets(self.cache.embeddings, _whole_head(self.teacher))
 
     def validator(self, task: Task) -> Validate:
-        """The share of validation pictures that are told wrongly."""
+        """The share of validation pictures that are classified wrongly."""
         return lambda embed: {"error": 1 - _accuracy(task, embed, self.parts.validation)}
 
     def cells(self, task: Task, embed: Embed, _resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
@@ -92,7 +92,7 @@ class ClassifierWorkload:
         return {"native": {"accuracy": _accuracy(task, embed, self.parts.validation)}}
 
     def write_untrained(self, task: Task, path: Path) -> None:
-        """Writes the ONNX file of a net as it stands, to learn what it costs."""
+        """Writes the ONNX file of a net as it stands, to measure what it costs."""
         export_classifier(task.backbone, _whole_head(task), path, self.parts.names, "", self._some_pictures())
 
     def write_best(self, recipe: Recipe, path: Path) -> None:
@@ -111,7 +111,7 @@ class ClassifierWorkload:
         return {"accuracy": right / len(self.parts.held_out), "pictures": len(self.parts.held_out)}
 
     def held_out_accuracy(self, task: Task) -> float:
-        """The share of the pictures kept out that a trained net tells rightly."""
+        """The share of the pictures kept out that a trained net classifies rightly."""
         return _accuracy(task, lambda crops: embed_crops(task.backbone, crops), self.parts.held_out)
 
     def _some_pictures(self) -> NDArray[np.uint8]:
@@ -120,7 +120,7 @@ class ClassifierWorkload:
 
 
 class ClassifierTargets:
-    """What a classifier said: its stored embeddings, and the scores that its head makes of them.
+    """Teacher targets of a classifier: its cached embeddings, and the class scores that its head gives for them.
 
     Args:
         embeddings: float32 [N, 2, D]; index 0 the picture as it is, 1 its mirror image.
@@ -133,33 +133,35 @@ class ClassifierTargets:
 
     def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
         """See `TeacherTargets`."""
-        said = torch.from_numpy(self._embeddings[indices.numpy(), mirrored.long().numpy()])
-        return Outputs(said.to(shown.device), self._head.scores(said).to(shown.device))
+        embedding = torch.from_numpy(self._embeddings[indices.numpy(), mirrored.long().numpy()])
+        return Outputs(embedding.to(shown.device), self._head.scores(embedding).to(shown.device))
 
 
 def open_classifier_workload(recipe: Recipe, folder: Path) -> ClassifierWorkload:
-    """Opens and parts the pictures; where the recipe distils, trains its teacher in `folder` and asks it about them.
+    """Opens and splits the pictures; where the recipe distils, trains its teacher in `folder` and caches its targets.
 
     Raises:
         UsageError: The pictures, the teacher or the student do not fit.
         FacedistillError: See `fit` and `open_cache`.
     """
-    said = section(recipe)
-    check_names(recipe)
-    pictures = open_classes(said.pictures, recipe.student.input_size)
-    held_out, validation, train = split_pictures(pictures, (said.held_out, said.validation), recipe.data.split_seed)
+    settings = section(recipe)
+    validate(recipe)
+    pictures = open_classes(settings.pictures, recipe.student.input_size)
+    held_out, validation, train = split_pictures(
+        pictures, (settings.held_out, settings.validation), recipe.data.split_seed
+    )
     damaged = len(pictures) - len(held_out) - len(validation) - len(train)
-    lesson = ClassifierWorkload(ClassPictureParts(train, validation, held_out, pictures.people, damaged))
+    workload = ClassifierWorkload(ClassPictureParts(train, validation, held_out, pictures.people, damaged))
     if not recipe.distils:
-        return lesson
-    first = _teachers_recipe(recipe, said, folder)
-    check_names(first)
+        return workload
+    first = _teacher_recipe(recipe, settings, folder)
+    validate(first)
     # A student that cannot be built, or compared with this teacher, is refused before the teacher is trained.
-    build_task(with_embedding_size(recipe, build_task(first, train.classes).backbone.embedding_size), train.classes)
-    train_task(lesson, first, build_task(first, train.classes))
+    build_task(resolve(recipe, build_task(first, train.classes).backbone.embedding_size), train.classes)
+    train_net(workload, first, build_task(first, train.classes))
     task = restore(first, train.classes)
-    word = _ClassTeacher(first.name, task, file_digest(folder / BEST))
-    return replace(lesson, teacher=task, store=open_cache(word, train, folder / STORE))
+    teacher = _ClassifierTeacher(first.name, task, file_digest(folder / BEST))
+    return replace(workload, teacher=task, cache=open_cache(teacher, train, folder / _CACHE))
 
 
 def restore(recipe: Recipe, classes: int) -> Task:
@@ -181,8 +183,8 @@ def restore(recipe: Recipe, classes: int) -> Task:
 
 
 @dataclass(frozen=True)
-class _ClassTeacher:
-    """A trained classifier as the store of its word knows it: a `teachers.Teacher`."""
+class _ClassifierTeacher:
+    """A trained classifier as the teacher cache needs it: a `teachers.Teacher`."""
 
     name: str
     task: Task
@@ -215,18 +217,18 @@ def section(recipe: Recipe) -> ClassificationRecipe:
     return recipe.classification
 
 
-def _teachers_recipe(recipe: Recipe, said: ClassificationRecipe, folder: Path) -> Recipe:
+def _teacher_recipe(recipe: Recipe, settings: ClassificationRecipe, folder: Path) -> Recipe:
     """The larger net, on the pictures as they are, by labels alone."""
-    return with_embedding_size(
+    return resolve(
         replace(
             recipe,
             name=f"{recipe.name}-teacher",
             out=str(folder),
-            student=said.teacher,
+            student=settings.teacher,
             losses={HARD: LossTerm()},
             variance=[],
             control=False,
-            steps=said.teacher_steps or recipe.steps,
+            steps=settings.teacher_steps or recipe.steps,
             search={},
         ),
         None,

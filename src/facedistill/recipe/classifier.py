@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from facedistill.errors import UsageError
-from facedistill.recipe_parts import NetRecipe
+from facedistill.recipe.sections import NetRecipe
 
 
 @dataclass

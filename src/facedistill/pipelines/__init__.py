@@ -1,0 +1,1 @@
+"""Whole runs, from a recipe to the report: of faces, and of image classifiers."""

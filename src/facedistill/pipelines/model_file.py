@@ -1,0 +1,98 @@
+"""The model files of a run: written, calibrated, priced and tested."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.backbones import embed_crops, load_backbone
+from facedistill.datasets import FaceSet
+from facedistill.datasets.training_faces import TrainingFaces
+from facedistill.evaluation import calibrate, evaluate, sweep
+from facedistill.evaluation.calibration import as_metadata
+from facedistill.export import export_model
+from facedistill.faces import recrop
+from facedistill.files import file_digest
+from facedistill.model_file import ModelMetadata
+from facedistill.recipe import HELD_OUT, Recipe
+from facedistill.teachers import OnnxTeacher, Teacher, parts_of
+from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
+from facedistill.training import BEST
+from facedistill.training.loop import Embed
+
+_PARITY_FACES = 64
+
+
+def write_model_file(
+    recipe: Recipe, faces: TrainingFaces, out: Path, calibrated_on: str, others: FaceSet | None
+) -> float:
+    """Writes the model file of a run's best net.
+
+    Args:
+        recipe: The run's.
+        faces: What it was trained on.
+        out: The model file.
+        calibrated_on: The name of the set that `others` are from.
+        others: Whom to calibrate on, none of them trained on; None calibrates nothing.
+
+    Returns:
+        The largest difference to torch's embeddings, see `export_model`.
+    """
+    backbone = load_backbone(recipe.folder / BEST)
+    calibrated: dict[str, Any] = {}
+    calibration = "not calibrated: the recipe keeps no people for validation"
+    if others is not None:
+        calibrated = as_metadata(calibrate(partial(embed_crops, backbone), others))
+        calibration = (
+            f"on {len(others)} pictures of {others.classes} people of {calibrated_on} that were not trained on"
+        )
+    metadata = ModelMetadata(
+        name=recipe.name,
+        crop_size=recipe.student.input_size,
+        embedding_size=backbone.embedding_size,
+        **calibrated,
+        calibration=calibration,
+        data_digest=faces.train.digest,
+        recipe_digest=recipe.digest,
+        licence=recipe.licence,
+    )
+    return export_model(backbone, out, metadata, sample_crops(faces.validation or faces.train))
+
+
+def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) -> list[Path]:
+    """Each teacher as an ONNX file, so that its cost is measured as the student's is."""
+    paths = []
+    for number, part in enumerate(parts_of(teacher), start=1):
+        if isinstance(part, OnnxTeacher):
+            paths.append(part.path)
+            continue
+        assert isinstance(part, CheckpointTeacher), "there are no other teachers"
+        paths.append(folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx"))
+        metadata = ModelMetadata(part.name, part.input_size, part.embedding_size)
+        crops = np.stack([recrop(crop, part.input_size) for crop in sample_crops(faces.train)])
+        export_model(part.backbone, paths[-1], metadata, crops)
+    return paths
+
+
+def model_digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of a model file, or of the digests of several."""
+    digests = [file_digest(path) for path in paths]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def sample_crops(faces: FaceSet) -> NDArray[np.uint8]:
+    """Enough crops of a set to compare an exported net with the trained one: uint8 [B, H, W, 3]."""
+    return np.stack([faces[i].image for i in range(min(_PARITY_FACES, len(faces)))])
+
+
+def sweep_test_set(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
+    """The sweep of a net over the recipe's test set."""
+    if recipe.test == HELD_OUT:
+        assert faces.held_out is not None, "the recipe was checked"
+        return dict(sweep(embed, faces.held_out, failed=faces.failed))
+    (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
+    return dict(result)

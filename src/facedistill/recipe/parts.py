@@ -1,0 +1,77 @@
+"""The parts that a recipe's sections name, each built alone; an error names the section's field."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from facedistill.backbones import Backbone, build_backbone
+from facedistill.errors import UsageError
+from facedistill.heads import Head, ShardedHead, build_head
+from facedistill.losses import DistillationLoss, build_loss
+from facedistill.recipe.recipe import ALIAS_SEPARATOR, HARD, Recipe
+from facedistill.recipe.sections import HeadRecipe, NetRecipe
+from facedistill.variance import Variance, build_variance
+
+
+def build_losses(recipe: Recipe) -> dict[str, DistillationLoss]:
+    """The distillation losses by the names that the recipe gives them.
+
+    Raises:
+        UsageError: A name or an option is wrong; the message names `losses.NAME`.
+    """
+    losses = {}
+    for name, term in recipe.losses.items():
+        if name != HARD:
+            with _field(f"losses.{name}"):
+                losses[name] = build_loss(name.partition(ALIAS_SEPARATOR)[0], **term.options)
+    return losses
+
+
+def build_variances(recipe: Recipe) -> list[Variance]:
+    """The changes that the student's crops undergo and the teacher's do not, in the recipe's order.
+
+    Raises:
+        UsageError: A name or an option is wrong; the message names `variance`.
+    """
+    variances = []
+    for step in recipe.variance:
+        with _field("variance"):
+            variances.append(build_variance(step.name, **step.options))
+    return variances
+
+
+def build_net(net: NetRecipe, embedding_size: int) -> Backbone:
+    """The student's backbone with fresh weights.
+
+    Raises:
+        UsageError: A name or a number is wrong; the message names `student.backbone`.
+    """
+    with _field("student.backbone"):
+        return build_backbone(
+            net.backbone,
+            embedding_size=embedding_size,
+            input_size=net.input_size,
+            width=net.width,
+            se=net.se,
+            activation=net.activation,
+        )
+
+
+def build_classifier_head(head: HeadRecipe, embedding_size: int, classes: int) -> Head | ShardedHead:
+    """The head of the hard loss with fresh class centres.
+
+    Raises:
+        UsageError: The name or an option is wrong; the message names `head`.
+    """
+    with _field("head"):
+        if head.sharded:
+            return ShardedHead(head.name, embedding_size, classes, head.sample_rate, **head.options)
+        return build_head(head.name, embedding_size, classes, **head.options)
+
+
+@contextmanager
+def _field(name: str) -> Iterator[None]:
+    """Names the recipe's field in what goes wrong inside."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"recipe: {name}: {error}") from error

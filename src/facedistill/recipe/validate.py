@@ -1,0 +1,81 @@
+"""Checks of a whole recipe that need no data: wrong names and options are refused before anything is loaded."""
+
+from pathlib import Path
+
+import torch
+
+from facedistill.datasets.sources import TESTABLE, parse_source
+from facedistill.errors import UsageError
+from facedistill.faces import crop_convention
+from facedistill.losses import DistillationLoss
+from facedistill.processes import process_count
+from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances
+from facedistill.recipe.recipe import HELD_OUT, Recipe
+from facedistill.registry import import_callable
+from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
+
+
+def validate(recipe: Recipe) -> None:
+    """Builds every part that needs no data.
+
+    Raises:
+        UsageError: Names the field, what is wrong with it and what is known.
+    """
+    recipe.check()
+    build_variances(recipe)
+    losses = build_losses(recipe)
+    if recipe.classification is None:
+        _check_crop(recipe)
+        _check_test(recipe)
+    _check_student(recipe)
+    for name, loss in losses.items():
+        _check_loss(recipe, name, loss)
+
+
+def _check_crop(recipe: Recipe) -> None:
+    try:
+        crop_convention(recipe.student.input_size)
+    except UsageError as error:
+        raise UsageError(f"recipe: student.input_size: {error}") from error
+
+
+def _check_test(recipe: Recipe) -> None:
+    if recipe.test == HELD_OUT:
+        return
+    try:
+        parse_source(recipe.test, TESTABLE)
+    except UsageError as error:
+        raise UsageError(
+            f"recipe: test: {error}, or `{HELD_OUT}` (other protocols evaluate the finished model: "
+            "facedistill eval MODEL --on NAME:FOLDER)"
+        ) from error
+
+
+def _check_student(recipe: Recipe) -> None:
+    start = recipe.student.start
+    if start not in (None, DLIB) and not Path(str(start)).is_file():
+        raise UsageError(f"recipe: student.start is {start}, which is no file; give `{DLIB}` or a checkpoint")
+    if recipe.student.module is not None:
+        import_callable(f"recipe: student.module {recipe.student.module!r}", recipe.student.module)
+        return
+    with torch.device("meta"):
+        build_net(recipe.student, recipe.student.embedding_size or 128)
+    build_classifier_head(recipe.head, 1, classes=max(2, process_count()))
+
+
+def _check_loss(recipe: Recipe, name: str, loss: DistillationLoss) -> None:
+    """Refuses a loss that compares what this recipe's student or teacher does not give."""
+    if "logits" in loss.needs and recipe.head.sharded:
+        raise UsageError(
+            f"recipe: losses.{name} compares logits, which a sharded head does not give; leave out the loss or "
+            "head.sharded"
+        )
+    if "embedding" in loss.needs and recipe.student.module is not None:
+        raise UsageError(f"recipe: losses.{name} compares embeddings, but student.module gives class scores alone")
+    single = recipe.classification is None and not recipe.teachers
+    if "features" in loss.needs and not (single and Path(recipe.teacher.spec).suffix.lower() in CHECKPOINT_SUFFIXES):
+        raise UsageError(
+            f"recipe: losses.{name} compares feature maps, which only a single teacher that is a checkpoint gives "
+            f"(teacher.spec is {recipe.teacher.spec}{' and there are more' if recipe.teachers else ''}); "
+            "set the loss's option `on: embedding` where it has one, or leave it out"
+        )
