@@ -9,7 +9,7 @@ CLASSES = ("blue", "green", "red")  # in the order of their folders' names
 
 
 def draw_classes(folder, pictures=20, size=(9, 7), noise=60):
-    """Noisy squares of three colours, all of one size; 0 noise is told apart by anybody."""
+    """Noisy squares of three colours, all of one size; without noise any net classifies them."""
     rng = np.random.default_rng(0)
     for channel, name in zip((2, 1, 0), CLASSES, strict=True):
         (folder / name).mkdir(parents=True)

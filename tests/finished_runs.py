@@ -67,7 +67,7 @@ def write_run(folder, faces, seed=0, teacher=True, **changes):
     teacher_file = faces.parent / "teacher.onnx"
     if not teacher_file.exists():
         write_net(teacher_file, seed=99)
-    said = {
+    settings = {
         "name": "toy",
         "out": str(folder),
         "seed": seed,
@@ -78,7 +78,7 @@ def write_run(folder, faces, seed=0, teacher=True, **changes):
         "student": NetRecipe(embedding_size=84),
         "losses": {"hard": LossTerm(), "cosine": LossTerm()} if teacher else {"hard": LossTerm()},
     }
-    recipe = Recipe(**said | changes)
+    recipe = Recipe(**settings | changes)
     open_run_folder(recipe)
     held_out = split_identities(open_face_set(faces), (HELD_OUT,), seed=recipe.data.split_seed)[0]
     metadata = ModelMetadata(

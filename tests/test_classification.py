@@ -26,7 +26,7 @@ def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classes")
     draw_classes(folder / "pictures", pictures=20, noise=20)
     (folder / "pictures" / "red" / "00.png").write_bytes(b"no picture")
-    said = {
+    settings = {
         "name": "colours",
         "out": str(folder / "run"),
         "classification": {
@@ -50,7 +50,7 @@ def recipe(tmp_path_factory):
         "precision": "32",
     }
     path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(settings))
     return path
 
 
@@ -105,51 +105,51 @@ def test_a_finished_run_is_shown_not_repeated(run, recipe, capsys):
 
 
 def test_the_teachers_word_is_its_scores(run, recipe):
-    said = read_recipe(recipe)
-    lesson = open_classifier_workload(said, run / "teacher")  # trained already
-    resolved = lesson.resolved(said)
-    word = lesson.teacher_targets(resolved, lesson.teacher)
+    settings = read_recipe(recipe)
+    workload = open_classifier_workload(settings, run / "teacher")  # trained already
+    resolved = workload.resolved(settings)
+    word = workload.teacher_targets(resolved, workload.teacher)
     indices = torch.tensor([3, 0])
     outputs = word.outputs(indices, torch.tensor([False, False]), torch.empty(2, 0))
-    crops = np.stack([lesson.pictures[int(index)].image for index in indices])
+    crops = np.stack([workload.pictures[int(index)].image for index in indices])
     with torch.no_grad():
-        scores = lesson.teacher.backbone.module(normalise_crops(torch.from_numpy(crops)))
+        scores = workload.teacher.backbone.module(normalise_crops(torch.from_numpy(crops)))
     assert outputs.logits.numpy() == pytest.approx(scores.numpy(), abs=1e-4)
 
 
 def test_labels_alone_need_no_teacher(recipe, tmp_path):
-    said = replace(read_recipe(recipe), out=str(tmp_path / "run"), steps=2, validate_every=2)
-    said = replace(said, classification=replace(said.classification, seeds=1))
-    summary = run_classifier(said.labels_only())
+    settings = replace(read_recipe(recipe), out=str(tmp_path / "run"), steps=2, validate_every=2)
+    settings = replace(settings, classification=replace(settings.classification, seeds=1))
+    summary = run_classifier(settings.labels_only())
     assert list(summary["models"]) == ["student"]
     assert summary["models"]["student"]["accuracy_std"] is None
     assert not (tmp_path / "run" / "teacher").exists()
 
 
 def test_a_net_of_the_registry_can_learn_pictures(recipe, tmp_path):
-    said = read_recipe(recipe)
+    settings = read_recipe(recipe)
     small = {"backbone": "resnet20", "width": 0.03, "embedding_size": 8, "input_size": (32, 32)}
-    net = replace(said.student, module=None, **small)
-    said = replace(
-        said,
+    net = replace(settings.student, module=None, **small)
+    settings = replace(
+        settings,
         out=str(tmp_path / "run"),
         student=net,
-        classification=replace(said.classification, teacher=net, seeds=1, teacher_steps=2),
-        losses={**said.losses, "cosine": said.losses["soft"].__class__()},
-        head=replace(said.head, name="softmax", options={"bias": True}),
+        classification=replace(settings.classification, teacher=net, seeds=1, teacher_steps=2),
+        losses={**settings.losses, "cosine": settings.losses["soft"].__class__()},
+        head=replace(settings.head, name="softmax", options={"bias": True}),
         steps=2,
         control=False,
     )
-    lesson = open_classifier_workload(said, tmp_path / "teacher")
-    assert lesson.resolved(said).student.embedding_size == 8
-    assert lesson.cache.embeddings.shape == (len(lesson.pictures), 2, 8)
+    workload = open_classifier_workload(settings, tmp_path / "teacher")
+    assert workload.resolved(settings).student.embedding_size == 8
+    assert workload.cache.embeddings.shape == (len(workload.pictures), 2, 8)
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(run, recipe, tmp_path):
-    said = read_recipe(run / "student" / "0" / "recipe.yaml")
+    settings = read_recipe(run / "student" / "0" / "recipe.yaml")
     (tmp_path / "best.pt").write_bytes((run / "teacher" / "best.pt").read_bytes())
     with pytest.raises(FacedistillError, match="does not fit the recipe beside it"):
-        restore(replace(said, out=str(tmp_path)), 3)
+        restore(replace(settings, out=str(tmp_path)), 3)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_one_clear_line(run, recipe, tmp_path):
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, capsys, words, reason):
     assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), *words]) == 2
-    said = capsys.readouterr().err
-    assert reason in said
-    assert said.count("\n") == 1
+    captured = capsys.readouterr().err
+    assert reason in captured
+    assert captured.count("\n") == 1
     assert not (tmp_path / "run" / "teacher").exists()

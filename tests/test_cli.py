@@ -1,4 +1,4 @@
-"""The command line as users meet it: what works, and what a wrong call says."""
+"""The command line as users meet it: what works, and what the message for a wrong call."""
 
 import json
 import sys
@@ -44,7 +44,7 @@ def recipe(tmp_path_factory) -> Path:
     """A whole experiment that takes seconds: toy people, a teacher of block means."""
     folder = tmp_path_factory.mktemp("toy")
     write_face_set(folder / "faces", draw_toy_people(14, 5), extension=".png")
-    said = {
+    settings = {
         "name": "toy",
         "out": str(folder / "run"),
         "data": {"faces": str(folder / "faces"), "held_out_identities": 4, "validation_identities": 4},
@@ -58,7 +58,7 @@ def recipe(tmp_path_factory) -> Path:
         "test": "held_out",
     }
     path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(settings))
     return path
 
 
@@ -165,9 +165,9 @@ def test_eval_tells_groups_apart(recipe, tmp_path, capsys):
     out, faces = tmp_path / "out.json", str(recipe.parent / "faces")
     words = ["--on", faces, "--groups", str(tmp_path / "labels.csv"), "--json", str(out), "--resolutions", "[8]"]
     assert main(["eval", str(recipe.parent / "teacher.onnx"), *words]) == 0
-    told = json.loads(out.read_text())["faces"]
-    assert {"native", "8", "both", "groups"} == set(told)
-    assert set(told["groups"]["attributes"]) == {"resolution", "town"}
+    written = json.loads(out.read_text())["faces"]
+    assert {"native", "8", "both", "groups"} == set(written)
+    assert set(written["groups"]["attributes"]) == {"resolution", "town"}
     assert "too few to say: 7 of 10 people" in capsys.readouterr().out
     (tmp_path / "labels.csv").write_text("index,town\n0,a\n")
     assert main(["eval", str(recipe.parent / "teacher.onnx"), *words]) == 2
@@ -180,11 +180,11 @@ def test_verify_answers_in_a_sentence(run, tmp_path, capsys):
         (tmp_path / f"{number}.png").write_bytes(encode_picture(faces[number].image, ".png"))
     words = ["--model", str(run / "student.onnx"), "--json", str(tmp_path / "answer.json")]
     assert main(["verify", str(tmp_path / "0.png"), str(tmp_path / "1.png"), *words]) == 0
-    said = capsys.readouterr().out
+    captured = capsys.readouterr().out
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert set(answer) == {"same", "similarity", "threshold", "fmr", "probability", "resolution"}
-    assert f"resolution {answer['resolution']}" in said
-    assert f"probability {answer['probability']:.3f}" in said
+    assert f"resolution {answer['resolution']}" in captured
+    assert f"probability {answer['probability']:.3f}" in captured
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda words: " ".join(words) or "-")
@@ -192,9 +192,9 @@ def test_help_reads(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
     assert stopped.value.code == 0
-    said = capsys.readouterr().out
-    assert "usage: facedistill" in said
-    assert "<class" not in said
+    captured = capsys.readouterr().out
+    assert "usage: facedistill" in captured
+    assert "<class" not in captured
 
 
 def test_print_config_shows_every_setting(capsys):
@@ -202,9 +202,9 @@ def test_print_config_shows_every_setting(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["distill", str(quickstart), "--student.width", "0.5", "--print_config"])
     assert stopped.value.code == 0
-    said = yaml.safe_load(capsys.readouterr().out)
-    assert said["student"]["width"] == 0.5
-    assert said["losses"]["hard"]["weight"] == 1
+    resolved = yaml.safe_load(capsys.readouterr().out)
+    assert resolved["student"]["width"] == 0.5
+    assert resolved["losses"]["hard"]["weight"] == 1
 
 
 @pytest.mark.parametrize(
@@ -262,10 +262,10 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, monkeypatch,
     if words[:1] == ["distill"] and str(recipe) in words:
         words += ["--out", str(tmp_path / "run")]
     assert main(words) == 2
-    said = capsys.readouterr()
-    assert reason in said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
@@ -284,9 +284,9 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path, capsys, content):
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
     assert main(["distill", str(path)]) == 2
-    said = capsys.readouterr().err
-    assert "broken.yaml" in said
-    assert said.count("\n") == 1
+    captured = capsys.readouterr().err
+    assert "broken.yaml" in captured
+    assert captured.count("\n") == 1
 
 
 def test_another_recipe_in_the_same_folder_is_refused(run, recipe, capsys):

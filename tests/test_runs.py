@@ -203,7 +203,7 @@ def change_model(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "code", "said"),
+    ("spoil", "code", "reason"),
     [
         pytest.param(spoil_recipe, 2, "holds no run", id="no run"),
         pytest.param(spoil_summary, 2, "not finished", id="not finished"),
@@ -215,12 +215,12 @@ def change_model(folder):
         pytest.param(change_model, 1, "is not the file that was tested", id="another model file"),
     ],
 )
-def test_a_spoilt_run_is_one_clear_line(run, tmp_path, capsys, spoil, code, said):
+def test_a_spoilt_run_is_one_clear_line(run, tmp_path, capsys, spoil, code, reason):
     spoilt = copied(run, tmp_path / "run")
     spoil(spoilt)
     assert main(["report", str(spoilt), "--out", str(tmp_path / "page.html")]) == code
     error = capsys.readouterr().err
-    assert said in error
+    assert reason in error
     assert error.count("\n") == 1
     assert not (tmp_path / "page.html").exists()
 
@@ -268,9 +268,9 @@ def test_report_writes_the_page_the_figures_and_the_table(run, sibling, tmp_path
     words = ["--out", str(page), "--json", str(figures), "--markdown", str(table)]
     assert main(["report", str(run), str(sibling), *words]) == 0
     assert "3 models" in capsys.readouterr().out
-    told = json.loads(figures.read_text())
-    assert len(told["models"]) == 3
-    assert told["test"]["pictures"] == HELD_OUT * 4
-    assert set(told["models"][1]["scores"]["16"]["hardest_genuine"][0]) == {"score", "first", "second"}
+    written = json.loads(figures.read_text())
+    assert len(written["models"]) == 3
+    assert written["test"]["pictures"] == HELD_OUT * 4
+    assert set(written["models"][1]["scores"]["16"]["hardest_genuine"][0]) == {"score", "first", "second"}
     assert table.read_text().startswith("|  | teacher | student | student without a teacher |")
     assert page.stat().st_size < 3_000_000

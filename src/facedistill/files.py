@@ -3,7 +3,6 @@
 import hashlib
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,6 +68,8 @@ def sole_writer(folder: Path, wait: bool = False) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # takes longer to import than the rest of this file
 
+    from facedistill.progress import notify
+
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
     lock = FileLock(cache_folder() / "locks" / f"{name}.lock")
     try:
@@ -76,7 +77,7 @@ def sole_writer(folder: Path, wait: bool = False) -> Iterator[None]:
     except Timeout:
         if not wait:
             raise UsageError(f"{folder} is in use by another process; wait for it, or give another folder") from None
-        print(f"{folder} is in use by another process; waiting for it", file=sys.stderr)
+        notify(f"{folder} is in use by another process; waiting for it")
         lock.acquire()
     except OSError as error:
         raise FacedistillError(f"cannot lock {folder}: {error.strerror or error} ({lock.lock_file})") from error

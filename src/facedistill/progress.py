@@ -1,4 +1,4 @@
-"""A progress bar for whatever takes longer than two seconds."""
+"""Progress on stderr: a bar for whatever takes longer than two seconds, and notices."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ from rich.text import Text
 
 T = TypeVar("T")
 
-_PATIENCE = 2.0  # seconds without a word
+_PATIENCE = 2.0  # seconds without a bar
 
 
 class _Rate(ProgressColumn):
@@ -27,6 +27,11 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.3g}/s" if task.speed else "")
+
+
+def notify(message: str) -> None:
+    """Writes one line to stderr."""
+    Console(file=sys.stderr, highlight=False, markup=False, soft_wrap=True).print(message)
 
 
 def track(items: Iterable[T], description: str, total: int | None = None, unit: str = "") -> Iterator[T]:

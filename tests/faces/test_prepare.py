@@ -211,7 +211,7 @@ def test_ctrl_c_on_the_command_with_two_workers(tmp_path, orl):
     photos, out = tmp_path / "photos", tmp_path / "set"
     for number in range(80):
         save(photos / "ann" / f"{number}.jpg", photo_of(orl[number % 40], 2.0, 480, 640))
-    words = [sys.executable, "-m", "facedistill.cli", "prepare", photos, out, "--workers", "2"]
+    words = [sys.executable, "-m", "facedistill", "prepare", photos, out, "--workers", "2"]
     command = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
     log = out / ".prepare" / "done.jsonl"
     while command.poll() is None and not (log.exists() and log.stat().st_size):

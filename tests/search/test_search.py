@@ -88,8 +88,8 @@ def tried(report):
 
 
 def test_it_stops_at_the_first_net_that_meets_the_standard(recipe):
-    said = []
-    report = search(recipe, f"{EASY}, size_mb <= 1", trials=9, tell=said.append)
+    lines = []
+    report = search(recipe, f"{EASY}, size_mb <= 1", trials=9, log=lines.append)
     assert report.met
     assert len(report.trials) == 1
     found = written(recipe)
@@ -103,7 +103,7 @@ def test_it_stops_at_the_first_net_that_meets_the_standard(recipe):
     assert found["bounds"][1]["value"] == 0.3  # its own file's
     assert (recipe.folder / "trials/0000/best.pt").exists()
     assert not (recipe.folder / "trials/0000/last.pt").exists()
-    assert "trial 0: trained; pictures@native.accuracy" in said[-1]
+    assert "trial 0: trained; pictures@native.accuracy" in lines[-1]
 
 
 def test_a_spent_budget_tells_what_is_missed_by_how_much(recipe):
@@ -118,10 +118,10 @@ def test_a_spent_budget_tells_what_is_missed_by_how_much(recipe):
 
 
 def test_a_net_that_costs_too_much_is_not_trained(recipe):
-    said = {"student.width": SearchRange(choices=[0.03, 0.06, 0.12])}
+    settings = {"student.width": SearchRange(choices=[0.03, 0.06, 0.12])}
     student = NetRecipe(width=0.03, embedding_size=8, input_size=SIZE)
     until = f"{IMPOSSIBLE}, size_mb <= 0.5, latency_ms <= 9"
-    report = search(replace(recipe, search=said, student=student), until, trials=6)
+    report = search(replace(recipe, search=settings, student=student), until, trials=6)
     costly = [trial for trial in report.trials if trial.outcome == "not trained: costs too much"]
     assert costly
     for trial in report.trials:
@@ -212,8 +212,8 @@ def test_a_trial_behind_the_others_is_stopped_and_counted(recipe, monkeypatch):
 
 
 def test_a_trial_that_diverges_ends_itself_not_the_search(recipe):
-    said = {"optimiser.learning_rate": SearchRange(choices=[0.1, 1e30])}
-    wild = replace(recipe, search=said, optimiser=OptimiserRecipe(warmup=0, clip=1e30))
+    settings = {"optimiser.learning_rate": SearchRange(choices=[0.1, 1e30])}
+    wild = replace(recipe, search=settings, optimiser=OptimiserRecipe(warmup=0, clip=1e30))
     report = search(wild, IMPOSSIBLE, trials=5)
     assert {(trial.outcome, trial.values["optimiser.learning_rate"]) for trial in report.trials} == {
         ("trained", 0.1),
@@ -222,8 +222,8 @@ def test_a_trial_that_diverges_ends_itself_not_the_search(recipe):
 
 
 def test_values_that_only_together_cannot_work_cost_nothing(recipe):
-    said = {"losses.soft.weight": SearchRange(choices=[0, 1]), "losses.hard.weight": SearchRange(choices=[0, 1])}
-    report = search(replace(recipe, search=said), IMPOSSIBLE, trials=8)
+    settings = {"losses.soft.weight": SearchRange(choices=[0, 1]), "losses.hard.weight": SearchRange(choices=[0, 1])}
+    report = search(replace(recipe, search=settings), IMPOSSIBLE, trials=8)
     nothing = {"losses.soft.weight": 0, "losses.hard.weight": 0}
     assert nothing in [trial.values for trial in report.trials]
     for trial in report.trials:

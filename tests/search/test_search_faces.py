@@ -18,7 +18,7 @@ FIGURES = {"size_mb": 0.5, "latency_ms": 1.0, "params": 100, "macs": 1000}
 @pytest.fixture
 def recipe(tmp_path):
     write_face_set(tmp_path / "people", draw_toy_people(14, 5), extension=".png")
-    said = {
+    settings = {
         "name": "toy",
         "data": {"faces": str(tmp_path / "people"), "held_out_identities": 4, "validation_identities": 4},
         "teacher": {"spec": str(mean_colour_teacher(tmp_path / "teacher.onnx"))},
@@ -36,7 +36,7 @@ def recipe(tmp_path):
         },
     }
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(settings))
     return path
 
 
@@ -50,17 +50,17 @@ def test_faces_are_judged_at_the_resolutions_of_the_standard(recipe, tmp_path, c
     out = tmp_path / "search"
     until = "people@16.eer <= 0, validation@native.tar@1e-1 >= 1, size_mb <= 1"
     code = main(["search", str(recipe), "--until", until, "--trials", "2", "--out", str(out)])
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     found = json.loads((out / "search.json").read_text())
     assert code == (0 if found["met"] else 1)
     assert len(found["trials"]) == 2 or found["met"]
     for trial in found["trials"]:
         assert set(trial["figures"]) == {"people@16.eer", "validation@native.tar@1e-1"}
-    assert "size_mb <= 1: 0.5, met" in said.out
+    assert "size_mb <= 1: 0.5, met" in captured.out
     line = json.loads((out / "trials/0000/metrics.jsonl").read_text().splitlines()[0])
     assert 0 <= line["people@16.eer"] <= 1
     if code:
-        assert said.err.splitlines()[-1] == (
+        assert captured.err.splitlines()[-1] == (
             "facedistill: the standard is not met after 2 trials; give more --trials, or lower it"
         )
 
@@ -107,7 +107,7 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(recipe, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     words = [str(recipe) if word == "RECIPE" else word for word in words]
     assert main(["search", *words]) == 2
-    said = capsys.readouterr()
-    assert reason in said.err
-    assert said.err.count("\n") == 1
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert captured.err.count("\n") == 1
     assert not (tmp_path / "runs").exists()

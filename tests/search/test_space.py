@@ -14,7 +14,7 @@ BASE = Recipe(losses={"hard": LossTerm(), "soft": LossTerm(1.0, {"temperature": 
 
 
 def searching(**ranges):
-    return replace(BASE, search={path.replace("__", "."): said for path, said in ranges.items()})
+    return replace(BASE, search={path.replace("__", "."): allowed for path, allowed in ranges.items()})
 
 
 def test_every_kind_of_field_can_be_searched():
@@ -39,7 +39,7 @@ LOW, WORD = SearchRange(0.1, 0.2), SearchRange(choices=["a", "b"])
 
 
 @pytest.mark.parametrize(
-    ("path", "said", "reason"),
+    ("path", "allowed", "reason"),
     [
         pytest.param("student.wdth", LOW, "student has no 'wdth'; known: backbone, width", id="a misspelt field"),
         pytest.param("losses.sotf.weight", LOW, "losses has no 'sotf'; known: hard, soft", id="a term not there"),
@@ -71,9 +71,9 @@ LOW, WORD = SearchRange(0.1, 0.2), SearchRange(choices=["a", "b"])
         pytest.param("student.width", SearchRange(choices=[1, 1]), "twice", id="a choice twice"),
     ],
 )
-def test_what_no_trial_could_use_is_refused_with_the_field(path, said, reason):
+def test_what_no_trial_could_use_is_refused_with_the_field(path, allowed, reason):
     with pytest.raises(UsageError) as refused:
-        check_space(replace(BASE, search={path: said}))
+        check_space(replace(BASE, search={path: allowed}))
     assert f"search.{path}" in str(refused.value)
     assert reason in str(refused.value)
 

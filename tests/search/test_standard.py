@@ -1,4 +1,4 @@
-"""The standard: what can be written, what it means, and how a slip is told."""
+"""The standard: what can be written, what it means, and how an error is reported."""
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +12,8 @@ CELL = {"eer": 0.1, "auc": 0.9, "accuracy": 0.8, "rank1": 0.7, "tar_at_far": {"0
 
 def test_a_standard_is_read_part_by_part():
     standard = parse_standard(" synth@16.eer<=0.05,size_mb <= 1 ,latency_ms<= 2.5,people of mine@native.tar@1e-3>=.9")
-    said = [(b.target, b.operator, b.value, b.people, b.resolution, b.metric) for b in standard.bounds]
-    assert said == [
+    parsed = [(b.target, b.operator, b.value, b.people, b.resolution, b.metric) for b in standard.bounds]
+    assert parsed == [
         ("synth@16.eer", "<=", 0.05, "synth", "16", "eer"),
         ("size_mb", "<=", 1, "", "", "size_mb"),
         ("latency_ms", "<=", 2.5, "", "", "latency_ms"),

@@ -1,4 +1,4 @@
-"""Ordinary pictures as a lesson: a larger net learns them first, and what it then says of them."""
+"""Training of image classifiers: the pictures, the larger net that is trained first, and its targets for them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

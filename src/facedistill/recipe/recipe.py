@@ -50,7 +50,7 @@ class Recipe:
         losses: Term -> weight and options. `hard` is the head's cross-entropy; the others are
             names that `build_loss` knows, or `package.module:Class`. One that is used twice gets a suffix, as in
             `mk_mmd@logits`.
-        variance: What the student is shown and the teacher is not, in this order.
+        variance: How the student's crops are degraded while the teacher's stay as they are, in this order.
         optimiser: How the weights follow the gradient.
         steps: Batches to train on.
         batch_size: Faces in a batch, those of all processes together.
@@ -103,15 +103,15 @@ class Recipe:
     @property
     def digest(self) -> str:
         """SHA-256 of everything that decides the result (not of where it is written, nor of how many processes)."""
-        said = self.plain()
+        values = self.plain()
         for immaterial in ("out", "workers", "devices", "nodes", "search"):
-            del said[immaterial]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+            del values[immaterial]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def plain(self) -> dict[str, Any]:
         """The recipe in the types of JSON and YAML."""
-        said: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return said
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
     def check(self) -> None:
         """Refuses what cannot work.
@@ -160,11 +160,11 @@ class Recipe:
 
     @property
     def distils(self) -> bool:
-        """Whether any term of the loss listens to a teacher."""
+        """Whether any term of the loss compares with a teacher."""
         return set(self.losses) != {HARD}
 
     def labels_only(self) -> "Recipe":
-        """The same net, data, steps and augmentation, taught by labels alone.
+        """The same net, data, steps and augmentation, trained by labels alone.
 
         Raises:
             UsageError: The recipe has no hard loss.

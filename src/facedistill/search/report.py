@@ -59,7 +59,7 @@ class Report:
     Attributes:
         standard: What is searched for.
         trials: All that are finished.
-        test: The winner's figures on the test set, where they were asked for.
+        test: The winner's figures on the test set, where it was tested.
     """
 
     standard: Standard
@@ -110,7 +110,7 @@ class Report:
             "standard": str(self.standard),
             "met": self.met,
             "winner": None if winner is None else winner.number,
-            "bounds": [] if winner is None else [_judged(bound, winner) for bound in self.standard.bounds],
+            "bounds": [] if winner is None else [_bound_result(bound, winner) for bound in self.standard.bounds],
             "front": [trial.number for trial in self.front],
             "outcomes": dict(Counter(trial.outcome for trial in self.trials)),
             "stopped_by": self.stopped_by,
@@ -140,7 +140,7 @@ def front_table(report: Report) -> Table:
             f"{trial.costs['latency_ms']:.2f}",
             f"{trial.costs['params']:,.0f}",
             f"{trial.costs['macs'] / 1e6:.1f}",
-            said_values(trial.values),
+            describe_values(trial.values),
         )
     return table
 
@@ -152,8 +152,8 @@ def verdict(report: Report) -> list[str]:
     lines += [f"{count} untrained nets missed {bound}" for bound, count in report.stopped_by.items()]
     winner = report.winner
     if winner is None:
-        return [*lines, "no net was trained to its end, so none can be judged"]
-    lines.append(f"best: trial {winner.number} ({said_values(winner.values)})")
+        return [*lines, "no net was trained to its end, so none can be compared with the standard"]
+    lines.append(f"best: trial {winner.number} ({describe_values(winner.values)})")
     for bound in report.standard.bounds:
         value = winner.measured[bound.target]
         missed = bound.missed_by(value)
@@ -161,13 +161,13 @@ def verdict(report: Report) -> list[str]:
     return lines
 
 
-def said_values(values: Mapping[str, Any]) -> str:
+def describe_values(values: Mapping[str, Any]) -> str:
     """Fields and values in one line."""
-    said = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values.values())
-    return ", ".join(f"{name}={value}" for name, value in zip(values, said, strict=True))
+    texts = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values.values())
+    return ", ".join(f"{name}={value}" for name, value in zip(values, texts, strict=True))
 
 
-def _judged(bound: Bound, trial: Outcome) -> dict[str, Any]:
+def _bound_result(bound: Bound, trial: Outcome) -> dict[str, Any]:
     value = trial.measured[bound.target]
     missed = bound.missed_by(value)
     return {"bound": str(bound), "value": value, "met": not missed, "missed_by": missed}

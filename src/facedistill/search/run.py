@@ -26,7 +26,7 @@ from facedistill.search.report import (
     TRAINED,
     Outcome,
     Report,
-    said_values,
+    describe_values,
     write_report,
 )
 from facedistill.search.space import check_space, draw, recipe_with
@@ -69,9 +69,9 @@ def search(
     trials: int,
     minutes: float | None = None,
     test: bool = False,
-    tell: Callable[[str], None] = lambda _line: None,
+    log: Callable[[str], None] = lambda _line: None,
 ) -> Report:
-    """Tries recipes until a net meets the standard, judged on the validation pictures alone.
+    """Tries recipes until a net meets the standard, evaluated on the validation pictures alone.
 
     A trial whose untrained net already misses a bound on cost is not trained; one that falls behind the median of the
     others at the same step is stopped. Everything is kept in the recipe's folder: the same call goes on where it
@@ -83,7 +83,7 @@ def search(
         trials: Most trials; those of former calls and those that were not trained count.
         minutes: After so many no new trial is begun.
         test: Test the winner on the recipe's test set. That is done once; afterwards the search is closed.
-        tell: Is given a line about each trial.
+        log: Called with a line about each trial.
 
     Returns:
         What was found; it also stands in `search.json`, with the best net's model file beside it.
@@ -97,7 +97,7 @@ def search(
     standard = parse_standard(until)
     _check(recipe, standard, trials, minutes)
     with sole_writer(recipe.folder):
-        return _Search(recipe, standard, tell).run(trials, minutes, test)
+        return _Search(recipe, standard, log).run(trials, minutes, test)
 
 
 def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | None) -> None:
@@ -110,12 +110,12 @@ def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | Non
     check_space(recipe)
     classes = recipe.classification
     if classes is None and not recipe.data.validation_identities:
-        raise UsageError("recipe: data.validation_identities is 0, so nobody is kept to judge the trials on")
+        raise UsageError("recipe: data.validation_identities is 0, so there is nobody to evaluate the trials on")
     check_people(standard, [Path(recipe.data.faces if classes is None else classes.pictures).name])
     for bound in standard.figures:
         if classes is not None and (bound.resolution, bound.metric) != (NATIVE, "accuracy"):
             raise UsageError(
-                f"the standard's part {str(bound)!r}: a classifier is judged by {bound.people}@native.accuracy alone"
+                f"the standard's part {str(bound)!r}: a classifier is evaluated by {bound.people}@native.accuracy alone"
             )
 
 
@@ -126,10 +126,10 @@ class _BehindError(Exception):
 class _Search:
     """One call of `search`: the study, and the workload once it is needed."""
 
-    def __init__(self, recipe: Recipe, standard: Standard, tell: Callable[[str], None]) -> None:
+    def __init__(self, recipe: Recipe, standard: Standard, log: Callable[[str], None]) -> None:
         self.recipe = recipe
         self.standard = standard
-        self.tell = tell
+        self.log = log
         self.folder = recipe.folder
         self.study = Study(self.folder, recipe, standard)
         self._workload: SearchableWorkload | None = None
@@ -160,13 +160,13 @@ class _Search:
         return self._write()
 
     def _export_winner(self) -> Outcome | None:
-        """Writes the winner's model file, unless it is there; a trial's own file also tells its true size."""
-        said = self.study.optuna.user_attrs
+        """Writes the winner's model file, unless it is there; a trial's own file also has its true size."""
+        attributes = self.study.optuna.user_attrs
         winner = self.report().winner
-        if winner is not None and (said.get(_EXPORTED) != winner.number or not (self.folder / MODEL).exists()):
+        if winner is not None and (attributes.get(_EXPORTED) != winner.number or not (self.folder / MODEL).exists()):
             self.workload.write_best(self._finished_recipe(winner.number), self.folder / MODEL)
             size = (self.folder / MODEL).stat().st_size / 1e6
-            self.study.optuna.set_user_attr(_SIZES, {**said.get(_SIZES, {}), str(winner.number): size})
+            self.study.optuna.set_user_attr(_SIZES, {**attributes.get(_SIZES, {}), str(winner.number): size})
             self.study.optuna.set_user_attr(_EXPORTED, winner.number)
         return winner
 
@@ -175,9 +175,18 @@ class _Search:
         sizes = self.study.optuna.user_attrs.get(_SIZES, {})
         outcomes = []
         for trial in self.study.finished:
-            said = trial.user_attrs
-            parts = said.get(_COSTS, {}), said.get(_FIGURES, {}), said.get(_WHY, ""), sizes.get(str(trial.number))
-            outcomes.append(Outcome(trial.number, said[_OUTCOME], dict(trial.params), *parts))
+            attributes = trial.user_attrs
+            outcomes.append(
+                Outcome(
+                    number=trial.number,
+                    outcome=attributes[_OUTCOME],
+                    values=dict(trial.params),
+                    costs=attributes.get(_COSTS, {}),
+                    figures=attributes.get(_FIGURES, {}),
+                    why=attributes.get(_WHY, ""),
+                    file_mb=sizes.get(str(trial.number)),
+                )
+            )
         return Report(self.standard, tuple(outcomes), self.study.test)
 
     def _write(self) -> Report:
@@ -193,10 +202,10 @@ class _Search:
         return report
 
     def _try_one(self, workload: SearchableWorkload) -> None:
-        """Tries one recipe and tells the study what came of it."""
+        """Tries one recipe and reports the outcome to the study."""
         trial = self.study.next_trial()
         values = draw(trial, self.recipe)
-        self.tell(f"trial {trial.number}: {said_values(values)}")
+        self.log(f"trial {trial.number}: {describe_values(values)}")
         folder = self._folder(trial.number)
         try:
             run = replace(
@@ -239,16 +248,16 @@ class _Search:
             self._end(trial, TRAINED, TrialState.COMPLETE, best)
 
     def _end(
-        self, trial: Trial, outcome: str, state: TrialState, said: Mapping[str, Any] | None = None, why: str = ""
+        self, trial: Trial, outcome: str, state: TrialState, measured: Mapping[str, Any] | None = None, why: str = ""
     ) -> None:
-        """Records the outcome first: a trial whose state is told is never touched again."""
-        figures = {bound.target: said[bound.target] for bound in self.standard.figures} if said else {}
+        """Records the outcome first: a trial whose state is reported is never touched again."""
+        figures = {bound.target: measured[bound.target] for bound in self.standard.figures} if measured else {}
         for name, value in ((_OUTCOME, outcome), (_FIGURES, figures), (_WHY, why)):
             trial.set_user_attr(name, value)
         shortfall = self.standard.shortfall(figures) if state == TrialState.COMPLETE else None
         self.study.optuna.tell(trial, shortfall, state)
-        measured = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        self.tell(f"trial {trial.number}: " + "; ".join(part for part in (outcome, measured, why) if part))
+        values = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self.log(f"trial {trial.number}: " + "; ".join(part for part in (outcome, values, why) if part))
 
     def _validator(self, workload: SearchableWorkload, task: Task) -> Validate:
         """The standard's figures of a net."""

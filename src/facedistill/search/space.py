@@ -1,4 +1,4 @@
-"""Which fields of a recipe a search may set, and to what: the section `search` of the recipe."""
+"""The search space: which fields of a recipe a search may set, and to what."""
 
 from argparse import ArgumentError
 from collections.abc import Iterable, Mapping
@@ -32,10 +32,10 @@ def check_space(recipe: Recipe) -> None:
             "recipe: search is empty, so there is nothing to try; add, for instance, "
             "`search: {student.width: {low: 0.125, high: 0.5}}`"
         )
-    for path, said in recipe.search.items():
+    for path, allowed in recipe.search.items():
         kind = _kind_of(recipe, path)
-        _check_range(path, said, kind)
-        ends = said.choices if said.choices is not None else [_end(said.low, kind), _end(said.high, kind)]
+        _check_range(path, allowed, kind)
+        ends = allowed.choices if allowed.choices is not None else [_end(allowed.low, kind), _end(allowed.high, kind)]
         for value in ends:
             try:
                 validate(recipe_with(recipe, {path: value}))
@@ -46,16 +46,16 @@ def check_space(recipe: Recipe) -> None:
 def draw(trial: "optuna.Trial", recipe: Recipe) -> dict[str, Value]:
     """Field -> the value that a trial is to have."""
     values: dict[str, Value] = {}
-    for path, said in recipe.search.items():
-        if said.choices is not None:
-            values[path] = trial.suggest_categorical(path, said.choices)
+    for path, allowed in recipe.search.items():
+        if allowed.choices is not None:
+            values[path] = trial.suggest_categorical(path, allowed.choices)
             continue
-        assert said.low is not None, "the range was checked"
-        assert said.high is not None, "the range was checked"
+        assert allowed.low is not None, "the range was checked"
+        assert allowed.high is not None, "the range was checked"
         if _kind_of(recipe, path) is int:
-            values[path] = trial.suggest_int(path, int(said.low), int(said.high), log=said.log)
+            values[path] = trial.suggest_int(path, int(allowed.low), int(allowed.high), log=allowed.log)
         else:
-            values[path] = trial.suggest_float(path, said.low, said.high, log=said.log)
+            values[path] = trial.suggest_float(path, allowed.low, allowed.high, log=allowed.log)
     return values
 
 
@@ -65,17 +65,17 @@ def recipe_with(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
     Raises:
         UsageError: A value is of the wrong type.
     """
-    said = replace(recipe, search={}, control=False).plain()
+    plain = replace(recipe, search={}, control=False).plain()
     for path, value in values.items():
         *parents, last = path.split(".")
-        place = said
+        place = plain
         for part in parents:
             place = place[part]
         place[last] = value
-    said["losses"] = {name: term for name, term in said["losses"].items() if term["weight"] != 0}
+    plain["losses"] = {name: term for name, term in plain["losses"].items() if term["weight"] != 0}
     parser = _parser()
     try:
-        return recipe_of(parser, parser.parse_object(said))
+        return recipe_of(parser, parser.parse_object(plain))
     except (ArgumentError, TypeError) as error:
         raise UsageError(one_line(error)) from error
 
@@ -101,7 +101,7 @@ def _kind_of(recipe: Recipe, path: str) -> Any:
             value = getattr(value, part, None)
         elif get_origin(kind) is dict:
             kind = get_args(kind)[1]
-            known = [part] if kind is Any else value  # which options there are is known to whom they are given
+            known = [part] if kind is Any else value  # the part itself knows its options
             value = value.get(part)
         if part not in known:
             place = ".".join(done)
@@ -114,25 +114,27 @@ def _kind_of(recipe: Recipe, path: str) -> Any:
     return kind
 
 
-def _check_range(path: str, said: SearchRange, kind: Any) -> None:
+def _check_range(path: str, allowed: SearchRange, kind: Any) -> None:
     where = f"recipe: search.{path}"
-    if said.choices is not None:
-        if said.low is not None or said.high is not None or said.log:
+    if allowed.choices is not None:
+        if allowed.low is not None or allowed.high is not None or allowed.log:
             raise UsageError(f"{where} has choices, so low, high and log are left out")
-        if not said.choices or any(not isinstance(choice, Value) for choice in said.choices):
-            raise UsageError(f"{where}.choices must be a list of numbers, words or true and false, not {said.choices}")
-        if any(choice in said.choices[:number] for number, choice in enumerate(said.choices)):
-            raise UsageError(f"{where}.choices names a value twice: {said.choices}")
+        if not allowed.choices or any(not isinstance(choice, Value) for choice in allowed.choices):
+            raise UsageError(
+                f"{where}.choices must be a list of numbers, texts or true and false, not {allowed.choices}"
+            )
+        if any(choice in allowed.choices[:number] for number, choice in enumerate(allowed.choices)):
+            raise UsageError(f"{where}.choices names a value twice: {allowed.choices}")
         return
-    if said.low is None or said.high is None:
+    if allowed.low is None or allowed.high is None:
         raise UsageError(f"{where} needs choices, or low and high")
     if kind not in (int, float, Any):
-        raise UsageError(f"{where} is no number, so low and high say nothing; give choices")
-    if not said.low < said.high < float("inf"):
-        raise UsageError(f"{where}: low is {said.low:g} and high {said.high:g}; low must be the lesser")
-    if said.log and said.low <= 0:
-        raise UsageError(f"{where}: low is {said.low:g}, which has no logarithm; raise it, or leave log out")
-    if kind is int and (said.low != int(said.low) or said.high != int(said.high)):
+        raise UsageError(f"{where} is no number, so low and high mean nothing; give choices")
+    if not allowed.low < allowed.high < float("inf"):
+        raise UsageError(f"{where}: low is {allowed.low:g} and high {allowed.high:g}; low must be the lesser")
+    if allowed.log and allowed.low <= 0:
+        raise UsageError(f"{where}: low is {allowed.low:g}, which has no logarithm; raise it, or leave log out")
+    if kind is int and (allowed.low != int(allowed.low) or allowed.high != int(allowed.high)):
         raise UsageError(f"{where} counts something, so low and high must be whole numbers")
 
 

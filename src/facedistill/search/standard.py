@@ -49,7 +49,7 @@ class Bound:
         return not self.people
 
     def figure(self, cell: Mapping[str, Any]) -> float:
-        """What a cell of a sweep says of it.
+        """Its value in a cell of a sweep.
 
         Raises:
             UsageError: Nothing: a FAR is too small for so few impostors.
@@ -110,7 +110,7 @@ class Standard:
 def parse_standard(text: str) -> Standard:
     """Reads `SET@RESOLUTION.METRIC OP NUMBER`, `size_mb OP NUMBER` and the like, parted by commas.
 
-    SET is the set that validation people are taken from, or the word `validation`; RESOLUTION is `native` or a number
+    SET is the set that validation people are taken from, or `validation`; RESOLUTION is `native` or a number
     of rows; METRIC is eer, auc, accuracy, rank1 or tar@FAR; OP is `<=` or `>=`. Costs are size_mb, latency_ms (one
     picture on one core), params and macs.
 

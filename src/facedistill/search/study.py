@@ -45,7 +45,7 @@ class Study:
     def __init__(self, folder: Path, recipe: Recipe, standard: Standard) -> None:
         path = folder / STUDY
         self._seed = recipe.seed
-        said = {name: value for name, value in recipe.plain().items() if name not in _IMMATERIAL}
+        settings = {name: value for name, value in recipe.plain().items() if name not in _IMMATERIAL}
         if not path.exists():
             open_run_folder(recipe)
         with _readable(path):
@@ -59,10 +59,10 @@ class Study:
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED),
             )
             if _STANDARD not in self.optuna.user_attrs:
-                self.optuna.set_user_attr(_RECIPE, said)
+                self.optuna.set_user_attr(_RECIPE, settings)
                 self.optuna.set_user_attr(_STANDARD, str(standard))
             before = self.optuna.user_attrs
-        _refuse_other(folder, before[_RECIPE], said)
+        _refuse_other(folder, before[_RECIPE], settings)
         if before[_STANDARD] != str(standard):
             raise UsageError(
                 f"{folder} holds a search for {before[_STANDARD]!r}, and --until is now {str(standard)!r}; "
@@ -81,13 +81,13 @@ class Study:
 
     @property
     def test(self) -> dict[str, Any] | None:
-        """What the winner's test said; None while the test set is untouched."""
+        """The winner's test figures; None while the test set is untouched."""
         found: dict[str, Any] | None = self.optuna.user_attrs.get(_TEST)
         return found
 
-    def record_test(self, said: Mapping[str, Any]) -> None:
+    def record_test(self, figures: Mapping[str, Any]) -> None:
         """Keeps the winner's test, which closes the search."""
-        self.optuna.set_user_attr(_TEST, dict(said))
+        self.optuna.set_user_attr(_TEST, dict(figures))
 
     def next_trial(self) -> Trial:
         """The interrupted trial, or a new one."""
@@ -98,9 +98,9 @@ class Study:
         return Trial(self.optuna, running[0]._trial_id) if running else self.optuna.ask()
 
 
-def flatten(said: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of nested mappings by their dotted paths."""
-    for name, value in said.items():
+    for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{above}{name}.")
         else:

@@ -1,4 +1,4 @@
-"""How commands become a command line: their parser, its words, and one line and an exit code for what goes wrong."""
+"""Functions as a command line: the parser, its arguments, and one line and an exit code for what goes wrong."""
 
 import inspect
 import sys
@@ -44,32 +44,32 @@ def build_parser(description: str, recipe_commands: Commands, commands: Commands
     return parser
 
 
-def recipe_file_first(words: list[str], recipe_commands: Collection[str]) -> list[str]:
-    """`distill RECIPE.yaml` and `distill --resume RUN` in the words of the parser: `--config FILE`."""
-    if len(words) < 2 or words[0] not in recipe_commands:
-        return words
-    command, first, *rest = words
+def recipe_file_first(arguments: list[str], recipe_commands: Collection[str]) -> list[str]:
+    """`distill RECIPE.yaml` and `distill --resume RUN` as arguments of the parser: `--config FILE`."""
+    if len(arguments) < 2 or arguments[0] not in recipe_commands:
+        return arguments
+    command, first, *rest = arguments
     if first == "--resume" and rest:
         run, *rest = rest
         first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
     elif first.startswith("-"):
-        return words
+        return arguments
     parse_recipe_file(recipe_parser(), Path(first))  # whose errors name the file
     return [command, "--config", first, *rest]
 
 
-def with_flags(words: list[str], commands: Commands) -> list[str]:
-    """`--preview` in the words of the parser: `--preview=true`."""
-    command = commands.get(words[0]) if words else None
+def with_flags(arguments: list[str], commands: Commands) -> list[str]:
+    """`--preview` as an argument of the parser: `--preview=true`."""
+    command = commands.get(arguments[0]) if arguments else None
     if command is None:
-        return words
+        return arguments
     flags = {f"--{name}" for name, entry in inspect.signature(command).parameters.items() if entry.default is False}
-    followed = zip(words, [*words[1:], ""], strict=True)
-    return [f"{word}=true" if word in flags and after not in ("true", "false") else word for word, after in followed]
+    followed = zip(arguments, [*arguments[1:], ""], strict=True)
+    return [f"{each}=true" if each in flags and after not in ("true", "false") else each for each, after in followed]
 
 
 def exit_code(work: Callable[[], None]) -> int:
-    """Does the work of a command; returns 0, 1 (the work failed) or 2 (the call was wrong) and says why in one line."""
+    """Does a command's work; returns 0, 1 (the work failed) or 2 (the call was wrong), printing why in one line."""
     try:
         work()
         return 0

@@ -1,19 +1,16 @@
-"""The command line: every command is one function, its arguments are that function's."""
+"""The commands: each is one function, whose arguments are the command's."""
 
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from facedistill.command_line import build_parser, exit_code, recipe_file_first, with_flags
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.recipe import Recipe
-from facedistill.recipe.files import recipe_of, recipe_parser
 
 
 def prepare(
@@ -52,7 +49,7 @@ def synth(
     same_day: bool = False,
     preview: bool = False,
 ) -> None:
-    """Renders a labelled face set of people who do not exist.
+    """Renders a labelled face set of synthetic people.
 
     Args:
         out: Where the face set (RecordIO) and `labels.parquet` are written. Run again to go on where it stopped.
@@ -96,7 +93,7 @@ def search(
     out: str | None = None,
     test: bool = False,
 ) -> None:
-    """Tries recipes until a student meets a standard or the budget is spent, judged on validation people alone.
+    """Tries recipes until a student meets a standard or the budget is spent, evaluated on validation people alone.
 
     Args:
         recipe: A recipe file whose section `search` says what may be tried.
@@ -112,11 +109,11 @@ def search(
     from facedistill.search import front_table, verdict
     from facedistill.search import search as search_until
 
-    said = read_recipe(Path(recipe))
-    if said.devices * said.nodes > 1:
+    base = read_recipe(Path(recipe))
+    if base.devices * base.nodes > 1:
         raise UsageError("recipe: devices and nodes are more than 1, but a search trains in one process; give 1")
-    folder = out or f"{said.folder}-search"
-    report = search_until(replace(said, out=folder), until, trials, minutes, test, tell=print)
+    folder = out or f"{base.folder}-search"
+    report = search_until(replace(base, out=folder), until, trials, minutes, test, log=print)
     if report.front:
         _console().print(front_table(report))
     for line in verdict(report):
@@ -147,7 +144,7 @@ def evaluate(
         resolutions: Rows to which pictures are degraded, such as [24,12]; the protocol's own by default.
         testing: People to test with, for scface; 50 where the other 80 were trained with. All by default.
         seed: Draws them.
-        groups: For a face set, also tell the errors by group and condition: a CSV with a column `key` or `index` and
+        groups: For a face set, also give the errors by group and condition: a CSV with a column `key` or `index` and
             labels, or `auto` for the set's own labels.parquet or labels.csv.
         exact: For megaface: keep every impostor score, where millions would else be counted in a histogram.
     """
@@ -223,10 +220,10 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
     from facedistill.runtime import Recognizer
 
     answer = Recognizer(model).verify(a, b, fmr=fmr)
-    word = "the same person" if answer.same else "different people"
+    verdict = "the same person" if answer.same else "different people"
     likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
     print(
-        f"{word}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} "
+        f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} "
         f"(FMR {answer.fmr:g}, resolution {answer.resolution}){likely}"
     )
     if json:
@@ -254,37 +251,12 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
     print(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
 
 
-_DESCRIPTION = "Distil any face-recognition teacher into a small student that still knows people at 16x16 pixels."
-_RECIPE_COMMANDS: dict[str, Callable[[Recipe], None]] = {"train": train, "distill": distill}
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "eval": evaluate,
-    "export": export,
-    "info": info,
-    "report": report,
-    "verify": verify,
-    "prepare": prepare,
-    "search": search,
-    "synth": synth,
-}
-
-
 def _crop_size(text: str) -> tuple[int, int]:
     """Reads 112x96 as (112, 96)."""
     height, cross, width = text.partition("x")
     if not (cross and height.isdecimal() and width.isdecimal()):
         raise UsageError(f"size is {text!r}; give height x width, such as 112x96")
     return int(height), int(width)
-
-
-def _run_recipe(command: Callable[[Recipe], None], recipe: Recipe, words: list[str]) -> None:
-    """Runs a command with its recipe: here, or in as many processes as it asks for."""
-    from facedistill.training.launch import joined, launch, must_launch
-
-    if must_launch(recipe):
-        launch([sys.executable, "-m", "facedistill", *words], recipe)
-        return
-    with joined(recipe):
-        command(recipe)
 
 
 def _run(recipe: Recipe) -> None:
@@ -310,23 +282,3 @@ def _console() -> Console:
 
 def _write_json(path: str, content: Any) -> None:
     write_text(Path(path), json.dumps(content, indent=1) + "\n")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, 1 (the work failed) or 2 (the call was wrong)."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-
-    def work() -> None:
-        parser = build_parser(_DESCRIPTION, _RECIPE_COMMANDS, _COMMANDS)
-        parsed = parser.parse_args(with_flags(recipe_file_first(words, _RECIPE_COMMANDS), _COMMANDS))
-        name = parsed.subcommand
-        if name in _RECIPE_COMMANDS:
-            _run_recipe(_RECIPE_COMMANDS[name], recipe_of(recipe_parser(), parsed[name]), words)
-        else:
-            _COMMANDS[name](**vars(parser.instantiate(parsed)[name]))
-
-    return exit_code(work)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
