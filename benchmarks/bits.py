@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from facedistill.backbones import Backbone
-from facedistill.export import export_model
+from facedistill.export import OnnxFace
 from facedistill.files import atomic_path
 from facedistill.model_file import ModelMetadata
 
@@ -20,7 +20,7 @@ _INPUT = "crops"
 
 
 def write_files(backbone: Backbone, folder: Path, name: str, faces: NDArray[np.uint8]) -> dict[int, Path]:
-    """Writes NAME-32.onnx, NAME-16.onnx and NAME-8.onnx; each takes uint8 crops and says float32 embeddings.
+    """Writes NAME-32.onnx, NAME-16.onnx and NAME-8.onnx; each takes uint8 crops and gives float32 embeddings.
 
     Args:
         backbone: The trained net.
@@ -30,7 +30,7 @@ def write_files(backbone: Backbone, folder: Path, name: str, faces: NDArray[np.u
     """
     paths = {bits: folder / f"{name}-{bits}.onnx" for bits in BITS}
     metadata = ModelMetadata(name, backbone.input_size, backbone.embedding_size)
-    export_model(backbone, paths[32], metadata, faces[:64])
+    OnnxFace().write(backbone, paths[32], metadata, faces[:64])
     with atomic_path(paths[16]) as temporary:
         onnx.save(convert_float_to_float16(onnx.load(paths[32]), keep_io_types=True), temporary)
     with atomic_path(paths[8]) as temporary:
@@ -61,7 +61,7 @@ def _write_int8(source: Path, out: Path, faces: NDArray[np.uint8]) -> None:
 
 
 class _Faces(CalibrationDataReader):  # type: ignore[misc]
-    """Batches of faces, as onnxruntime's calibration asks for them."""
+    """Batches of faces, in the form of onnxruntime's calibration."""
 
     def __init__(self, faces: NDArray[np.uint8], batch: int = 16) -> None:
         self._batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(faces, max(1, len(faces) // batch)))

@@ -18,7 +18,7 @@ from facedistill.backbones import (
     normalise_crops,
 )
 from facedistill.errors import UsageError
-from facedistill.export import export_model
+from facedistill.export import OnnxFace
 from facedistill.model_file import ModelMetadata
 
 NAMES = sorted(BACKBONES)
@@ -227,11 +227,12 @@ def test_embed_crops_splits_batches_and_keeps_the_mode():
 
 @pytest.mark.slow  # 6 s a net
 @pytest.mark.parametrize("name", NAMES)
-def test_a_model_file_says_what_the_net_says(name, tmp_path):
-    """`export_model` refuses a file that does not; for a batch that it was not traced with."""
+def test_a_model_file_gives_the_embeddings_of_the_net(name, tmp_path):
+    """Which `OnnxFace` checks; for a batch size that it was not traced with."""
     torch.manual_seed(0)
     net = build_backbone(name, 16, width=THIN, se=True, activation="prelu")
     with torch.no_grad():  # a step in training mode makes the norms' statistics worth folding
         net(crops(4))
     faces = np.random.default_rng(0).integers(0, 256, (5, 112, 96, 3), dtype=np.uint8)
-    assert export_model(net, tmp_path / "net.onnx", ModelMetadata(name, (112, 96), 16), faces) < 1e-4
+    metadata = ModelMetadata(name, (112, 96), 16)
+    assert OnnxFace().write(net, tmp_path / "net.onnx", metadata, faces).max_difference < 1e-4

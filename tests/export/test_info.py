@@ -1,4 +1,4 @@
-"""What `facedistill info` tells: against hand counts, and alike for a name, a checkpoint and a model file."""
+"""What `facedistill info` prints: against hand counts, and alike for a name, a checkpoint and a model file."""
 
 import json
 
@@ -11,7 +11,7 @@ from facedistill.backbones import BACKBONES, Backbone, build_backbone, count_mac
 from facedistill.backbones.base import BackboneSpec
 from facedistill.cli import main
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.export import export_model
+from facedistill.export import OnnxFace
 from facedistill.export.info import net_info, receptive_field
 from facedistill.model_file import ModelMetadata
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_and_its_model_file_tell_the_same(tmp_path, capsys):
     net = build_backbone("mobilefacenet", 16, width=0.125).eval()
     save_backbone(tmp_path / "net.pt", net)
     faces = np.zeros((2, 112, 96, 3), np.uint8)
-    export_model(net, tmp_path / "net.onnx", ModelMetadata("mine", (112, 96), 16, licence="mine too"), faces)
+    OnnxFace().write(net, tmp_path / "net.onnx", ModelMetadata("mine", (112, 96), 16, licence="mine too"), faces)
     checkpoint, file = net_info(str(tmp_path / "net.pt")), net_info(str(tmp_path / "net.onnx"))
     for key in ("macs", "receptive_field", "embedding_size", "input_size"):
         assert getattr(checkpoint, key) == getattr(file, key), key

@@ -7,7 +7,7 @@ import torch
 from facedistill.backbones import build_backbone
 from facedistill.datasets import load_orl
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.export import export_model
+from facedistill.export import OnnxFace
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
 from facedistill.runtime import NoFaceError, Recognizer
@@ -19,7 +19,7 @@ def write_model(path, thresholds):
     torch.manual_seed(0)
     crops = np.random.default_rng(0).integers(0, 256, (2, 112, 96, 3), dtype=np.uint8)
     metadata = ModelMetadata("tiny", (112, 96), 16, thresholds=thresholds)
-    export_model(build_backbone("resnet20", embedding_size=16, width=0.125), path, metadata, crops)
+    OnnxFace().write(build_backbone("resnet20", embedding_size=16, width=0.125), path, metadata, crops)
     return path
 
 

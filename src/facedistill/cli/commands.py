@@ -201,8 +201,9 @@ def export(run: str, out: str, calibrate_on: str | None = None) -> None:
     """
     from facedistill.pipelines.faces import export_run
 
-    error = export_run(Path(run), Path(out), calibrate_on)
-    print(f"{out}: {Path(out).stat().st_size / 1e6:.2f} MB, differs from the trained net by at most {error:.1g}")
+    proof = export_run(Path(run), Path(out), calibrate_on)
+    size = Path(out).stat().st_size / 1e6
+    print(f"{out}: {size:.2f} MB, differs from the trained net by at most {proof.max_difference:.1g}")
 
 
 def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:

@@ -15,7 +15,7 @@ from facedistill.backbones.checkpoint import read_checkpoint
 from facedistill.datasets import FaceSet, Subset
 from facedistill.datasets.classes import open_classes, split_pictures
 from facedistill.errors import FacedistillError
-from facedistill.export import class_scores, export_classifier
+from facedistill.export import Classifier, ClassifierMetadata, build_exporter, class_scores
 from facedistill.files import file_digest
 from facedistill.heads import Head
 from facedistill.outputs import Outputs
@@ -93,14 +93,11 @@ class ClassifierWorkload:
 
     def write_untrained(self, task: Task, path: Path) -> None:
         """Writes the ONNX file of a net as it stands, to measure what it costs."""
-        export_classifier(task.backbone, _whole_head(task), path, self.parts.names, "", self._some_pictures())
+        self._export(task, path, "")
 
     def write_best(self, recipe: Recipe, path: Path) -> None:
         """Writes the ONNX file of a finished run."""
-        task = restore(recipe, self.parts.train.classes)
-        export_classifier(
-            task.backbone, _whole_head(task), path, self.parts.names, recipe.licence, self._some_pictures()
-        )
+        self._export(restore(recipe, self.parts.train.classes), path, recipe.licence)
 
     def test(self, _recipe: Recipe, path: Path) -> dict[str, Any]:
         """The accuracy of an ONNX file on the pictures kept out."""
@@ -114,9 +111,11 @@ class ClassifierWorkload:
         """The share of the pictures kept out that a trained net classifies rightly."""
         return _accuracy(task, lambda crops: embed_crops(task.backbone, crops), self.parts.held_out)
 
-    def _some_pictures(self) -> NDArray[np.uint8]:
+    def _export(self, task: Task, path: Path, licence: str) -> None:
         train = self.parts.train
-        return np.stack([train[i].image for i in range(min(_PARITY_PICTURES, len(train)))])
+        pictures = np.stack([train[i].image for i in range(min(_PARITY_PICTURES, len(train)))])
+        net = Classifier(task.backbone, _whole_head(task))
+        build_exporter("onnx_classifier").write(net, path, ClassifierMetadata(self.parts.names, licence), pictures)
 
 
 class ClassifierTargets:

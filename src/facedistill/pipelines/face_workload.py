@@ -9,7 +9,7 @@ from facedistill.datasets import FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
 from facedistill.evaluation import sweep
-from facedistill.export import export_model
+from facedistill.export import build_exporter
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.pipelines.model_file import sample_crops, sweep_test_set, write_model_file
 from facedistill.recipe import Recipe, TeacherRecipe
@@ -100,7 +100,7 @@ class FaceWorkload:
         """Writes the model file of a net as it stands, to measure what it costs."""
         backbone = task.backbone
         metadata = ModelMetadata("untrained", backbone.input_size, backbone.embedding_size)
-        export_model(backbone, path, metadata, sample_crops(self.faces.train))
+        build_exporter("onnx").write(backbone, path, metadata, sample_crops(self.faces.train))
 
     def write_best(self, recipe: Recipe, path: Path) -> None:
         """Writes the model file of a finished run, calibrated on the validation people."""

@@ -17,7 +17,7 @@ from facedistill.datasets import FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
 from facedistill.errors import UsageError
-from facedistill.export import latencies_ms
+from facedistill.export import Proof, latencies_ms
 from facedistill.export.cost import total_cost
 from facedistill.files import sole_writer, write_bytes, write_text
 from facedistill.pictures import encode_picture
@@ -53,7 +53,7 @@ def run_faces(recipe: Recipe) -> dict[str, Any]:
         The summary that stands in `summary.json` (see `report.gather.FinishedRun`).
 
     Raises:
-        FacedistillError: See `fit`, `open_cache`, `export_model`.
+        FacedistillError: See `fit`, `open_cache`, `Exporter.write`.
         UsageError: The recipe cannot work, or another process works in its folder; nothing was loaded.
     """
     validate(recipe)
@@ -174,7 +174,7 @@ def _write_examples(recipe: Recipe, faces: TrainingFaces, folder: Path) -> None:
         write_bytes(folder / EXAMPLES / f"{name}.png", encode_picture(photos.get(face.key, face.image), ".png"))
 
 
-def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> float:
+def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> Proof:
     """Writes a run's best net as a model file.
 
     Args:
@@ -184,7 +184,7 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> floa
             None takes the run's validation people.
 
     Returns:
-        The largest difference to torch's embeddings, see `export_model`.
+        How far the file's embeddings are from torch's.
 
     Raises:
         UsageError: The folder holds no run, or the set to calibrate on has other crops or was trained on.

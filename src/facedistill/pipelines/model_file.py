@@ -14,7 +14,7 @@ from facedistill.datasets import FaceSet
 from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import as_metadata
-from facedistill.export import export_model
+from facedistill.export import Proof, build_exporter
 from facedistill.faces import recrop
 from facedistill.files import file_digest
 from facedistill.model_file import ModelMetadata
@@ -29,7 +29,7 @@ _PARITY_FACES = 64
 
 def write_model_file(
     recipe: Recipe, faces: TrainingFaces, out: Path, calibrated_on: str, others: FaceSet | None
-) -> float:
+) -> Proof:
     """Writes the model file of a run's best net.
 
     Args:
@@ -40,7 +40,7 @@ def write_model_file(
         others: Whom to calibrate on, none of them trained on; None calibrates nothing.
 
     Returns:
-        The largest difference to torch's embeddings, see `export_model`.
+        How far the file's embeddings are from torch's.
     """
     backbone = load_backbone(recipe.folder / BEST)
     calibrated: dict[str, Any] = {}
@@ -60,7 +60,7 @@ def write_model_file(
         recipe_digest=recipe.digest,
         licence=recipe.licence,
     )
-    return export_model(backbone, out, metadata, sample_crops(faces.validation or faces.train))
+    return build_exporter("onnx").write(backbone, out, metadata, sample_crops(faces.validation or faces.train))
 
 
 def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) -> list[Path]:
@@ -74,7 +74,7 @@ def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) ->
         paths.append(folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx"))
         metadata = ModelMetadata(part.name, part.input_size, part.embedding_size)
         crops = np.stack([recrop(crop, part.input_size) for crop in sample_crops(faces.train)])
-        export_model(part.backbone, paths[-1], metadata, crops)
+        build_exporter("onnx").write(part.backbone, paths[-1], metadata, crops)
     return paths
 
 
