@@ -18,8 +18,8 @@ from pathlib import Path
 
 import cv2
 
+from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import Photographer
 
 _WARM_UP = 240  # pictures, after which the kernels are loaded and every hairstyle has been combed once
 
@@ -38,18 +38,18 @@ def render(people: range, images: int, barrier: Barrier | None) -> Measured:
     """Renders, and measures after the warm-up."""
     cv2.setNumThreads(0)
     started = time.perf_counter()
-    photographer = Photographer()
-    photographer.take(draw_person(1, 0), 1, 0)
+    image_formation = ImageFormation()
+    image_formation.capture(draw_person(1, 0), 1, 0)
     first = time.perf_counter() - started
     for image in range(_WARM_UP):
-        photographer.take(draw_person(1, image), 1, image)
+        image_formation.capture(draw_person(1, image), 1, image)
     if barrier is not None:
         barrier.wait()
     started, busy = time.perf_counter(), time.process_time()
     for number in people:
         person = draw_person(2, number)
         for image in range(images):
-            photographer.take(person, 2, image)
+            image_formation.capture(person, 2, image)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     count = len(people) * images
     return Measured(first, count / seconds, count / busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)

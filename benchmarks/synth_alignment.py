@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from facedistill.datasets import load_orl
 from facedistill.faces import CROP_112X96, Detector, find_face, similarity_transform
 from facedistill.progress import track
+from facedistill.synth.image_formation import DETECTOR_YAWS, MIRRORED, ImageFormation, face_frame
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import DETECTOR_YAWS, MIRRORED, Photographer, face_frame
 
 Floats = NDArray[np.float64]
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
@@ -46,10 +46,10 @@ def proportion(points: Floats) -> float:
 
 def take(people: int, images: int, seed: int) -> list[dict[str, Any]]:
     """Labels of pictures whose face nothing hides; each with `offset`, MTCNN's points less the labels' own [5, 2]."""
-    photographer = Photographer()
+    image_formation = ImageFormation()
     rows = []
     for number, image in track([(person, image) for person in range(people) for image in range(images)], "rendering"):
-        row = photographer.take(draw_person(seed, number), seed, image).labels
+        row = image_formation.capture(draw_person(seed, number), seed, image).labels
         if row["occlusion"] == "none" and not row["sunglasses"]:
             labelled, row["points"] = (np.reshape(row[name], (5, 2)) for name in ("landmarks", "landmarks_used"))
             row["offset"] = (row["points"] - labelled) @ np.linalg.inv(face_frame(labelled))

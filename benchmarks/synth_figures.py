@@ -17,10 +17,10 @@ from facedistill.faces import Detection, Detector, align, find_face
 from facedistill.files import write_text
 from facedistill.progress import track
 from facedistill.synth.conditions import Conditions, draw_conditions
+from facedistill.synth.image_formation import PHOTO_SIZE
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import PHOTO_SIZE
+from facedistill.synth.renderer import Renderer
 from facedistill.synth.sensor import apply_sensor
-from facedistill.synth.studio import Studio
 from facedistill.teachers import load_teacher
 
 # The prototype kept hair, glasses and clothes per person, as ORL's people mostly did: both compare with a same day.
@@ -78,7 +78,7 @@ def near_frontal(conditions: Conditions) -> bool:
 
 def photograph(seed: int, people: int, images: int, same_day: bool = False) -> tuple[Shots, Shots]:
     """As many near-frontal pictures of each person, and the pictures of all kinds that were drawn on the way."""
-    studio, detector = Studio(), Detector()
+    renderer, detector = Renderer(), Detector()
     frontal, every = Shots(), Shots()
     for number in track(range(people), "photographing synthetic people", unit="people"):
         person = draw_person(seed, number)
@@ -90,7 +90,7 @@ def photograph(seed: int, people: int, images: int, same_day: bool = False) -> t
             suits = near_frontal(conditions)
             if suits or picture < images:
                 rng = np.random.default_rng((seed, number, picture))
-                image = apply_sensor(studio.render(person, conditions, PHOTO_SIZE).image, conditions.sensor, rng)
+                image = apply_sensor(renderer.render(person, conditions, PHOTO_SIZE).image, conditions.sensor, rng)
                 face = find_face(detector, image)
                 if suits:
                     frontal.add(image, number, face)

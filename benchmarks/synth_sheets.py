@@ -14,10 +14,10 @@ from facedistill.files import write_bytes
 from facedistill.pictures import encode_picture
 from facedistill.progress import track
 from facedistill.synth.conditions import OCCLUSIONS
+from facedistill.synth.image_formation import ImageFormation, Picture
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import Photographer, Picture
+from facedistill.synth.pose_and_light import LIGHTS
 from facedistill.synth.preview import contact_sheet, sorted_sheet
-from facedistill.synth.situations import LIGHTS
 
 SIDE = 8
 LARGEST = 300_000  # bytes of a sheet
@@ -74,10 +74,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    photographer = Photographer()
+    image_formation = ImageFormation()
     people = [draw_person(options.seed, number) for number in range(SIDE * SIDE)]
     pictures = [
-        [photographer.take(person, options.seed, image) for image in range(SIDE)]
+        [image_formation.capture(person, options.seed, image) for image in range(SIDE)]
         for person in track(people, "rendering")
     ]
     first_frontal = [next(filter(frontal, taken), taken[0]).crop for taken in pictures]

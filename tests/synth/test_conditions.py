@@ -8,7 +8,7 @@ import pytest
 from facedistill.errors import UsageError
 from facedistill.synth.conditions import GLASSES, HEADWEAR, OCCLUSIONS, SUNGLASSES, draw_conditions
 from facedistill.synth.person import draw_person
-from facedistill.synth.situations import EXPRESSIONS, FROM_ABOVE, LARGEST_YAW, LIGHTS
+from facedistill.synth.pose_and_light import EXPRESSIONS, FROM_ABOVE, LARGEST_YAW, LIGHTS
 
 DRAWS = 2000
 

@@ -8,20 +8,20 @@ import pytest
 pytest.importorskip("numba")
 pytest.importorskip("anny")
 from facedistill.synth.assets import load_assets
-from facedistill.synth.cloth import Cloths, tauten
 from facedistill.synth.conditions import draw_conditions
-from facedistill.synth.covers import FACIAL_HAIR, Covers
-from facedistill.synth.geometry import Sculptor
-from facedistill.synth.hands import Hands
-from facedistill.synth.layout import AXIS_Z
-from facedistill.synth.mouth import Mouth
+from facedistill.synth.face_coverings import FaceCoverings, tauten
+from facedistill.synth.hands import HandBuilder
+from facedistill.synth.head_shape import HeadShapeModel
+from facedistill.synth.mouth import MouthInterior
 from facedistill.synth.person import draw_person
 from facedistill.synth.regions import Regions
+from facedistill.synth.renderer import Renderer
 from facedistill.synth.shade import EXTRA, POSITION
 from facedistill.synth.shade_skin import BEARD
-from facedistill.synth.spectacles import FRAMES, put_on
-from facedistill.synth.strokes import pane, stroke
-from facedistill.synth.studio import Studio
+from facedistill.synth.skin_overlays import FACIAL_HAIR, SkinOverlayBuilder
+from facedistill.synth.spectacles import FRAMES, fit_spectacles
+from facedistill.synth.strokes import draw_line, fill_polygon
+from facedistill.synth.texture_layout import AXIS_Z
 
 NEAR = 0.1  # one over the distance of everything drawn below
 EYES = np.array([[-0.31, 7.28, 1.39], [0.31, 7.28, 1.39]], np.float32)
@@ -34,24 +34,24 @@ def assets():
 
 
 @pytest.fixture(scope="module")
-def sculptor(assets):
-    return Sculptor(assets)
+def head_shape_model(assets):
+    return HeadShapeModel(assets)
 
 
 @pytest.fixture(scope="module")
-def covers(assets):
-    return Covers(Regions(assets))
+def overlays(assets):
+    return SkinOverlayBuilder(Regions(assets))
 
 
 @pytest.fixture(scope="module")
-def studio():
-    return Studio()
+def renderer():
+    return Renderer()
 
 
 def drawn_line(start, end, half, behind=0.0):
     path = np.array([[*start, NEAR, half, 1.0], [*end, NEAR, half, 1.0]], np.float32)
     cover, gleam = np.zeros((40, 40), np.float32), np.zeros((40, 40), np.float32)
-    stroke(path, np.full((80, 80), behind, np.float32), cover, gleam)
+    draw_line(path, np.full((80, 80), behind, np.float32), cover, gleam)
     return cover
 
 
@@ -76,7 +76,7 @@ def test_a_pane_fills_its_outline_and_nothing_else():
     outline = np.stack([20.2 + 11 * np.cos(angle), 18.7 + 7 * np.sin(angle), np.full(40, NEAR)], 1).astype(np.float32)
     for way in (outline, outline[::-1].copy()):
         cover, height = np.zeros((40, 40), np.float32), np.zeros((40, 40), np.float32)
-        pane(way, np.zeros((80, 80), np.float32), cover, height)
+        fill_polygon(way, np.zeros((80, 80), np.float32), cover, height)
         assert cover.sum() == pytest.approx(np.pi * 11 * 7, rel=0.02)
         assert cover[18, 20] == 1
         assert cover[3, 3] == 0
@@ -85,7 +85,7 @@ def test_a_pane_fills_its_outline_and_nothing_else():
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_eyes_look_through_the_middle_of_their_lenses(name):
-    worn = put_on(FRAMES[name], EYES, 1.5, EARS)
+    worn = fit_spectacles(FRAMES[name], EYES, 1.5, EARS)
     for outline, eye in zip(worn.panes, EYES, strict=True):
         low, high = outline.min(axis=0), outline.max(axis=0)
         across, up = (eye[:2] - low[:2]) / (high[:2] - low[:2])
@@ -95,17 +95,19 @@ def test_eyes_look_through_the_middle_of_their_lenses(name):
 
 
 def test_spectacles_fit_the_face():
-    small, large = (put_on(FRAMES["oval"], EYES * [scale, 1, 1], 1.5, EARS * [scale, 1, 1]) for scale in (0.9, 1.1))
+    small, large = (
+        fit_spectacles(FRAMES["oval"], EYES * [scale, 1, 1], 1.5, EARS * [scale, 1, 1]) for scale in (0.9, 1.1)
+    )
     assert np.ptp(large.panes[0][:, 0]) > 1.15 * np.ptp(small.panes[0][:, 0])
 
 
-def test_a_closed_mouth_shows_nothing_and_an_open_one_teeth_behind_its_lips(assets, sculptor):
-    mouth = Mouth(assets)
-    assert mouth.pieces(assets.points) == []
+def test_a_closed_mouth_shows_nothing_and_an_open_one_teeth_behind_its_lips(assets, head_shape_model):
+    mouth = MouthInterior(assets)
+    assert mouth.submeshes(assets.points) == []
     for number in range(8):
         person = draw_person(11, number)
-        posed = sculptor.shape(person, 30, {"jawOpen": 0.25}).posed
-        teeth, hollow = (piece[0][:, POSITION : POSITION + 3] for piece in mouth.pieces(posed))
+        posed = head_shape_model.build(person, 30, {"jawOpen": 0.25}).posed
+        teeth, hollow = (piece[0][:, POSITION : POSITION + 3] for piece in mouth.submeshes(posed))
         lips = posed[assets.lips > 0.4]
         for inside in (teeth, hollow):
             assert inside[:, 2].max() < lips[:, 2].max()
@@ -125,29 +127,29 @@ def test_taut_cloth_bridges_hollows_and_dents_nothing():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_masks_and_scarves_stand_off_the_skin(assets, sculptor, seed):
-    cloths, person = Cloths(assets), draw_person(12, seed)
-    posed = sculptor.shape(person, 30, {"mouthPucker": 0.5}).posed
-    mask = cloths.mask(posed, seed)[0][0][:, POSITION : POSITION + 3]
+def test_masks_and_scarves_stand_off_the_skin(assets, head_shape_model, seed):
+    coverings, person = FaceCoverings(assets), draw_person(12, seed)
+    posed = head_shape_model.build(person, 30, {"mouthPucker": 0.5}).posed
+    mask = coverings.mask(posed, seed)[0][0][:, POSITION : POSITION + 3]
     lips = posed[assets.lips > 0.9]
     for lip in lips[np.argsort(-lips[:, 2])[:20]]:
         near = mask[np.argsort(np.linalg.norm(mask[:, :2] - lip[:2], axis=1))[:4]]
         assert near[:, 2].mean() > lip[2]
-    for piece in cloths.scarf(posed, seed):
+    for piece in coverings.scarf(posed, seed):
         assert np.isfinite(piece[0]).all()
 
 
-def test_hands_have_four_fingers_a_back_and_sometimes_a_thumb(assets, sculptor):
-    hands, posed = Hands(assets), sculptor.shape(draw_person(13, 0), 30, {}).posed
-    counts = {len(hands.pieces(posed, seed)) for seed in range(12)}
+def test_hands_have_four_fingers_a_back_and_sometimes_a_thumb(assets, head_shape_model):
+    hands, posed = HandBuilder(assets), head_shape_model.build(draw_person(13, 0), 30, {}).posed
+    counts = {len(hands.submeshes(posed, seed)) for seed in range(12)}
     assert counts == {5, 6}
-    for attributes, triangles, _, _ in hands.pieces(posed, 3):
+    for attributes, triangles, _, _ in hands.submeshes(posed, 3):
         assert np.isfinite(attributes).all()
         assert triangles.max() < len(attributes)
         assert (attributes[:, EXTRA] >= 0).all()
 
 
-def test_a_mask_hides_the_mouth_and_not_the_eyes(studio):
+def test_a_mask_hides_the_mouth_and_not_the_eyes(renderer):
     for number in range(4):
         person = draw_person(14, number)
         drawn = draw_conditions(person, 1, 0)
@@ -155,7 +157,7 @@ def test_a_mask_hides_the_mouth_and_not_the_eyes(studio):
         wear = dataclasses.replace(drawn.wear, glasses=None, headwear=None)
         bare = dataclasses.replace(drawn, pose=pose, wear=wear, occlusion="none", expression={"jawOpen": 0.2})
         masked = dataclasses.replace(bare, occlusion="mask", occlusion_colour=(0.0, 0.5, 0.0))
-        with_mask, without = studio.render(person, masked, 128), studio.render(person, bare, 128)
+        with_mask, without = renderer.render(person, masked, 128), renderer.render(person, bare, 128)
         mouth = np.rint(without.landmarks[3:].mean(axis=0)).astype(int)
         red, green, blue = with_mask.image[mouth[1], mouth[0]].astype(int)
         assert green > red + 20
@@ -165,9 +167,9 @@ def test_a_mask_hides_the_mouth_and_not_the_eyes(studio):
 
 
 @pytest.mark.parametrize("name", sorted(set(FACIAL_HAIR) - {"none"}))
-def test_beards_leave_lips_and_eyes_bare_and_end_softly(assets, covers, name):
+def test_beards_leave_lips_and_eyes_bare_and_end_softly(assets, overlays, name):
     person = draw_person(15, 0)
-    beard = covers.sheet(person, name)[..., BEARD]
+    beard = overlays.build(person, name)[..., BEARD]
     regions = Regions(assets)
     assert 0.1 < beard.max() <= 1
     assert beard[regions.lips > 0.9].max() == 0
@@ -178,8 +180,8 @@ def test_beards_leave_lips_and_eyes_bare_and_end_softly(assets, covers, name):
     assert np.abs(np.diff(blurred, axis=0))[smooth[1:] & smooth[:-1]].max() < 0.4
 
 
-def test_a_sheet_does_not_depend_on_who_came_before(covers):
+def test_a_sheet_does_not_depend_on_who_came_before(overlays):
     first, second = draw_person(16, 0), draw_person(16, 1)
-    before = covers.sheet(first, "stubble").copy()
-    covers.sheet(second, "beard")
-    np.testing.assert_array_equal(covers.sheet(first, "stubble"), before)
+    before = overlays.build(first, "stubble").copy()
+    overlays.build(second, "beard")
+    np.testing.assert_array_equal(overlays.build(first, "stubble"), before)

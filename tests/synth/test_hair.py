@@ -8,14 +8,14 @@ import pytest
 pytest.importorskip("numba")
 pytest.importorskip("anny")
 from facedistill.synth.assets import PART_NUMBERS, load_assets
-from facedistill.synth.hair import HairDresser
-from facedistill.synth.hairflow import COMBED, VARIANTS, Comb
+from facedistill.synth.hair import HairBuilder
+from facedistill.synth.hairflow import FLOW_PATTERNS, VARIANTS, HairFlowBuilder
 from facedistill.synth.hairgrid import MAP_COLUMNS, MAP_ROWS, HairGrid
-from facedistill.synth.hairline import rooted
+from facedistill.synth.hairline import hairline_depth
 from facedistill.synth.hairstyles import HAIR_STYLES
-from facedistill.synth.layout import azimuth
 from facedistill.synth.person import draw_person
 from facedistill.synth.raster import vertex_normals
+from facedistill.synth.texture_layout import azimuth
 
 BROWS = 7.56  # upper edge of most brows on the resting head, decimetres
 
@@ -26,8 +26,8 @@ def assets():
 
 
 @pytest.fixture(scope="module")
-def dresser(assets):
-    return HairDresser(assets)
+def hair_builder(assets):
+    return HairBuilder(assets)
 
 
 @pytest.fixture(scope="module")
@@ -40,51 +40,51 @@ def person():
     return dataclasses.replace(draw_person(4, 2), recession=0.0, hairline=0.0)
 
 
-def test_hair_is_the_same_whatever_was_made_before(assets, dresser, person):
+def test_hair_is_the_same_whatever_was_made_before(assets, hair_builder, person):
     style = HAIR_STYLES["side_part"]
-    dresser.dress(person, HAIR_STYLES["long_curly"], assets.points, 5)
-    again, fresh = (some.dress(person, style, assets.points, 8) for some in (dresser, HairDresser(assets)))
-    for name in ("points", "normals", "heights", "strands", "triangles", "shade"):
+    hair_builder.build(person, HAIR_STYLES["long_curly"], assets.points, 5)
+    again, fresh = (builder.build(person, style, assets.points, 8) for builder in (hair_builder, HairBuilder(assets)))
+    for name in ("points", "normals", "alpha_map", "strands", "triangles", "shade"):
         np.testing.assert_array_equal(getattr(again, name), getattr(fresh, name))
 
 
 @pytest.mark.parametrize("name", sorted(HAIR_STYLES))
-def test_every_style_leaves_the_brows_free(assets, dresser, grid, person, name):
+def test_every_style_leaves_the_brows_free(assets, hair_builder, grid, person, name):
     points = grid.map_points
     on_skull = np.arange(MAP_ROWS)[:, None] < 150
     face = on_skull & (points[..., 1] < BROWS) & (np.abs(azimuth(points)) < 0.4)
     assert face.sum() > 100
     for seed in range(4):
-        hair = dresser.dress(person, HAIR_STYLES[name], assets.points, seed)
+        hair = hair_builder.build(person, HAIR_STYLES[name], assets.points, seed)
         if hair is None:
             assert name == "shaved"
             return
-        assert (hair.heights[face] > 0.1).mean() < 0.05
-        for values in (hair.points, hair.normals, hair.heights):
+        assert (hair.alpha_map[face] > 0.1).mean() < 0.05
+        for values in (hair.points, hair.normals, hair.alpha_map):
             assert np.isfinite(values).all()
-        assert hair.triangles.max() < len(hair.points) == len(hair.normals) == len(hair.places) == len(hair.shade)
-        assert hair.heights.shape == hair.strands.shape == (MAP_ROWS, MAP_COLUMNS)
-        assert 0 < hair.shadowing <= len(hair.triangles) == len(hair.levels)
+        assert hair.triangles.max() < len(hair.points) == len(hair.normals) == len(hair.texcoords) == len(hair.shade)
+        assert hair.alpha_map.shape == hair.strands.shape == (MAP_ROWS, MAP_COLUMNS)
+        assert 0 < hair.shadowing <= len(hair.triangles) == len(hair.alpha_cutoffs)
 
 
-def test_short_hair_costs_less_than_long(assets, dresser, person):
+def test_short_hair_costs_less_than_long(assets, hair_builder, person):
     count = {
-        name: len(dresser.dress(person, HAIR_STYLES[name], assets.points, 1).triangles)
+        name: len(hair_builder.build(person, HAIR_STYLES[name], assets.points, 1).triangles)
         for name in HAIR_STYLES
         if name != "shaved"
     }
     assert count["buzz"] < count["short"] < count["long"] < 12_000
 
 
-def test_no_two_pictures_have_the_same_hair(assets, dresser, person):
-    first, second = (dresser.dress(person, HAIR_STYLES["short"], assets.points, seed) for seed in (1, 2))
-    assert np.abs(first.heights - second.heights).mean() > 0.01
+def test_no_two_pictures_have_the_same_hair(assets, hair_builder, person):
+    first, second = (hair_builder.build(person, HAIR_STYLES["short"], assets.points, seed) for seed in (1, 2))
+    assert np.abs(first.alpha_map - second.alpha_map).mean() > 0.01
 
 
-def test_hair_follows_the_head(assets, dresser, person):
+def test_hair_follows_the_head(assets, hair_builder, person):
     shift = np.array([0.3, -0.2, 0.1], np.float32)
     still, moved = (
-        dresser.dress(person, HAIR_STYLES["crop"], points, 3) for points in (assets.points, assets.points + shift)
+        hair_builder.build(person, HAIR_STYLES["crop"], points, 3) for points in (assets.points, assets.points + shift)
     )
     np.testing.assert_allclose(moved.points, still.points + shift, atol=1e-4)
 
@@ -110,26 +110,26 @@ def test_hair_grows_from_the_skin(assets, grid):
 def test_the_hairline_is_the_persons_own(grid, person, change, grows):
     points = grid.map_points
     temples = (np.abs(np.abs(azimuth(points)) - 0.5) < 0.1) & (points[..., 1] > 7.8)
-    before = rooted(points, person)[temples].mean()
-    after = rooted(points, dataclasses.replace(person, **change))[temples].mean()
+    before = hairline_depth(points, person)[temples].mean()
+    after = hairline_depth(points, dataclasses.replace(person, **change))[temples].mean()
     assert (after > before) == grows
 
 
 def test_the_bald_have_a_wreath(grid, person):
-    inside = rooted(grid.map_points, dataclasses.replace(person, recession=1.0))
+    inside = hairline_depth(grid.map_points, dataclasses.replace(person, recession=1.0))
     points = grid.map_points
     assert inside[points[..., 1] > 8.3].max() < 0
     assert inside[(np.abs(azimuth(points)) > 2.5) & (points[..., 1] < 7.2) & (points[..., 1] > 7.0)].min() > 0
 
 
-@pytest.mark.parametrize("combed", sorted(COMBED))
-def test_strands_run_along_the_skull(grid, combed):
-    comb = Comb(grid)
-    flows = [comb.flow(combed, 0.2, 0.0, variant) for variant in range(VARIANTS)]
+@pytest.mark.parametrize("pattern", sorted(FLOW_PATTERNS))
+def test_strands_run_along_the_skull(grid, pattern):
+    flow_builder = HairFlowBuilder(grid)
+    flows = [flow_builder.build(pattern, 0.2, 0.0, variant) for variant in range(VARIANTS)]
     for flow in flows:
         assert flow.strands.min() >= 0
         assert flow.strands.max() <= 1
         lengths = np.linalg.norm(flow.tangents, axis=-1)
         assert np.percentile(np.abs(lengths - 1), 95) < 0.02
     assert {flow.side for flow in flows} == {1, -1}
-    assert (flows[0].parting.max() > 0.5) == (COMBED[combed][1] is not None)
+    assert (flows[0].parting.max() > 0.5) == (FLOW_PATTERNS[pattern][1] is not None)

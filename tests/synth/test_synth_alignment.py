@@ -5,8 +5,8 @@ import pytest
 
 from facedistill.datasets import load_orl
 from facedistill.faces import CROP_112X96, Detector, find_face, similarity_transform
+from facedistill.synth.image_formation import MIRRORED, ImageFormation, as_detected, face_frame
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import MIRRORED, Photographer, as_detected, face_frame
 
 UPRIGHT = np.array([[30.0, 50], [66, 50], [48, 72], [33, 92], [63, 92]])
 
@@ -35,8 +35,10 @@ def test_the_face_frame_does_not_vanish_in_profile():
 @pytest.fixture(scope="module")
 def near_frontal():
     """Labels of pictures that look like ORL's: nothing hides the face, and it was found."""
-    photographer = Photographer()
-    rows = [photographer.take(draw_person(4, number), 4, image).labels for number in range(150) for image in range(4)]
+    image_formation = ImageFormation()
+    rows = [
+        image_formation.capture(draw_person(4, number), 4, image).labels for number in range(150) for image in range(4)
+    ]
     return [
         row | {name: np.reshape(row[name], (5, 2)) for name in ("landmarks", "landmarks_used")}
         for row in rows

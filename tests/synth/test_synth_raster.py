@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from facedistill.synth.raster import NOTHING, map_value, rasterise, smooth_over_mesh, vertex_normals
+from facedistill.synth.raster import NO_TRIANGLE, map_value, rasterise, smooth_over_mesh, vertex_normals
 
 
 def blank(rows, columns):
     return (
         np.zeros((rows, columns), np.float32),
-        np.full((rows, columns), NOTHING, np.int32),
+        np.full((rows, columns), NO_TRIANGLE, np.int32),
         np.zeros((rows, columns, 2), np.float32),
     )
 
 
-def draw(screen, triangles, size=24, cull=False, heights=None, places=None, levels=None):
+def draw(screen, triangles, size=24, cull=False, alpha_map=None, texcoords=None, alpha_cutoffs=None):
     screen, triangles = np.array(screen, np.float32), np.array(triangles, np.int32)
     buffers = blank(size, size)
     rasterise(
@@ -23,9 +23,9 @@ def draw(screen, triangles, size=24, cull=False, heights=None, places=None, leve
         triangles,
         0,
         cull,
-        screen[:, :2].copy() if places is None else np.array(places, np.float32),
-        np.zeros((2, 2), np.float32) if heights is None else np.array(heights, np.float32),
-        np.full(len(triangles), -1, np.float32) if levels is None else np.array(levels, np.float32),
+        screen[:, :2].copy() if texcoords is None else np.array(texcoords, np.float32),
+        np.zeros((2, 2), np.float32) if alpha_map is None else np.array(alpha_map, np.float32),
+        np.full(len(triangles), -1, np.float32) if alpha_cutoffs is None else np.array(alpha_cutoffs, np.float32),
         *buffers,
     )
     return buffers
@@ -33,7 +33,7 @@ def draw(screen, triangles, size=24, cull=False, heights=None, places=None, leve
 
 def slow(screen, triangles, size=24):
     """Owner and perspective-correct weights by the textbook, one pixel at a time."""
-    owner, weights = np.full((size, size), NOTHING), np.zeros((size, size, 2))
+    triangle_ids, weights = np.full((size, size), NO_TRIANGLE), np.zeros((size, size, 2))
     best = np.zeros((size, size))
     for number, triangle in enumerate(triangles):
         corners = np.array([screen[i] for i in triangle], float)
@@ -45,44 +45,46 @@ def slow(screen, triangles, size=24):
                 flat = np.linalg.solve(matrix, [column + 0.5, row + 0.5, 1])
                 if (flat < 0).any():
                     continue
-                nearness = flat @ (1 / corners[:, 2])
-                if nearness > best[row, column]:
-                    best[row, column], owner[row, column] = nearness, number
-                    weights[row, column] = (flat / corners[:, 2] / nearness)[:2]
-    return owner, weights
+                inverse_depth = flat @ (1 / corners[:, 2])
+                if inverse_depth > best[row, column]:
+                    best[row, column], triangle_ids[row, column] = inverse_depth, number
+                    weights[row, column] = (flat / corners[:, 2] / inverse_depth)[:2]
+    return triangle_ids, weights
 
 
 def test_rasterise_agrees_with_a_slow_z_buffer():
     rng = np.random.default_rng(0)
     screen = np.concatenate([rng.uniform(-4, 28, (24, 2)), rng.uniform(1, 9, (24, 1))], axis=1)
     triangles = np.arange(24).reshape(8, 3)
-    _, owner, weights = draw(screen, triangles)
+    _, triangle_ids, weights = draw(screen, triangles)
     expected, shares = slow(np.float32(screen).astype(float), triangles)
-    assert (owner == expected).mean() > 0.99  # float32 may decide otherwise on an edge
-    same = (owner == expected) & (owner != NOTHING)
+    assert (triangle_ids == expected).mean() > 0.99  # float32 may decide otherwise on an edge
+    same = (triangle_ids == expected) & (triangle_ids != NO_TRIANGLE)
     assert same.sum() > 100
     np.testing.assert_allclose(weights[same], shares[same], atol=2e-3)
 
 
 def test_rasterise_leaves_out_backs_only_when_told():
     screen = [[2, 2, 5], [20, 2, 5], [2, 20, 5]]  # clockwise with y down: its back is seen
-    assert (draw(screen, [[0, 1, 2]], cull=True)[1] == NOTHING).all()
+    assert (draw(screen, [[0, 1, 2]], cull=True)[1] == NO_TRIANGLE).all()
     assert (draw(screen, [[0, 2, 1]], cull=True)[1] == 0).sum() > 100
     assert (draw(screen, [[0, 1, 2]], cull=False)[1] == 0).sum() > 100
 
 
 def test_rasterise_draws_nothing_behind_the_camera():
-    assert (draw([[2, 2, -1], [20, 2, 5], [2, 20, 5]], [[0, 1, 2]])[1] == NOTHING).all()
+    assert (draw([[2, 2, -1], [20, 2, 5], [2, 20, 5]], [[0, 1, 2]])[1] == NO_TRIANGLE).all()
 
 
 def test_rasterise_cuts_holes_where_strands_are_too_low():
     screen = [[0, 0, 5], [24, 0, 5], [24, 24, 5], [0, 24, 5]]
-    places = [[0, 0], [0, 9.0], [9, 9.0], [9, 0]]  # row, column of the map
-    heights = np.zeros((10, 20))
-    heights[:5] = 1
-    owner = draw(screen, [[0, 1, 2], [0, 2, 3]], heights=heights, places=places, levels=[0.5, 0.5])[1]
-    assert (owner[:10] != NOTHING).all()
-    assert (owner[14:] == NOTHING).all()
+    texcoords = [[0, 0], [0, 9.0], [9, 9.0], [9, 0]]  # row, column of the map
+    alpha_map = np.zeros((10, 20))
+    alpha_map[:5] = 1
+    triangle_ids = draw(
+        screen, [[0, 1, 2], [0, 2, 3]], alpha_map=alpha_map, texcoords=texcoords, alpha_cutoffs=[0.5, 0.5]
+    )[1]
+    assert (triangle_ids[:10] != NO_TRIANGLE).all()
+    assert (triangle_ids[14:] == NO_TRIANGLE).all()
 
 
 @pytest.mark.parametrize(

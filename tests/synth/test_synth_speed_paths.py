@@ -12,15 +12,15 @@ pytest.importorskip("anny")
 from numba import config
 
 from facedistill.faces import CROP_112X96, Detection, similarity_transform
-from facedistill.synth import compiling, studio
+from facedistill.synth import compiling, renderer
 from facedistill.synth.baking import NO_WEIGHTS
 from facedistill.synth.conditions import draw_conditions
-from facedistill.synth.develop import LUMINANCE, develop
+from facedistill.synth.image_formation import PHOTO_SIZE, ImageFormation, as_detected
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import PHOTO_SIZE, Photographer, as_detected
-from facedistill.synth.raster import NOTHING, rasterise
+from facedistill.synth.raster import NO_TRIANGLE, rasterise
+from facedistill.synth.renderer import Renderer
 from facedistill.synth.shade_skin import BLOCK
-from facedistill.synth.studio import Studio
+from facedistill.synth.tone_mapping import LUMINANCE, tone_map
 
 
 @settings(max_examples=40, deadline=None)
@@ -31,20 +31,22 @@ def test_lanes_draw_what_spans_draw(seed, columns, cull):
     triangles, opaque = np.arange(30, dtype=np.int32).reshape(10, 3), np.full(10, -1, np.float32)
     drawn = []
     for weights in (NO_WEIGHTS, np.zeros((32, columns, 2), np.float32)):  # weights are written along spans alone
-        nearness, owner = np.zeros((32, columns), np.float32), np.full((32, columns), NOTHING, np.int32)
+        inverse_depth, triangle_ids = np.zeros((32, columns), np.float32), np.full((32, columns), NO_TRIANGLE, np.int32)
         blank = np.zeros((2, 2), np.float32)
-        rasterise(screen, triangles, 0, cull, screen[:, :2].copy(), blank, opaque, nearness, owner, weights)
-        drawn.append((nearness, owner))
-    (nearness, owner), (expected_nearness, expected) = drawn
-    assert (owner != expected).sum() <= 2  # float32 may decide otherwise on an edge
-    np.testing.assert_allclose(nearness[owner == expected], expected_nearness[owner == expected], rtol=1e-4)
+        rasterise(screen, triangles, 0, cull, screen[:, :2].copy(), blank, opaque, inverse_depth, triangle_ids, weights)
+        drawn.append((inverse_depth, triangle_ids))
+    (inverse_depth, triangle_ids), (expected_depth, expected) = drawn
+    assert (triangle_ids != expected).sum() <= 2  # float32 may decide otherwise on an edge
+    np.testing.assert_allclose(
+        inverse_depth[triangle_ids == expected], expected_depth[triangle_ids == expected], rtol=1e-4
+    )
 
 
 @pytest.fixture(scope="module")
 def shaded():
     """What `shade` was called with for one photo, and the light that came of it."""
     calls = []
-    original = studio.shade
+    original = renderer.shade
 
     def recording(*arguments):
         result = original(*arguments)
@@ -52,29 +54,29 @@ def shaded():
         return result
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(studio, "shade", recording)
+    patch.setattr(renderer, "shade", recording)
     person = draw_person(4, 7)
-    Studio().render(person, draw_conditions(person, 4, 1), 64)
+    Renderer().render(person, draw_conditions(person, 4, 1), 64)
     patch.undo()
     return calls[0]
 
 
 def test_blocks_of_skin_end_where_they_may(shaded):
     """Any part of the picture is the same whatever else is shaded: full blocks, broken ones and none."""
-    (owner, *rest), whole = shaded
-    assert (owner >= 0).sum() > 4 * BLOCK
+    (triangle_ids, *rest), whole = shaded
+    assert (triangle_ids >= 0).sum() > 4 * BLOCK
     for rows in (slice(0, 2), slice(40, 58), slice(30, 128)):
-        part = np.full_like(owner, NOTHING)
-        part[rows] = owner[rows]
-        covered = slice(rows.start // 2, rows.stop // 2)
-        again = studio.shade(part, *rest)
-        np.testing.assert_allclose(again[covered], whole[covered], atol=1e-5)
-        assert not again[: covered.start].any()
+        part = np.full_like(triangle_ids, NO_TRIANGLE)
+        part[rows] = triangle_ids[rows]
+        rgba = slice(rows.start // 2, rows.stop // 2)
+        again = renderer.shade(part, *rest)
+        np.testing.assert_allclose(again[rgba], whole[rgba], atol=1e-5)
+        assert not again[: rgba.start].any()
 
 
 def test_coverage_is_the_share_of_samples_that_show_something(shaded):
-    (owner, *_), whole = shaded
-    share = (owner >= 0).reshape(64, 2, 64, 2).mean(axis=(1, 3))
+    (triangle_ids, *_), whole = shaded
+    share = (triangle_ids >= 0).reshape(64, 2, 64, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(whole[..., 3], share, atol=1e-6)
     assert np.isfinite(whole).all()
 
@@ -90,8 +92,8 @@ def test_coverage_is_the_share_of_samples_that_show_something(shaded):
 def test_develop_follows_its_curve(coverage, gains):
     rng = np.random.default_rng(0)
     light, behind = rng.exponential(0.4, (2, 40, 40, 3))
-    covered = np.concatenate([light * coverage, np.full((40, 40, 1), coverage)], axis=-1)
-    picture = develop(np.float32(covered), np.float32(gains), np.float32(behind))
+    rgba = np.concatenate([light * coverage, np.full((40, 40, 1), coverage)], axis=-1)
+    picture = tone_map(np.float32(rgba), np.float32(gains), np.float32(behind))
     linear = light * coverage * gains + (1 - coverage) * behind
     luminance = linear @ LUMINANCE.astype(float)
     bright = linear * (luminance / 0.20)[..., None] ** 0.355
@@ -104,7 +106,7 @@ def test_develop_follows_its_curve(coverage, gains):
 
 def test_develop_survives_light_beyond_its_tables():
     extreme = np.array([[[0, 0, 0, 1], [1e-9, 0, 0, 1], [50, 90, 70, 1], [-0.01, 0, 0, 1]]], np.float32)
-    picture = develop(extreme, np.ones(3, np.float32), np.zeros((1, 4, 3), np.float32))
+    picture = tone_map(extreme, np.ones(3, np.float32), np.zeros((1, 4, 3), np.float32))
     assert picture[0, 0].tolist() == [0, 0, 0]
     assert picture[0, 2].tolist() == [255, 255, 255]
     assert picture[0, 3].max() == 0
@@ -129,21 +131,21 @@ def test_other_kernels_keep_numbas_own_cache():
 
 
 def test_of_several_faces_the_photographed_one_is_taken(monkeypatch):
-    photographer = Photographer()
+    image_formation = ImageFormation()
     person = draw_person(3, 2)
-    plain = photographer.take(person, 3, 0)
+    plain = image_formation.capture(person, 3, 0)
     expected = as_detected(np.reshape(plain.labels["landmarks"], (5, 2)), plain.labels["yaw"])
     right = Detection((10, 10, 90, 90), 0.9, expected + 1.0)
     wrong = Detection((10, 10, 90, 90), 0.999, expected + 60.0)
     for found, detected in (([wrong, right], True), ([wrong], False), ([], False)):
-        monkeypatch.setattr(photographer._detector, "detect", lambda _, found=found: found)
-        labels = photographer.take(person, 3, 0).labels
+        monkeypatch.setattr(image_formation._detector, "detect", lambda _, found=found: found)
+        labels = image_formation.capture(person, 3, 0).labels
         assert labels["detected"] is detected
         np.testing.assert_allclose(labels["landmarks_used"], (expected + detected).ravel())
 
 
 def test_photos_hardly_ever_end_within_a_crop():
-    rendering, beyond = Studio(), []
+    rendering, beyond = Renderer(), []
     rows, columns = np.indices((112, 96))[:, ::4, ::4].reshape(2, -1)
     for number in range(40):
         person = draw_person(12, number)
@@ -157,4 +159,4 @@ def test_photos_hardly_ever_end_within_a_crop():
 
 
 def test_a_photo_is_as_large_as_it_says():
-    assert Photographer().take(draw_person(1, 1), 1, 0).photo.shape == (PHOTO_SIZE, PHOTO_SIZE, 3)
+    assert ImageFormation().capture(draw_person(1, 1), 1, 0).photo.shape == (PHOTO_SIZE, PHOTO_SIZE, 3)

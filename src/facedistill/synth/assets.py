@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from facedistill.errors import FacedistillError
 from facedistill.files import atomic_path, cache_folder
 from facedistill.progress import track
-from facedistill.synth.baking import bake_occlusion, bake_sheet, lash_tips, sample_mask
-from facedistill.synth.layout import COLUMNS, ROWS, sheet_place
+from facedistill.synth.arrays import Floats, Ints
+from facedistill.synth.baking import bake_occlusion, bake_texture, lash_tips, sample_mask
 from facedistill.synth.mesh_data import PARTS, data_folder, read_head, read_target
+from facedistill.synth.texture_layout import COLUMNS, ROWS, texture_coordinates
 from facedistill.synth.traits import TRAITS
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
 VERSION = 2  # of the asset file's content; a file of another version is built anew
 _PROBE = np.array([0.5, 7.0, 1.0], np.float32)  # where it lands on the sheet tells one layout from another
@@ -44,7 +42,7 @@ class Assets:
         points: float32 [V, 3], the resting average head; x to the subject's left, y up, z forward.
         triangles: int32 [T, 3], counter-clockwise seen from outside; skin first, then the other parts.
         parts: int32 [V], part of each vertex (`PART_NUMBERS`).
-        places: float32 [V, 2], row and column on the painted sheet (`layout.sheet_place`).
+        places: float32 [V, 2], row and column on the painted sheet (`texture_layout.texture_coordinates`).
         occlusion: float32 [V], 0..1, how much of the sky a vertex of the resting head sees.
         lips, inner_mouth: float32 [V], 0..1 masks.
         lash_tips: float32 [V], 0 at the root of a lash, 1 at its tip, 0 elsewhere.
@@ -94,7 +92,7 @@ def load_assets() -> Assets:
 
 def _content_digest() -> str:
     """Changes when other blend shapes or another sheet are asked for, so that an outdated file is never read."""
-    content = repr((MACROS, TRAITS, ROWS, COLUMNS, sheet_place(_PROBE).tolist()))
+    content = repr((MACROS, TRAITS, ROWS, COLUMNS, texture_coordinates(_PROBE).tolist()))
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -132,9 +130,9 @@ def _build(folder: Path) -> Assets:
     skin = parts == PART_NUMBERS["skin"]
     lips, inner = np.where(skin, lips, 0).astype(np.float32), np.where(skin, inner, 0).astype(np.float32)
     solid = triangles[parts[triangles[:, 0]] != PART_NUMBERS["lash"]]
-    places = sheet_place(mesh.points)
+    places = texture_coordinates(mesh.points)
     skin_triangles = triangles[parts[triangles[:, 0]] == PART_NUMBERS["skin"]]
-    sheet = bake_sheet(mesh.points, places, skin_triangles, np.concatenate([mesh.points, lips[:, None]], axis=1))
+    sheet = bake_texture(mesh.points, places, skin_triangles, np.concatenate([mesh.points, lips[:, None]], axis=1))
     return Assets(
         points=mesh.points,
         triangles=triangles,

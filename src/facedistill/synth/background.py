@@ -4,11 +4,9 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.noise import cloud
-
-Floats = NDArray[np.float32]
 
 BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _SIDE = 72  # everything is out of focus: it is drawn small

@@ -4,14 +4,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
-from facedistill.synth.layout import AXIS_Z, COLUMNS, ROWS
-from facedistill.synth.raster import NOTHING, rasterise, vertex_normals
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from facedistill.synth.arrays import Floats, Ints
+from facedistill.synth.raster import NO_TRIANGLE, rasterise, vertex_normals
+from facedistill.synth.texture_layout import AXIS_Z, COLUMNS, ROWS
 
 _FAR = 60.0  # so far that perspective vanishes
 _SIDE = 384  # pixels of one look from the sky
@@ -48,13 +45,13 @@ NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # for `rasterise`, where nobody as
 
 
 def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
-    """Empty nearness, owner and weight buffers for `rasterise`."""
-    nearness = np.zeros((rows, columns), np.float32)
-    owner = np.full((rows, columns), NOTHING, np.int32)
-    return nearness, owner, np.zeros((rows, columns, 2), np.float32)
+    """Empty inverse_depth, triangle_ids and weight buffers for `rasterise`."""
+    inverse_depth = np.zeros((rows, columns), np.float32)
+    triangle_ids = np.full((rows, columns), NO_TRIANGLE, np.int32)
+    return inverse_depth, triangle_ids, np.zeros((rows, columns, 2), np.float32)
 
 
-def bake_sheet(points: Floats, places: Floats, triangles: Ints, values: Floats) -> Floats:
+def bake_texture(points: Floats, places: Floats, triangles: Ints, values: Floats) -> Floats:
     """Vertex values [V, K] spread over the sheet: float32 [ROWS, COLUMNS, K], the outermost skin where it folds.
 
     Pixels that no skin covers (the seam at the back) take the nearest covered pixel's values.
@@ -63,12 +60,12 @@ def bake_sheet(points: Floats, places: Floats, triangles: Ints, values: Floats) 
     screen = np.stack([places[:, 1], places[:, 0], _FAR - radius], axis=1).astype(np.float32)
     across = np.ptp(places[triangles, 1], axis=1) < COLUMNS / 3  # not those that straddle the seam
     triangles = np.ascontiguousarray(triangles[across])
-    nearness, owner, weights = blank_buffers(ROWS, COLUMNS)
+    inverse_depth, triangle_ids, weights = blank_buffers(ROWS, COLUMNS)
     opaque = np.full(len(triangles), -1, np.float32)
     blank = np.zeros((1, 1), np.float32)
-    rasterise(screen, triangles, 0, False, places, blank, opaque, nearness, owner, weights)
-    seen = owner != NOTHING
-    corners = triangles[owner[seen]]
+    rasterise(screen, triangles, 0, False, places, blank, opaque, inverse_depth, triangle_ids, weights)
+    seen = triangle_ids != NO_TRIANGLE
+    corners = triangles[triangle_ids[seen]]
     first, second = weights[seen].T
     shares = np.stack([first, second, 1 - first - second], axis=1)
     sheet = np.zeros((ROWS, COLUMNS, values.shape[1]), np.float32)
@@ -105,12 +102,12 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
         up = np.cross(toward, right)
         local = (points - centre) @ np.stack([right, -up, -toward], axis=1)
         screen = (local * [scale, scale, 1] + [_SIDE / 2, _SIDE / 2, _FAR]).astype(np.float32)
-        nearness, owner, weights = blank_buffers(_SIDE, _SIDE)
-        rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, nearness, owner, weights)
+        inverse_depth, triangle_ids, weights = blank_buffers(_SIDE, _SIDE)
+        rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, inverse_depth, triangle_ids, weights)
         column = np.clip(screen[:, 0].astype(int), 0, _SIDE - 1)
         row = np.clip(screen[:, 1].astype(int), 0, _SIDE - 1)
         facing = np.maximum(normals @ toward, 0)
-        seen += facing * (1 + _FROM_ABOVE * y) * (nearness[row, column] * (screen[:, 2] - 0.05) < 1)
+        seen += facing * (1 + _FROM_ABOVE * y) * (inverse_depth[row, column] * (screen[:, 2] - 0.05) < 1)
         total += facing
     share: Floats = np.clip(seen / total, 0, 1).astype(np.float32)
     return share

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from facedistill.synth.arrays import Floats
 
 # The head turns about the middle of the skull, level with the eyes (decimetres, head frame).
 PIVOT = np.array([0.0, 7.1, 0.45], np.float32)

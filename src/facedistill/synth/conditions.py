@@ -6,8 +6,8 @@ import numpy as np
 
 from facedistill.errors import UsageError
 from facedistill.synth.person import Person
+from facedistill.synth.pose_and_light import LightSetting, Pose, draw_expression, draw_light, draw_pose
 from facedistill.synth.sensor import Sensor, draw_sensor
-from facedistill.synth.situations import LightSetting, Pose, draw_expression, draw_light, draw_pose
 
 # Shares of pictures. Hair, glasses and clothes change between pictures of one person: were they constant, a net
 # would learn the glasses and not the face.
@@ -97,10 +97,10 @@ class Wear:
     """What is worn and painted on; colours are linear RGB, 0..1.
 
     Attributes:
-        facial_hair: A key of `covers.FACIAL_HAIR`.
+        facial_hair: A key of `skin_overlays.FACIAL_HAIR`.
         lipstick, eye_shadow, blush: 0..1.
         lipstick_colour, shadow_colour: Their colours.
-        glasses: A key of `wearing.FRAMES`, or None.
+        glasses: A key of `clothing.FRAMES`, or None.
         glasses_colour: Of the rim.
         lens_tint: 0 (clear) .. 1 (black): sunglasses are above 0.5.
         headwear: "cap", "beanie" or None.

@@ -1,4 +1,4 @@
-"""A face set of people who do not exist: in parallel, the same for any number of workers, able to go on."""
+"""Writes a face set of synthetic people: in parallel, the same bytes for any number of workers, resumable."""
 
 import io
 import json
@@ -19,24 +19,24 @@ from facedistill.pictures import encode_picture
 from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.synth.assets import load_assets
+from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
-from facedistill.synth.picture import Photographer
 from facedistill.workers import in_processes
 
 LABELS, SETTINGS = "labels.parquet", "synth.json"
 _WORK = ".synth"
-PICTURES_VERSION = 4  # raise it when the same seed gives other pictures: old and new ones are then not mixed
+PICTURES_VERSION = 4  # raise it when the same seed gives other pictures, so that old and new ones are never mixed
 
 
 @dataclass(frozen=True)
 class SynthResult:
-    """What was written.
+    """The result of `write_synthetic`.
 
     Attributes:
-        faces: Pictures in the set.
-        people: Identities.
-        detected: Share of pictures in which the detector found the face.
-        images_per_second: Of this call; 0 when nothing was left to render.
+        faces: Number of pictures in the set.
+        people: Number of identities.
+        detected: Share of pictures in which the detector found the face, 0..1.
+        images_per_second: Rendering rate of this call; 0 when nothing was left to render.
     """
 
     faces: int
@@ -46,8 +46,8 @@ class SynthResult:
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What is to be rendered."""
+class _Settings:
+    """What is rendered, besides the number of identities; recorded in `SETTINGS`."""
 
     images: int
     seed: int
@@ -64,18 +64,18 @@ def write_synthetic(
     workers: int | None = None,
     same_day: bool = False,
 ) -> SynthResult:
-    """Renders a face set (RecordIO) and its `labels.parquet`, a row a picture in the set's order.
+    """Renders a face set (RecordIO) and its `labels.parquet`, a row a picture in the set's settings.
 
-    Everything follows from the seed, the identity and the picture's number. Finished identities are kept under OUT
-    until all are packed, so after a stop the same call goes on.
+    Each picture is determined by the seed, the identity and its number. Rendered identities are kept under `out` until
+    all are packed, so that the same call resumes an interrupted run.
 
     Args:
-        out: The set's folder.
-        identities: People, at least 2.
-        images: Pictures of each.
-        seed: Of the population and of its pictures.
+        out: Folder of the set.
+        identities: Number of people, at least 2.
+        images: Pictures per person, at least 1.
+        seed: Seed of the population and of its pictures, at least 0.
         size: (height, width) of a crop convention.
-        workers: Processes; None takes one per core.
+        workers: Number of processes, at least 1; None takes one per core.
         same_day: Hair, clothes, glasses and age stay the same in all pictures of a person.
 
     Raises:
@@ -90,29 +90,29 @@ def write_synthetic(
         )
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; it must be at least 1")
-    order = _Order(images, seed, size, same_day)
-    settings = json.dumps({"version": PICTURES_VERSION, "identities": identities, **asdict(order)})
-    with sole_writer(out, wait=True):  # who waits finds the set that he wanted
-        if _finished(out, settings):
+    settings = _Settings(images, seed, size, same_day)
+    recorded = json.dumps({"version": PICTURES_VERSION, "identities": identities, **asdict(settings)})
+    with sole_writer(out, wait=True):  # a process that waited finds the finished set
+        if _finished(out, recorded):
             rows = _read_labels(out / LABELS)
             return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)
-        return _render(out, identities, order, settings, workers)
+        return _render(out, identities, settings, recorded, workers)
 
 
-def _render(out: Path, identities: int, order: _Order, settings: str, workers: int | None) -> SynthResult:
-    """Begins, or goes on."""
+def _render(out: Path, identities: int, settings: _Settings, recorded: str, workers: int | None) -> SynthResult:
+    """Renders the missing identities and packs the set."""
     work = out / _WORK
-    write_text(work / SETTINGS, settings)
+    write_text(work / SETTINGS, recorded)
     left = [number for number in range(identities) if not _part(work, number).exists()]
     started = time.perf_counter()
-    # Closed at once on a stop: worker processes would finish all that waits.
-    with closing(_render_missing(work, left, order, workers)) as pictures:
-        for _ in track(pictures, "rendering people", len(left) * order.images, unit="pictures"):
+    # `closing`: after an interrupt, worker processes would otherwise finish all queued jobs.
+    with closing(_render_missing(work, left, settings, workers)) as pictures:
+        for _ in track(pictures, "rendering people", len(left) * settings.images, unit="pictures"):
             pass
     seconds = time.perf_counter() - started
     try:
-        result = _pack(out, work, identities, order, len(left) * order.images / seconds if left else 0.0)
-        write_text(out / SETTINGS, settings)
+        result = _pack(out, work, identities, settings, len(left) * settings.images / seconds if left else 0.0)
+        write_text(out / SETTINGS, recorded)
         shutil.rmtree(work)
     except OSError as error:
         raise FacedistillError(
@@ -121,12 +121,12 @@ def _render(out: Path, identities: int, order: _Order, settings: str, workers: i
     return result
 
 
-def _finished(out: Path, settings: str) -> bool:
-    """Whether `out` holds this very set, finished; refuses a folder that holds anything else."""
+def _finished(out: Path, expected: str) -> bool:
+    """Whether `out` holds the finished set of these settings; refuses a folder that holds anything else."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is no folder; give another name")
     for recorded in (out / SETTINGS, out / _WORK / SETTINGS):
-        if recorded.exists() and recorded.read_text(encoding="utf-8") != settings:
+        if recorded.exists() and recorded.read_text(encoding="utf-8") != expected:
             raise UsageError(f"{out} was rendered with other settings; give another folder, or delete it")
     if (out / SETTINGS).exists():
         for name in (RECORDS, INDEX, PROPERTY, LABELS):
@@ -142,35 +142,35 @@ def _part(work: Path, number: int) -> Path:
     return work / f"{number:08d}.npz"
 
 
-def _render_missing(work: Path, numbers: list[int], order: _Order, workers: int | None) -> Generator[int]:
-    """Renders people and keeps each one's part; yields once a picture, for the progress bar."""
-    if numbers:  # what is missing is made once, and what is wrong is told clearly, before processes need it
+def _render_missing(work: Path, numbers: list[int], settings: _Settings, workers: int | None) -> Generator[int]:
+    """Renders identities and writes the part file of each; yields once per picture, for the progress bar."""
+    if numbers:  # builds cached files once, and raises their errors here instead of in a worker process
         load_assets()
         Detector()
-    jobs = [(number, order) for number in numbers]
+    jobs = [(number, settings) for number in numbers]
     with closing(in_processes(_render_identity, jobs, _start_worker, workers)) as rendered:
         for number, part in rendered:
             write_bytes(_part(work, number), part)
-            yield from range(order.images)
+            yield from range(settings.images)
 
 
-_photographer: Photographer | None = None
+_image_formation: ImageFormation | None = None
 
 
 def _start_worker() -> None:
-    global _photographer  # one a process: making it takes longer than many pictures
-    if _photographer is None:
-        _photographer = Photographer()
+    global _image_formation  # one per process: building it takes longer than many pictures
+    if _image_formation is None:
+        _image_formation = ImageFormation()
 
 
-def _render_identity(job: tuple[int, _Order]) -> tuple[int, bytes]:
+def _render_identity(job: tuple[int, _Settings]) -> tuple[int, bytes]:
     """One identity's pictures (JPEG) and labels (JSON) as the bytes of an .npz file."""
-    number, order = job
-    assert _photographer is not None, "the worker was started"
-    person = draw_person(order.seed, number)
+    number, settings = job
+    assert _image_formation is not None, "the worker was started"
+    person = draw_person(settings.seed, number)
     pictures, rows = [], []
-    for index in range(order.images):
-        picture = _photographer.take(person, order.seed, index, order.size, order.same_day)
+    for index in range(settings.images):
+        picture = _image_formation.capture(person, settings.seed, index, settings.size, settings.same_day)
         pictures.append(np.frombuffer(encode_picture(picture.crop), dtype=np.uint8))
         rows.append(picture.labels | {"image": index})
     part = io.BytesIO()
@@ -179,18 +179,18 @@ def _render_identity(job: tuple[int, _Order]) -> tuple[int, bytes]:
     return number, part.getvalue()
 
 
-def _pack(out: Path, work: Path, identities: int, order: _Order, images_per_second: float) -> SynthResult:
+def _pack(out: Path, work: Path, identities: int, settings: _Settings, images_per_second: float) -> SynthResult:
     rows: list[dict[str, Any]] = []
 
     def records() -> Iterator[tuple[int, bytes]]:
         for number in range(identities):
             with np.load(_part(work, number), allow_pickle=False) as part:
                 rows.extend(json.loads(part["labels"].tobytes()))
-                for index in range(order.images):
+                for index in range(settings.images):
                     yield number, part[f"picture{index}"].tobytes()
 
     (out / PROPERTY).unlink(missing_ok=True)
-    write_records(out, records(), order.size, identities)
+    write_records(out, records(), settings.size, identities)
     _write_labels(out / LABELS, rows)
     detected = float(np.mean([row["detected"] for row in rows]))
     return SynthResult(len(rows), identities, detected, images_per_second)

@@ -1,18 +1,16 @@
-"""Eyes: where they look, how far they are open, and what colour they are."""
+"""EyeModel: where they look, how far they are open, and what colour they are."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.person import Person
 from facedistill.synth.regions import LID_SPLIT
 
-Floats = NDArray[np.float32]
-
 _IRIS_SINE = 0.44  # sine of the angle that the iris subtends at the eyeball's centre
 
 
-class Eyes:
+class EyeModel:
     """Reads off the posed mesh what the shader needs to know about the eyes."""
 
     def __init__(self, assets: Assets) -> None:
@@ -24,7 +22,7 @@ class Eyes:
         self._upper = [np.flatnonzero(roots & side & (y > LID_SPLIT)) for side in sides]
         self._lower = [np.flatnonzero(roots & side & (y < LID_SPLIT)) for side in sides]
 
-    def table(
+    def shader_table(
         self, person: Person, posed: Floats, gaze: tuple[float, float], pupil: float, redness: float, window: float
     ) -> Floats:
         """The shader's table of both eyes, float32 [2, 20].

@@ -1,4 +1,4 @@
-"""Hair: shells over the skull, cut into strands by a map of heights, as fur is drawn.
+"""Hair: shells over the skull, cut into strands by a map of alpha_map, as fur is drawn.
 
 Each hairstyle says how far the hair stands off the skull, which way it is combed and where it ends. Towards its ends
 and its line on the forehead strands are thinned out, and lie over the roots painted on the skin, so that hair has no
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.assets import Assets
-from facedistill.synth.curves import smooth_step
-from facedistill.synth.hairflow import VARIANTS, Comb, Flow
+from facedistill.synth.hairflow import VARIANTS, HairFlow, HairFlowBuilder
 from facedistill.synth.hairgrid import (
     AROUND,
     COARSE,
@@ -24,17 +23,16 @@ from facedistill.synth.hairgrid import (
     SKULL_ROWS,
     HairGrid,
 )
-from facedistill.synth.hairline import rooted
+from facedistill.synth.hairline import hairline_depth
 from facedistill.synth.hairstyles import HairStyle
-from facedistill.synth.layout import azimuth
+from facedistill.synth.masks import smooth_step
 from facedistill.synth.noise import cloud
 from facedistill.synth.person import Person
 from facedistill.synth.raster import vertex_normals
+from facedistill.synth.texture_layout import azimuth
 
-__all__ = ["MAP_COLUMNS", "MAP_ROWS", "HairDresser", "HairMesh"]
+__all__ = ["MAP_COLUMNS", "MAP_ROWS", "HairBuilder", "HairMesh"]
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
 # Share of the thickness, level, brightness; the first one throws the shadows. The shortest hair has only that one.
 _SHELLS = ((0.60, 0.08, 0.70), (1.0, 0.47, 1.0))
@@ -50,24 +48,24 @@ class HairMesh:
 
     Attributes:
         points, normals, tangents: float32 [N, 3], head frame; tangents along the strands.
-        places: float32 [N, 2], row and column on the strand maps.
+        texcoords: float32 [N, 2], row and column on the strand maps.
         shade: float32 [N], 0..1, darker near the roots.
         triangles: int32 [T, 3].
-        levels: float32 [T], see `raster.rasterise`.
+        alpha_cutoffs: float32 [T], see `raster.rasterise`.
         shadowing: So many of the first triangles suffice to throw the shadow.
-        heights: float32 [MAP_ROWS, MAP_COLUMNS], what the levels are compared with.
+        alpha_map: float32 [MAP_ROWS, MAP_COLUMNS], what the alpha_cutoffs are compared with.
         strands: float32 [MAP_ROWS, MAP_COLUMNS], brightness of the strands, 0..1.
     """
 
     points: Floats
     normals: Floats
     tangents: Floats
-    places: Floats
+    texcoords: Floats
     shade: Floats
     triangles: Ints
-    levels: Floats
+    alpha_cutoffs: Floats
     shadowing: int
-    heights: Floats
+    alpha_map: Floats
     strands: Floats
 
 
@@ -88,13 +86,13 @@ class _Cut:
     slant: float
 
 
-class HairDresser:
+class HairBuilder:
     """Makes hair for any head; holds the grid, the combed hair and the noises that all hair shares."""
 
     def __init__(self, assets: Assets) -> None:
         rng = np.random.default_rng(25)
         self._grid = HairGrid(assets)
-        self._comb = Comb(self._grid)
+        self._flow = HairFlowBuilder(self._grid)
         self._lumps = cloud(rng, *COARSE, 9, 2)
         self._last: tuple[Person, Floats] | None = None
         angle = azimuth(self._grid.coarse_points)
@@ -115,7 +113,7 @@ class HairDresser:
         from_knot = resting - np.array([0.0, 8.45, 0.15], np.float32)
         self._knot = np.exp(-np.einsum("rcx,rcx->rc", from_knot, from_knot) / 0.30**2)
 
-    def dress(self, person: Person, style: HairStyle, posed: Floats, seed: int) -> HairMesh | None:
+    def build(self, person: Person, style: HairStyle, posed: Floats, seed: int) -> HairMesh | None:
         """Hair on a head, or None for a bald style.
 
         Args:
@@ -127,7 +125,7 @@ class HairDresser:
         if style.volume <= 0:
             return None
         rng = np.random.default_rng(seed)
-        flow = self._comb.flow(style.combed, style.wave, style.curl, int(rng.integers(VARIANTS)))
+        flow = self._flow.build(style.flow_pattern, style.wave, style.curl, int(rng.integers(VARIANTS)))
         cut = _Cut(
             fringe=float(rng.uniform(0.6, 1.2)),
             volume=float(rng.uniform(0.75, 1.25)),
@@ -137,11 +135,11 @@ class HairDresser:
         )
         lumps = np.roll(self._lumps, int(rng.integers(COARSE[1])), axis=1)
         depth, ragged = self._depth(person, style, cut, flow, lumps)
-        heights = self._heights(depth, ragged, flow, person)
+        alpha_map = self._alpha_map(depth, ragged, flow, person)
         outer, inner, shade = self._shells(style, cut, flow, posed, depth, lumps)
-        return self._assemble(outer, inner, shade, heights, flow, depth + 0.5 * ragged, style)
+        return self._assemble(outer, inner, shade, alpha_map, flow, depth + 0.5 * ragged, style)
 
-    def hat(self, posed: Floats, thickness: float) -> tuple[Floats, Ints, Floats]:
+    def skull_cap(self, posed: Floats, thickness: float) -> tuple[Floats, Ints, Floats]:
         """A cap over the skull: points [N, 3], triangles [T, 3], and how far above its rim each point lies (dm)."""
         grid = self._grid
         points = (grid.skull(posed) + thickness * grid.outward).reshape(-1, 3).astype(np.float32)
@@ -150,10 +148,12 @@ class HairDresser:
         triangles = grid.triangles[: (SKULL_ROWS - 1) * AROUND * 2]
         return points, triangles, (grid.resting[..., 1] - rim).reshape(-1).astype(np.float32)
 
-    def _depth(self, person: Person, style: HairStyle, cut: _Cut, flow: Flow, lumps: Floats) -> tuple[Floats, Floats]:
+    def _depth(
+        self, person: Person, style: HairStyle, cut: _Cut, flow: HairFlow, lumps: Floats
+    ) -> tuple[Floats, Floats]:
         """How deep inside the hair each place lies, and how far strands differ in that; decimetres, [*COARSE]."""
         if self._last is None or self._last[0] is not person:
-            self._last = person, rooted(self._grid.coarse_points, person)
+            self._last = person, hairline_depth(self._grid.coarse_points, person)
         fringe = style.fringe * cut.fringe
         longer = np.clip(1 - style.sweep * flow.side * self._signed / 0.55, 0.1, 1.7)
         opening = np.exp(-(((self._signed - flow.middle) / 0.34) ** 2))
@@ -177,7 +177,7 @@ class HairDresser:
             ragged = np.where(self._hung > 0, 0.16, ragged)
         return depth.astype(np.float32), (ragged + 0 * depth).astype(np.float32)
 
-    def _heights(self, depth: Floats, ragged: Floats, flow: Flow, person: Person) -> Floats:
+    def _alpha_map(self, depth: Floats, ragged: Floats, flow: HairFlow, person: Person) -> Floats:
         """How high each strand stands, 0..1: nothing outside the hairline and beyond the strands' ends."""
         fine = cv2.resize(np.stack([depth, ragged], -1), (MAP_COLUMNS, MAP_ROWS), interpolation=cv2.INTER_LINEAR)
         covered = (flow.strands - 0.5) * fine[..., 1]
@@ -189,7 +189,7 @@ class HairDresser:
         return np.asarray(covered, np.float32)
 
     def _shells(
-        self, style: HairStyle, cut: _Cut, flow: Flow, posed: Floats, depth: Floats, lumps: Floats
+        self, style: HairStyle, cut: _Cut, flow: HairFlow, posed: Floats, depth: Floats, lumps: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """The outer and inner surface of the hair, [rows, AROUND + 1, 3], and how much light reaches it, 0..1."""
         at_vertices = self._grid.at_vertices(np.stack([depth, flow.parting, lumps], -1))
@@ -242,8 +242,8 @@ class HairDresser:
         outer: Floats,
         inner: Floats,
         shade: Floats,
-        heights: Floats,
-        flow: Flow,
+        alpha_map: Floats,
+        flow: HairFlow,
         highest: Floats,
         style: HairStyle,
     ) -> HairMesh:
@@ -261,11 +261,11 @@ class HairDresser:
             points=np.concatenate(points).astype(np.float32),
             normals=np.tile(normals, (copies, 1)),
             tangents=np.tile(flow.tangents[:rows].reshape(count, 3), (copies, 1)),
-            places=np.tile(self._grid.places[:rows].reshape(count, 2), (copies, 1)),
+            texcoords=np.tile(self._grid.texcoords[:rows].reshape(count, 2), (copies, 1)),
             shade=np.concatenate([bright * shade.reshape(count) for _, _, bright in shells]).astype(np.float32),
             triangles=np.concatenate([grid + number * count for number in range(copies)]).astype(np.int32),
-            levels=np.repeat(np.array([level for _, level, _ in shells], np.float32), len(grid)),
+            alpha_cutoffs=np.repeat(np.array([level for _, level, _ in shells], np.float32), len(grid)),
             shadowing=len(grid),
-            heights=heights,
+            alpha_map=alpha_map,
             strands=flow.strands,
         )

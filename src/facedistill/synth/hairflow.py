@@ -1,4 +1,4 @@
-"""Which way hair is combed: the strands on the skull, their directions, and the parting."""
+"""Which way hair is pattern: the strands on the skull, their directions, and the parting."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.synth.curves import smooth_step
+from facedistill.synth.arrays import Floats
 from facedistill.synth.hairgrid import CENTRE, FREE_ROW, HANGING_ROWS, MAP_COLUMNS, MAP_ROWS, HairGrid
+from facedistill.synth.masks import smooth_step
 from facedistill.synth.noise import cloud, streaks
-
-Floats = NDArray[np.float32]
 
 # Strands run as meridians away from a pole (a direction from inside the skull). A parting, so far to the side
 # (decimetres, None = no parting), has another pole on its outer side. Mirrored for half of the pictures.
-COMBED: dict[str, tuple[tuple[float, float, float], float | None, tuple[float, float, float]]] = {
+FLOW_PATTERNS: dict[str, tuple[tuple[float, float, float], float | None, tuple[float, float, float]]] = {
     "crown": ((0.12, 0.90, -0.45), None, (0, 1, 0)),
     "forward": ((0.55, 0.80, -0.25), None, (0, 1, 0)),
     "back": ((0.10, 0.10, 1.0), None, (0, 1, 0)),
@@ -26,7 +25,7 @@ _BANK_ROWS, _BANK_COLUMNS = 256, 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Flow:
+class HairFlow:
     """Combed hair on the resting head.
 
     Attributes:
@@ -34,7 +33,7 @@ class Flow:
         single: float32 [MAP_ROWS, MAP_COLUMNS], -0.5..0.5, differs from hair to hair: where hair is sparse.
         tangents: float32 [rows of the grid, AROUND + 1, 3], along the strands.
         parting: float32 [*COARSE], 1 on the parting.
-        side: 1 or -1, the side of the face that the parting is on or the fringe is combed from.
+        side: 1 or -1, the side of the face that the parting is on or the fringe is pattern from.
         middle: Angle of the parting from the nose, radians.
     """
 
@@ -46,8 +45,8 @@ class Flow:
     middle: float
 
 
-class Comb:
-    """Combs hair; whatever was combed once is kept."""
+class HairFlowBuilder:
+    """Combs hair; whatever was pattern once is kept."""
 
     def __init__(self, grid: HairGrid) -> None:
         rng = np.random.default_rng(22)
@@ -59,19 +58,19 @@ class Comb:
         self._bends = cloud(rng, MAP_ROWS, MAP_COLUMNS, 50, 2)
         self._single = streaks(rng, _BANK_ROWS, _BANK_COLUMNS, length=12, width=1.8)
         self._grain = rng.random((MAP_ROWS, MAP_COLUMNS)).astype(np.float32)
-        self._kept: dict[tuple[str, float, float, int], Flow] = {}
+        self._kept: dict[tuple[str, float, float, int], HairFlow] = {}
         self._arms, self._resting_arms = _arms(grid.map_points), _arms(grid.resting)
         self._meridians: dict[tuple[float, ...], tuple[Floats, Floats]] = {}
 
-    def flow(self, combed: str, wave: float, curl: float, variant: int) -> Flow:
-        """Hair combed some way (a key of `COMBED`), in one of `VARIANTS`."""
-        key = (combed, wave, curl, variant)
+    def build(self, pattern: str, wave: float, curl: float, variant: int) -> HairFlow:
+        """Hair pattern some way (a key of `FLOW_PATTERNS`), in one of `VARIANTS`."""
+        key = (pattern, wave, curl, variant)
         if key not in self._kept:
             self._kept[key] = self._draw(*key)
         return self._kept[key]
 
-    def _draw(self, combed: str, wave: float, curl: float, variant: int) -> Flow:
-        pole, parting, far_pole = COMBED[combed]
+    def _draw(self, pattern: str, wave: float, curl: float, variant: int) -> HairFlow:
+        pole, parting, far_pole = FLOW_PATTERNS[pattern]
         side = 1 if variant % 2 == 0 else -1
         offset = None if parting is None else parting * (0.75 + 0.25 * (variant // 2))
         points, resting = self._grid.map_points, self._grid.resting
@@ -85,7 +84,7 @@ class Comb:
             tangents = np.where(side * resting[..., :1] > offset, _away(self._resting_arms, far), tangents)
         strands, single = self._strands(across, along, wave, curl, variant)
         down = np.broadcast_to(np.array([0, -1, 0], np.float32), (HANGING_ROWS, *tangents.shape[1:]))
-        return Flow(
+        return HairFlow(
             strands=strands,
             single=single,
             tangents=np.concatenate([tangents, down]).astype(np.float32),

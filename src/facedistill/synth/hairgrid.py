@@ -6,12 +6,9 @@ stretched over it, finer in front than behind.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import PART_NUMBERS, Assets
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
 CENTRE = np.array([0.0, 7.55, 0.25], np.float32)  # inside the resting skull
 SKULL_ROWS, HANGING_ROWS, AROUND = 22, 8, 64  # rows of vertices, cells round the head
@@ -28,7 +25,7 @@ class HairGrid:
     Attributes:
         outward: float32 [SKULL_ROWS, AROUND + 1, 3], unit vectors.
         resting: float32 [SKULL_ROWS, AROUND + 1, 3], where they leave the resting skull.
-        places: float32 [SKULL_ROWS + HANGING_ROWS, AROUND + 1, 2], row and column on the map.
+        texcoords: float32 [SKULL_ROWS + HANGING_ROWS, AROUND + 1, 2], row and column on the map.
         triangles: int32 [T, 3], row by row.
         map_points: float32 [MAP_ROWS, MAP_COLUMNS, 3], the resting skull under each pixel of the map; the hanging
             part repeats the skull's last row.
@@ -56,13 +53,13 @@ class HairGrid:
             [np.linspace(0, FREE_ROW, SKULL_ROWS), np.linspace(FREE_ROW, MAP_ROWS - 1, HANGING_ROWS + 1)[1:]]
         )
         columns = np.linspace(0, MAP_COLUMNS, AROUND + 1)
-        self.places = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).astype(np.float32)
+        self.texcoords = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).astype(np.float32)
         self.map_points = self._under(MAP_ROWS, MAP_COLUMNS)
         self.coarse_points = self._under(*COARSE)
         quad = np.arange((SKULL_ROWS + HANGING_ROWS) * (AROUND + 1)).reshape(-1, AROUND + 1)
         a, b, c, d = quad[:-1, :-1], quad[1:, :-1], quad[1:, 1:], quad[:-1, 1:]
         self.triangles = np.stack([a, b, c, a, c, d], axis=-1).reshape(-1, 3).astype(np.int32)
-        self._coarse_places = (self.places + 0.5) * np.array(COARSE) / (MAP_ROWS, MAP_COLUMNS) - 0.5
+        self._coarse_places = (self.texcoords + 0.5) * np.array(COARSE) / (MAP_ROWS, MAP_COLUMNS) - 0.5
         self._coarse_places = self._coarse_places.astype(np.float32)
 
     def skull(self, points: Floats) -> Floats:

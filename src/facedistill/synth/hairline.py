@@ -1,13 +1,11 @@
 """Where hair grows on the head: in front of the ears, above the forehead, down to the nape."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facedistill.synth.curves import smooth_step
-from facedistill.synth.layout import azimuth
+from facedistill.synth.arrays import Floats
+from facedistill.synth.masks import smooth_step
 from facedistill.synth.person import Person
-
-Floats = NDArray[np.float32]
+from facedistill.synth.texture_layout import azimuth
 
 # Height of the hairline (decimetres on the resting head) by the angle from the nose (radians).
 _ANGLES = np.array([0.0, 0.30, 0.52, 0.70, 0.88, 1.05, 1.22, 1.42, 1.62, 1.85, 2.3, 2.8, 3.2])
@@ -17,7 +15,7 @@ _STEPS = np.linspace(-3.2, 3.2, 1025)
 _RADIUS = 0.8  # of the head, roughly, decimetres
 
 
-def rooted(points: Floats, person: Person) -> Floats:
+def hairline_depth(points: Floats, person: Person) -> Floats:
     """How deep inside the hairline places of the resting head [..., 3] lie: decimetres, negative where none grows."""
     line = _hairline(person)
     steep = np.gradient(line, _RADIUS * _STEPS)  # the nearest point of a steep line lies beside, not below

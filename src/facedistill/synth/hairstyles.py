@@ -9,7 +9,7 @@ class HairStyle:
 
     Attributes:
         volume: How far hair stands off the top of the skull; 0 = shaved.
-        combed: Which way, a key of `hairflow.COMBED`.
+        flow_pattern: Which way the strands run, a key of `hairflow.FLOW_PATTERNS`.
         sides: Share of that volume at the sides.
         fringe: How far hair reaches over the forehead from its hairline.
         sweep: 0..1, how much longer the fringe is on one side.
@@ -25,7 +25,7 @@ class HairStyle:
     """
 
     volume: float
-    combed: str = "crown"
+    flow_pattern: str = "crown"
     sides: float = 0.6
     fringe: float = 0.0
     sweep: float = 0.0

@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import Assets
-from facedistill.synth.cloth import Follower, push_out, tauten
-from facedistill.synth.grids import grid_surface
-from facedistill.synth.layout import sheet_place
-from facedistill.synth.pieces import Piece, finger_piece
-from facedistill.synth.shade import EXTRA, PLACE
+from facedistill.synth.face_coverings import SurfaceAnchors, push_outwards, tauten
+from facedistill.synth.grids import grid_mesh
+from facedistill.synth.shade import EXTRA, TEXCOORD
+from facedistill.synth.submeshes import Submesh, skin_submesh
+from facedistill.synth.texture_layout import texture_coordinates
 
-Floats = NDArray[np.float32]
 Place = NDArray[np.floating]  # [..., 2]: radians from the middle of the face outwards, and height in decimetres
 
 _RINGS, _SIDES = 22, 11
@@ -20,19 +20,19 @@ _ROWS, _COLUMNS = 12, 25
 _HEIGHTS = (6.0, 7.15)
 
 
-class Hands:
-    """Hands that lie on a posed face."""
+class HandBuilder:
+    """HandBuilder that lie on a posed face."""
 
     def __init__(self, assets: Assets) -> None:
         heights = np.linspace(_HEIGHTS[1], _HEIGHTS[0], _ROWS, dtype=np.float32)[:, None]
         angles = np.linspace(-1.5, 1.5, _COLUMNS, dtype=np.float32)
-        self._face = Follower(assets, angles[None], heights)
+        self._face = SurfaceAnchors(assets, angles[None], heights)
 
-    def pieces(self, posed: Floats, seed: int) -> list[Piece]:
+    def submeshes(self, posed: Floats, seed: int) -> list[Submesh]:
         """Fingers, thumb, palm and wrist, of a size that suits the face."""
         rng = np.random.default_rng(seed)
         side = float(rng.choice((-1.0, 1.0)))
-        face = tauten(self._face.on(posed), 8)
+        face = tauten(self._face.positions(posed), 8)
         across = rng.random() < 0.35  # before the mouth, else up the cheek
         size = float(rng.uniform(0.9, 1.05))
         if across:
@@ -47,13 +47,13 @@ class Hands:
             start = root + (finger - 1.5) * 0.150 * size * (beside if across else -beside)
             lean = way + spread * (beside if across else -beside)
             tubes.append((start, start + 0.66 * size * length * lean, 0.078 * size * (1 - 0.06 * abs(finger - 1.0))))
-        pieces = [self._finger(face, side, start, end, radius, rng) for start, end, radius in tubes]
+        submeshes = [self._finger(face, side, start, end, radius, rng) for start, end, radius in tubes]
         if not across:  # the thumb reaches under the jaw
             start, end = root + np.array([-0.20, -0.12]), np.array([0.18, 6.17])
-            pieces.append(self._finger(face, side, start, end, 0.088 * size, rng))
+            submeshes.append(self._finger(face, side, start, end, 0.088 * size, rng))
         middle = self._on(face, side, root[None], 0.06)[0]
-        pieces.append(_back(middle, side, across, size))
-        return pieces
+        submeshes.append(_back(middle, side, across, size))
+        return submeshes
 
     def _on(self, face: Floats, side: float, places: Place, lift: float) -> Floats:
         """Points `lift` decimetres above the face: float32 [N, 3]."""
@@ -64,17 +64,17 @@ class Hands:
         fr, fc = (row - r)[:, None], (column - c)[:, None]
         points = (1 - fr) * ((1 - fc) * face[r, c] + fc * face[r, c + 1])
         points = points + fr * ((1 - fc) * face[r + 1, c] + fc * face[r + 1, c + 1])
-        lifted = push_out(points[None].astype(np.float32), np.full((1, len(points)), lift, np.float32))
+        lifted = push_outwards(points[None].astype(np.float32), np.full((1, len(points)), lift, np.float32))
         return lifted.reshape(-1, 3)
 
     def _finger(
         self, face: Floats, side: float, start: Place, end: Place, radius: float, rng: np.random.Generator
-    ) -> Piece:
+    ) -> Submesh:
         along = np.linspace(0, 1, _RINGS)
         spine = self._on(face, side, start[None] + along[:, None] * (end - start)[None], 0.85 * radius)
         knuckles = np.exp(-(((along - 0.38) / 0.06) ** 2)) + np.exp(-(((along - 0.68) / 0.05) ** 2))
         lift = 0.05 * np.sin(np.pi * along) ** 0.7 * float(rng.uniform(0.2, 1.0))
-        spine = push_out(spine[None], lift[None].astype(np.float32))[0]
+        spine = push_outwards(spine[None], lift[None].astype(np.float32))[0]
         forward = np.gradient(spine, axis=0)
         forward /= np.linalg.norm(forward, axis=1, keepdims=True) + 1e-6
         outward = spine - np.array([0, 0, 0.25], np.float32)
@@ -90,17 +90,17 @@ class Hands:
             + wide[:, None, None] * np.sin(around)[None, :, None] * outward[:, None]
             + wide[:, None, None] * np.cos(around)[None, :, None] * sideways[:, None]
         )
-        attributes, triangles, kind, levels = finger_piece(grid_surface(tube.astype(np.float32)))
+        attributes, triangles, material, alpha_cutoffs = skin_submesh(grid_mesh(tube.astype(np.float32)))
         top = np.clip(np.sin(around), 0, 1)[None] ** 2
         crease = np.abs(np.sin(40 * along))[:, None] * (knuckles > 0.4)[:, None] * top
         under = np.clip(-np.sin(around), 0, 1)[None] + 0.3 * (1 - top) + 0 * along[:, None]
         attributes[:, EXTRA] = np.clip(0.14 * crease + 0.16 * under, 0, 0.5).ravel()
         nail = ((along[:, None] > 0.86) & (along[:, None] < 0.975) & (np.sin(around)[None] > 0.8)).ravel()
-        attributes[nail, PLACE : PLACE + 2] = sheet_place(_NAIL)
-        return attributes, triangles, kind, levels
+        attributes[nail, TEXCOORD : TEXCOORD + 2] = texture_coordinates(_NAIL)
+        return attributes, triangles, material, alpha_cutoffs
 
 
-def _back(middle: Floats, side: float, across: bool, size: float) -> Piece:
+def _back(middle: Floats, side: float, across: bool, size: float) -> Submesh:
     """The back of the hand and the wrist, one flattened tube from the knuckles downwards."""
     along = np.linspace(0, 1, 14)
     if across:
@@ -119,6 +119,6 @@ def _back(middle: Floats, side: float, across: bool, size: float) -> Piece:
     sideways = np.cross(forward, outward)
     tube = spine[:, None] + (deep[:, None] * np.sin(around))[..., None] * outward[:, None]
     tube = tube + (wide[:, None] * np.cos(around))[..., None] * sideways[:, None]
-    attributes, triangles, kind, levels = finger_piece(grid_surface(tube.astype(np.float32)))
+    attributes, triangles, material, alpha_cutoffs = skin_submesh(grid_mesh(tube.astype(np.float32)))
     attributes[:, EXTRA] = (0.06 + 0.12 * np.clip(-np.sin(around), 0, 1)[None] + 0 * along[:, None]).ravel()
-    return attributes, triangles, kind, levels
+    return attributes, triangles, material, alpha_cutoffs

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.camera import PIVOT, Camera
 from facedistill.synth.light import Light
 from facedistill.synth.spectacles import Spectacles
-from facedistill.synth.strokes import pane, stroke
-
-Floats = NDArray[np.float32]
+from facedistill.synth.strokes import draw_line, fill_polygon
 
 _STAND_OFF = 0.14  # decimetres from the rims to the skin that their shadow falls on
 _LARGEST_SHIFT = 4.0  # pixels of the shadow
@@ -31,32 +29,32 @@ class Lenses:
     colour: tuple[float, float, float]
     tint: float
 
-    def lay_over(self, covered: Floats, nearness: Floats, camera: Camera, light: Light) -> None:
-        """Changes a shaded picture [H, W, 4] where spectacles are in front of `nearness` [2H, 2W]."""
-        rows, columns = covered.shape[:2]
+    def composite(self, rgba: Floats, inverse_depth: Floats, camera: Camera, light: Light) -> None:
+        """Changes a shaded picture [H, W, 4] where spectacles are in front of `inverse_depth` [2H, 2W]."""
+        rows, columns = rgba.shape[:2]
         rim, gleam, glass, down = (np.zeros((rows, columns), np.float32) for _ in range(4))
         for line in self.spectacles.lines:
             seen = camera.project(line[:, :3])
             scale = camera.focal / seen[:, 2] / 2
             path = np.stack([seen[:, 0] / 2, seen[:, 1] / 2, 1 / seen[:, 2], line[:, 3] / 2 * scale, line[:, 4]], 1)
-            stroke(path.astype(np.float32), nearness, rim, gleam)
+            draw_line(path.astype(np.float32), inverse_depth, rim, gleam)
         for outline in self.spectacles.panes:
             seen = camera.project(outline)
             flat = np.stack([seen[:, 0] / 2, seen[:, 1] / 2, 1 / seen[:, 2]], axis=1)
-            pane(flat.astype(np.float32), nearness, glass, down)
+            fill_polygon(flat.astype(np.float32), inverse_depth, glass, down)
         where = np.flatnonzero((rim + glass).any(axis=1))
         if not len(where):
             return
         band = slice(max(int(where[0]) - 5, 0), min(int(where[-1]) + 6, rows))
-        self._shadow(covered[band], rim[band], camera, light)
-        self._glaze(covered[band], glass[band], down[band], camera, light)
+        self._shadow(rgba[band], rim[band], camera, light)
+        self._glaze(rgba[band], glass[band], down[band], camera, light)
         lit = np.maximum(light.ambient[0] + 0.4 * light.ambient[2], 0) + 0.5 * light.key
         metal = np.array(self.colour, np.float32) * (0.55 + 0.6 * gleam[band, :, None]) + 0.02 * gleam[band, :, None]
         share = rim[band, :, None]
-        covered[band, :, :3] += share * (metal * lit - covered[band, :, :3])
-        covered[band, :, 3:] += share * (1 - covered[band, :, 3:])
+        rgba[band, :, :3] += share * (metal * lit - rgba[band, :, :3])
+        rgba[band, :, 3:] += share * (1 - rgba[band, :, 3:])
 
-    def _shadow(self, covered: Floats, rim: Floats, camera: Camera, light: Light) -> None:
+    def _shadow(self, rgba: Floats, rim: Floats, camera: Camera, light: Light) -> None:
         """What the rims keep from the skin behind them: blurred, and moved away from the light."""
         right, up, toward = (camera.rotation @ light.direction).tolist()
         if toward < 0.15:
@@ -66,9 +64,9 @@ class Lenses:
         moved = cv2.warpAffine(rim, np.array([[1, 0, x], [0, 1, y]], np.float32), rim.shape[::-1])
         key, sky = float(light.key.mean()), float(light.ambient[0].mean())
         strength = 0.55 * key / (key + sky + 1e-6)
-        covered[..., :3] *= 1 - strength * cv2.GaussianBlur(moved, (0, 0), 1.1)[..., None]
+        rgba[..., :3] *= 1 - strength * cv2.GaussianBlur(moved, (0, 0), 1.1)[..., None]
 
-    def _glaze(self, covered: Floats, glass: Floats, down: Floats, camera: Camera, light: Light) -> None:
+    def _glaze(self, rgba: Floats, glass: Floats, down: Floats, camera: Camera, light: Light) -> None:
         """The lenses: tinted more towards their top, mirroring the sky there."""
         toward = camera.position() - PIVOT
         facing = max(float(toward @ light.direction) / float(np.linalg.norm(toward)), 0.0)
@@ -77,10 +75,10 @@ class Lenses:
         dark = self.tint * (1.0 - 0.12 * down * (self.tint > 0.5))[..., None]
         through = (0.97 * (1 - dark)) * hue if self.tint > 0.5 else 0.97 * (1 - dark)
         share = glass[..., None]
-        covered[..., :3] *= 1 - share + share * through
+        rgba[..., :3] *= 1 - share + share * through
         x = np.linspace(-1, 1, glass.shape[1], dtype=np.float32)[None]
         slanting = 0.6 + 0.4 * np.sin(5 * x + 2.5 * down)
         sheen = (0.004 + (0.012 + 0.045 * self.tint) * (1 - down) ** 2) * (1 + facing) * slanting
         mirrored = np.maximum(light.ambient[0] + light.ambient[2], 0) + 0.3 * light.key
-        covered[..., :3] += (glass * sheen)[..., None] * mirrored
-        covered[..., 3] += glass * self.tint * (1 - covered[..., 3])
+        rgba[..., :3] += (glass * sheen)[..., None] * mirrored
+        rgba[..., 3] += glass * self.tint * (1 - rgba[..., 3])

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.baking import NO_WEIGHTS
 from facedistill.synth.raster import rasterise
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
 SHADOW_SIDE = 160
 _SHADOW_SPAN = 3.6  # decimetres that the shadow map covers
@@ -26,17 +23,17 @@ class Light:
         direction: float32 [3], unit, towards the key light.
         key: float32 [3], irradiance of the key light.
         shadow: float32 [SHADOW_SIDE, SHADOW_SIDE], distance at which the key light's rays end.
-        plane: float32 [3, 4], head frame (with a 1 appended) -> shadow-map column, row, distance.
+        projection: float32 [3, 4], head frame (with a 1 appended) -> shadow-map column, row, distance.
     """
 
     ambient: Floats
     direction: Floats
     key: Floats
     shadow: Floats
-    plane: Floats
+    projection: Floats
 
 
-def turn_ambient(ambient: Floats, rotation: Floats) -> Floats:
+def rotate_ambient(ambient: Floats, rotation: Floats) -> Floats:
     """Ambient light of the camera frame, seen from the head frame. [4, 3] -> [4, 3]."""
     turned = ambient.astype(np.float32).copy()
     turned[1:] = rotation.T @ turned[1:]
@@ -49,7 +46,7 @@ def light_direction(azimuth: float, elevation: float) -> Floats:
     return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)], np.float32)
 
 
-def shadow_plane(direction: Floats) -> Floats:
+def shadow_projection(direction: Floats) -> Floats:
     """The orthographic projection of the shadow map for a light direction in the head frame: float32 [3, 4]."""
     x, y, z = direction
     right = np.array([z, 0.0, -x]) if abs(y) < 0.9 else np.array([0.0, -z, y])
@@ -61,30 +58,41 @@ def shadow_plane(direction: Floats) -> Floats:
     return np.concatenate([axes, offset[:, None]], axis=1).astype(np.float32)
 
 
-def cast_shadows(
-    plane: Floats,
+def render_shadow_map(
+    projection: Floats,
     points: Floats,
     triangles: Ints,
-    open_: slice,
-    texture: Floats,
-    heights: Floats,
-    levels: Floats,
+    two_sided: slice,
+    texcoords: Floats,
+    alpha_map: Floats,
+    alpha_cutoffs: Floats,
 ) -> Floats:
     """The shadow map: how far along each ray of the key light the first surface is.
 
     Args:
-        plane: From `shadow_plane`.
+        projection: From `shadow_projection`.
         points: [V, 3] in the head frame.
         triangles: As in `raster.rasterise`, and so are the rest.
-        open_: The triangles whose backs throw shadows, too; those of closed surfaces throw none that the others do not.
-        texture: [V, 2].
-        heights: [R, C].
-        levels: [T].
+        two_sided: Range of the triangles that are drawn from both sides; the others are closed surfaces.
+        texcoords: [V, 2].
+        alpha_map: [R, C].
+        alpha_cutoffs: [T].
     """
-    screen = (points @ plane[:, :3].T + plane[:, 3]).astype(np.float32)
-    nearness = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)
-    owner = np.empty((SHADOW_SIDE, SHADOW_SIDE), np.int32)
-    for part, cull in ((slice(open_.start), True), (open_, False), (slice(open_.stop, None), True)):
-        rasterise(screen, triangles[part], 0, cull, texture, heights, levels[part], nearness, owner, NO_WEIGHTS)
-    distance: Floats = np.reciprocal(np.maximum(nearness, np.float32(1e-6)))
+    screen = (points @ projection[:, :3].T + projection[:, 3]).astype(np.float32)
+    inverse_depth = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)
+    triangle_ids = np.empty((SHADOW_SIDE, SHADOW_SIDE), np.int32)
+    for part, cull in ((slice(two_sided.start), True), (two_sided, False), (slice(two_sided.stop, None), True)):
+        rasterise(
+            screen,
+            triangles[part],
+            0,
+            cull,
+            texcoords,
+            alpha_map,
+            alpha_cutoffs[part],
+            inverse_depth,
+            triangle_ids,
+            NO_WEIGHTS,
+        )
+    distance: Floats = np.reciprocal(np.maximum(inverse_depth, np.float32(1e-6)))
     return distance

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from facedistill.synth.arrays import Floats, Ints
 
 # What is kept of the body, in decimetres: everything above the chest and not too far to the side.
 LOWEST, WIDEST = 4.7, 2.6

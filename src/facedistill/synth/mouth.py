@@ -3,19 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import Assets
-from facedistill.synth.grids import grid_piece
-from facedistill.synth.pieces import Piece
+from facedistill.synth.grids import grid_submesh
 from facedistill.synth.shade import TEETH, TONGUE
-
-Floats = NDArray[np.float32]
+from facedistill.synth.submeshes import Submesh
 
 _OPEN = 0.012  # decimetres between the lips, below which nothing of the inside is seen
 _COLUMNS = 29
 _LIP_STEPS = np.linspace(-0.2, 0.2, 11)
 
 
-class Mouth:
+class MouthInterior:
     """Follows the lips of a posed head. The model's own teeth would pierce the lips of some shapes."""
 
     def __init__(self, assets: Assets) -> None:
@@ -37,7 +36,7 @@ class Mouth:
             found.append(near[np.argmax(way * points[near, 1])])
         return np.array(found)
 
-    def pieces(self, posed: Floats) -> list[Piece]:
+    def submeshes(self, posed: Floats) -> list[Submesh]:
         """Teeth and hollow of a posed head [V, 3]; none while the lips are closed."""
         upper, lower = posed[self._upper], posed[self._lower]
         gap = float((upper[3:8, 1] - lower[3:8, 1]).max())
@@ -61,8 +60,8 @@ class Mouth:
         hollow_z = (upper_z - 0.20) * (1 - down) + (lower_z - 0.07) * down
         red = (0.10 + 0.55 * down**1.5) * (1 - 0.6 * across**2)
         return [
-            grid_piece(_points(x, teeth_y, teeth_z), TEETH, np.asarray(bright, np.float32)),
-            grid_piece(_points(x, hollow_y, hollow_z), TONGUE, np.asarray(red, np.float32)),
+            grid_submesh(_points(x, teeth_y, teeth_z), TEETH, np.asarray(bright, np.float32)),
+            grid_submesh(_points(x, hollow_y, hollow_z), TONGUE, np.asarray(red, np.float32)),
         ]
 
 

@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from facedistill.synth.arrays import Floats
 
 
 def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octaves: int = 4) -> Floats:

@@ -3,14 +3,11 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.compiling import inline, kernel
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-
-NOTHING = -1
+NO_TRIANGLE = -1
 _LANES = 8  # pixels that a processor draws at once
 
 
@@ -37,11 +34,11 @@ def rasterise(
     triangles: Ints,
     first: int,
     cull: bool,
-    texture: Floats,
-    heights: Floats,
-    levels: Floats,
-    nearness: Floats,
-    owner: Ints,
+    texcoords: Floats,
+    alpha_map: Floats,
+    alpha_cutoffs: Floats,
+    inverse_depth: Floats,
+    triangle_ids: Ints,
     weights: Floats,
 ) -> None:
     """Draws triangles into the buffers, nearest wins.
@@ -53,14 +50,14 @@ def rasterise(
         triangles: [T, 3] vertex indices.
         first: Number of the first triangle, so that several meshes share one set of buffers.
         cull: Leave out triangles that turn their back (those that run clockwise on the screen).
-        texture: [V, 2] row and column in `heights`; looked at only where the triangle has a level.
-        heights: [R, C] the strand map of hair; a fragment is drawn where it exceeds the triangle's level.
-        levels: [T] level of each triangle; below 0 means opaque.
-        nearness: [H, W], one over the distance of what was drawn; 0 where nothing was drawn yet.
-        owner: [H, W] number of the triangle seen, `NOTHING` where none.
+        texcoords: [V, 2] row and column in `alpha_map`; looked at only where the triangle has a level.
+        alpha_map: [R, C] the strand map of hair; a fragment is drawn where it exceeds the triangle's level.
+        alpha_cutoffs: [T] level of each triangle; below 0 means opaque.
+        inverse_depth: [H, W], one over the distance of what was drawn; 0 where nothing was drawn yet.
+        triangle_ids: [H, W] number of the triangle seen, `NO_TRIANGLE` where none.
         weights: [H, W, 2] perspective-correct weights of its first two vertices; empty when nobody asks.
     """
-    rows, columns = nearness.shape
+    rows, columns = inverse_depth.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ax, ay, az = screen[a, 0], screen[a, 1], screen[a, 2]
@@ -77,12 +74,12 @@ def rasterise(
             continue
         inverse = 1.0 / area
         ia, ib, ic = 1.0 / az, 1.0 / bz, 1.0 / cz
-        # The weights change by these along a row, and with them the nearness.
+        # The weights change by these along a row, and with them the inverse_depth.
         step_a, step_b = (by - cy) * inverse, (cy - ay) * inverse
         step_near = step_a * (ia - ic) + step_b * (ib - ic)
         lanes = (right - left + _LANES) // _LANES * _LANES
         start = min(left, columns - lanes)
-        if levels[t] < 0.0 and len(weights) == 0 and start >= 0:
+        if alpha_cutoffs[t] < 0.0 and len(weights) == 0 and start >= 0:
             # All lanes of the rows are looked at: without branches that is one instruction for many.
             one, few = np.float32(1), np.float32(-1e-6)  # a little over the edge, so that rounding leaves no gap
             x, number = start + 0.5, np.int32(first + t)
@@ -95,14 +92,14 @@ def rasterise(
                 for n in range(lanes):
                     lane = np.float32(n)
                     pa, pb, near = wa + lane * along_a, wb + lane * along_b, near_start + lane * along
-                    former, former_owner = nearness[row, start + n], owner[row, start + n]
+                    former, former_id = inverse_depth[row, start + n], triangle_ids[row, start + n]
                     seen = (min(pa, pb, one - pa - pb) >= few) & (near > former)
-                    nearness[row, start + n] = near if seen else former
-                    owner[row, start + n] = number if seen else former_owner
+                    inverse_depth[row, start + n] = near if seen else former
+                    triangle_ids[row, start + n] = number if seen else former_id
             continue
-        level = levels[t]
-        ra, rb, rc = texture[a, 0] * ia, texture[b, 0] * ib, texture[c, 0] * ic
-        sa, sb, sc = texture[a, 1] * ia, texture[b, 1] * ib, texture[c, 1] * ic
+        level = alpha_cutoffs[t]
+        ra, rb, rc = texcoords[a, 0] * ia, texcoords[b, 0] * ib, texcoords[c, 0] * ic
+        sa, sb, sc = texcoords[a, 1] * ia, texcoords[b, 1] * ib, texcoords[c, 1] * ic
         step_r, step_s = step_a * (ra - rc) + step_b * (rb - rc), step_a * (sa - sc) + step_b * (sb - sc)
         # Where a weight changes its sign, the triangle's span of a row begins or ends.
         turn_a, turn_b, turn_c = _turn(step_a), _turn(step_b), _turn(-step_a - step_b)
@@ -122,12 +119,12 @@ def rasterise(
             for n in range(math.ceil(begin), math.floor(end) + 1):
                 near = near_left + n * step_near
                 column = left + n
-                if near <= nearness[row, column]:
+                if near <= inverse_depth[row, column]:
                     continue
-                if level >= 0.0 and map_value(heights, (r + n * step_r) / near, (s + n * step_s) / near) <= level:
+                if level >= 0.0 and map_value(alpha_map, (r + n * step_r) / near, (s + n * step_s) / near) <= level:
                     continue
-                nearness[row, column] = near
-                owner[row, column] = first + t
+                inverse_depth[row, column] = near
+                triangle_ids[row, column] = first + t
                 if len(weights) > 0:
                     weights[row, column, 0] = (wa + n * step_a) * ia / near
                     weights[row, column, 1] = (wb + n * step_b) * ib / near

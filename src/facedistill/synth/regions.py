@@ -3,15 +3,13 @@
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import PART_NUMBERS, Assets
-from facedistill.synth.curves import smooth_step
-from facedistill.synth.layout import COLUMNS, ROWS, azimuth
+from facedistill.synth.masks import smooth_step
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
-
-Floats = NDArray[np.float32]
+from facedistill.synth.texture_layout import COLUMNS, ROWS, azimuth
 
 LID_SPLIT = 7.277  # upper lashes grow above this height of the resting head, lower ones below
 

@@ -3,31 +3,22 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.assets import PART_NUMBERS, Assets
 from facedistill.synth.baking import NO_WEIGHTS
-from facedistill.synth.cloth import Cloths
+from facedistill.synth.clothing import ClothingBuilder, Mesh
 from facedistill.synth.conditions import Conditions
-from facedistill.synth.covers import Covers
 from facedistill.synth.extras import peak
-from facedistill.synth.hair import MAP_COLUMNS, MAP_ROWS, HairDresser
+from facedistill.synth.face_coverings import FaceCoverings
+from facedistill.synth.hair import MAP_COLUMNS, MAP_ROWS, HairBuilder
 from facedistill.synth.hairstyles import HAIR_STYLES
-from facedistill.synth.hands import Hands
+from facedistill.synth.hands import HandBuilder
 from facedistill.synth.lenses import Lenses
-from facedistill.synth.mouth import Mouth
+from facedistill.synth.mouth import MouthInterior
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
-from facedistill.synth.pieces import (
-    RAMP_ROWS,
-    Piece,
-    check,
-    hair_piece,
-    plain_colours,
-    plain_piece,
-    tints,
-)
-from facedistill.synth.raster import NOTHING, rasterise, smooth_over_mesh, vertex_normals
+from facedistill.synth.raster import NO_TRIANGLE, rasterise, smooth_over_mesh, vertex_normals
 from facedistill.synth.regions import LID_SPLIT
 from facedistill.synth.shade import (
     ATTRIBUTES,
@@ -38,20 +29,26 @@ from facedistill.synth.shade import (
     LASH,
     NORMAL,
     OCCLUSION,
-    PLACE,
     POSITION,
     SKIN,
     SOFT,
+    TEXCOORD,
 )
-from facedistill.synth.spectacles import FRAMES, put_on
-from facedistill.synth.texture import Painter, hair_colour
-from facedistill.synth.wearing import Surface, Wardrobe
+from facedistill.synth.skin_overlays import SkinOverlayBuilder
+from facedistill.synth.skin_texture import SkinTextureBuilder, hair_colour
+from facedistill.synth.spectacles import FRAMES, fit_spectacles
+from facedistill.synth.submeshes import (
+    RAMP_ROWS,
+    Submesh,
+    check,
+    hair_submesh,
+    plain_colours,
+    plain_submesh,
+    tints,
+)
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-
-_KIND_OF_PART = np.array([SKIN, EYE], np.int32)
-_LASH_LEVEL = 0.5
+_MATERIAL_OF_PART = np.array([SKIN, EYE], np.int32)
+_LASH_CUTOFF = 0.5
 _LASH_ROWS = 16
 
 
@@ -61,18 +58,18 @@ class Scene:
 
     points: Floats
     triangles: Ints
-    kinds: Ints
-    levels: Floats
-    places: Floats
-    heights: Floats
+    materials: Ints
+    alpha_cutoffs: Floats
+    texcoords: Floats
+    alpha_map: Floats
     attributes: Floats
     shadowing: int  # so many of the first triangles throw shadows
     hair_from: int  # the first triangle of the hair
     hair_is_closed: bool  # short hair is a closed surface too; the inside of long hair can be seen
     culled: int  # so many of the first triangles are closed surfaces, whose backs are never seen
-    sheet: Floats
-    cover: Floats
-    look: Floats
+    skin_texture: Floats
+    skin_overlay: Floats
+    gloss: Floats
     tints: Floats
     strands: Floats
     hair: Floats
@@ -80,29 +77,29 @@ class Scene:
     lenses: Lenses | None
 
     def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints]:
-        """Nearness and owner buffers of a picture with `side` rows and columns."""
-        nearness, owner = np.zeros((side, side), np.float32), np.full((side, side), NOTHING, np.int32)
+        """Nearness and triangle_ids buffers of a picture with `side` rows and columns."""
+        inverse_depth, triangle_ids = np.zeros((side, side), np.float32), np.full((side, side), NO_TRIANGLE, np.int32)
         ends = (0, self.culled, self.hair_from, len(self.triangles))
         for start, stop, cull in zip(ends, ends[1:], (True, False, self.hair_is_closed), strict=False):
             part = slice(start, stop)
             rasterise(
-                screen, self.triangles[part], start, cull, self.places, self.heights, self.levels[part],
-                nearness, owner, NO_WEIGHTS,
+                screen, self.triangles[part], start, cull, self.texcoords, self.alpha_map, self.alpha_cutoffs[part],
+                inverse_depth, triangle_ids, NO_WEIGHTS,
             )  # fmt: skip
-        return nearness, owner
+        return inverse_depth, triangle_ids
 
 
-class Dresser:
+class SceneBuilder:
     """Puts skin, hair and clothes on a head."""
 
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
-        self._painter = Painter(assets)
-        self._covers = Covers(self._painter.regions)
-        self._hair = HairDresser(assets)
-        self._wardrobe = Wardrobe(assets)
-        self._mouth, self._cloths, self._hands = Mouth(assets), Cloths(assets), Hands(assets)
-        self._painted: tuple[Person, Floats] | None = None
+        self._skin = SkinTextureBuilder(assets)
+        self._overlays = SkinOverlayBuilder(self._skin.regions)
+        self._hair = HairBuilder(assets)
+        self._clothing = ClothingBuilder(assets)
+        self._mouth, self._coverings, self._hands = MouthInterior(assets), FaceCoverings(assets), HandBuilder(assets)
+        self._last: tuple[Person, Floats] | None = None
         part = assets.parts[assets.triangles[:, 0]]
         lash = part == PART_NUMBERS["lash"]
         upper = lash & (assets.points[assets.triangles, 1].mean(axis=1) > LID_SPLIT)
@@ -117,7 +114,7 @@ class Dresser:
             np.float32
         )  # for cloth and lashes, below the hair's map
         self._no_hair = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
-        self._solid_kinds = _KIND_OF_PART[part[solid]]
+        self._solid_materials = _MATERIAL_OF_PART[part[solid]]
         self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
         self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**1.9).astype(np.float32)
         lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
@@ -151,7 +148,7 @@ class Dresser:
         """Points of the face from brow to chin, float32 [N, 3]."""
         return posed[self._face]
 
-    def dress(self, person: Person, conditions: Conditions, posed: Floats, eyes: Floats) -> Scene:
+    def build(self, person: Person, conditions: Conditions, posed: Floats, eyes: Floats) -> Scene:
         """Everything on a posed head.
 
         Raises:
@@ -165,61 +162,63 @@ class Dresser:
         base[:, POSITION : POSITION + 3] = posed
         base[:, NORMAL : NORMAL + 3] = normals
         base[:, SOFT : SOFT + 3] = soft
-        base[:, PLACE : PLACE + 2] = assets.places
+        base[:, TEXCOORD : TEXCOORD + 2] = assets.places
         base[:, OCCLUSION] = self._occlusion
         base[:, EXTRA] = np.where(assets.parts == PART_NUMBERS["skin"], assets.inner_mouth, 1.0)
-        pieces: list[Piece] = []
-        pieces.append(plain_piece(*self._wardrobe.piece(wear.clothing, posed, normals, 0.045), CLOTH))
-        pieces.append(self._lash_piece(posed, normals, person.lashes))
-        pieces += self._mouth.pieces(posed)
+        submeshes: list[Submesh] = []
+        submeshes.append(plain_submesh(*self._clothing.mesh(wear.clothing, posed, normals, 0.045), CLOTH))
+        submeshes.append(self._lash_submesh(posed, normals, person.lashes))
+        submeshes += self._mouth.submeshes(posed)
         if conditions.occlusion == "mask":
-            pieces += self._cloths.mask(posed, conditions.occlusion_seed)
+            submeshes += self._coverings.mask(posed, conditions.occlusion_seed)
         elif conditions.occlusion == "scarf":
-            pieces += self._cloths.scarf(posed, conditions.occlusion_seed)
+            submeshes += self._coverings.scarf(posed, conditions.occlusion_seed)
         elif conditions.occlusion == "hand":
-            pieces += self._hands.pieces(posed, conditions.occlusion_seed)
+            submeshes += self._hands.submeshes(posed, conditions.occlusion_seed)
         style = HAIR_STYLES[conditions.hair.style]
         if wear.headwear is not None:
-            points, faces, above = self._hair.hat(posed, 0.13 if wear.headwear == "beanie" else 0.09)
-            hat = Surface(points, vertex_normals(points, faces), faces)
-            pieces.append(plain_piece(hat, above + (0.10 if wear.headwear == "beanie" else 0.0), HAT))
+            points, faces, above = self._hair.skull_cap(posed, 0.13 if wear.headwear == "beanie" else 0.09)
+            hat = Mesh(points, vertex_normals(points, faces), faces)
+            submeshes.append(plain_submesh(hat, above + (0.10 if wear.headwear == "beanie" else 0.0), HAT))
             if wear.headwear == "cap":
-                pieces.append(plain_piece(peak(eyes), None, HAT))
+                submeshes.append(plain_submesh(peak(eyes), None, HAT))
             style = replace(style, volume=min(style.volume, 0.05), quiff=0.0, fringe=min(style.fringe, 0.1))
         lenses = None
         if wear.glasses is not None:
-            ears = self._wardrobe.ears(posed)
+            ears = self._clothing.ears(posed)
             bridge = float(posed[self._brows, 2].max()) - 0.16
-            lenses = Lenses(put_on(FRAMES[wear.glasses], eyes, bridge, ears), wear.glasses_colour, wear.lens_tint)
-        hair = self._hair.dress(person, style, posed, conditions.hair.seed)
+            lenses = Lenses(
+                fit_spectacles(FRAMES[wear.glasses], eyes, bridge, ears), wear.glasses_colour, wear.lens_tint
+            )
+        hair = self._hair.build(person, style, posed, conditions.hair.seed)
         natural = hair_colour(conditions.hair.melanin, conditions.hair.red, 0.0)
         strands = hair.strands if hair is not None else self._no_hair
-        heights = np.concatenate([hair.heights if hair is not None else self._no_hair, self._patterns])
+        alpha_map = np.concatenate([hair.alpha_map if hair is not None else self._no_hair, self._patterns])
         if hair is not None:
-            pieces.append(hair_piece(hair))
+            submeshes.append(hair_submesh(hair))
         attributes, triangles = [base], [self._solid]
-        kinds, levels = [self._solid_kinds], [np.full(len(self._solid), -1, np.float32)]
-        for some, faces, kind, level in pieces:
+        materials, alpha_cutoffs = [self._solid_materials], [np.full(len(self._solid), -1, np.float32)]
+        for some, faces, material, cutoff in submeshes:
             triangles.append(faces + sum(map(len, attributes)))
             attributes.append(some)
-            kinds.append(np.full(len(faces), kind, np.int32))
-            levels.append(level)
+            materials.append(np.full(len(faces), material, np.int32))
+            alpha_cutoffs.append(cutoff)
         joined = np.concatenate(attributes)
         return Scene(
             points=np.ascontiguousarray(joined[:, POSITION : POSITION + 3]),
             triangles=np.concatenate(triangles).astype(np.int32),
-            kinds=np.concatenate(kinds),
-            levels=np.concatenate(levels),
-            places=np.ascontiguousarray(joined[:, PLACE : PLACE + 2]),
-            heights=heights,
+            materials=np.concatenate(materials),
+            alpha_cutoffs=np.concatenate(alpha_cutoffs),
+            texcoords=np.ascontiguousarray(joined[:, TEXCOORD : TEXCOORD + 2]),
+            alpha_map=alpha_map,
             attributes=joined,
-            shadowing=sum(map(len, kinds)) - (len(hair.triangles) - hair.shadowing if hair is not None else 0),
-            hair_from=sum(map(len, kinds)) - (len(hair.triangles) if hair is not None else 0),
+            shadowing=sum(map(len, materials)) - (len(hair.triangles) - hair.shadowing if hair is not None else 0),
+            hair_from=sum(map(len, materials)) - (len(hair.triangles) if hair is not None else 0),
             hair_is_closed=style.length == 0,
             culled=len(self._solid),
-            sheet=self._skin(person),
-            cover=self._covers.sheet(person, wear.facial_hair),
-            look=np.array([0.55 + 0.6 * (conditions.hair.seed % 101) / 101, 0.5 + wear.lipstick], np.float32),
+            skin_texture=self._skin_texture(person),
+            skin_overlay=self._overlays.build(person, wear.facial_hair),
+            gloss=np.array([0.55 + 0.6 * (conditions.hair.seed % 101) / 101, 0.5 + wear.lipstick], np.float32),
             tints=tints(person, conditions, style.stubble),
             strands=strands,
             hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.29, 0.285, 0.275], np.float32),
@@ -227,19 +226,19 @@ class Dresser:
             lenses=lenses,
         )
 
-    def _lash_piece(self, posed: Floats, normals: Floats, length: float) -> Piece:
+    def _lash_submesh(self, posed: Floats, normals: Floats, length: float) -> Submesh:
         used = self._lash_vertices
         attributes = np.zeros((len(used), ATTRIBUTES), np.float32)
         attributes[:, POSITION : POSITION + 3] = posed[used]
         attributes[:, NORMAL : NORMAL + 3] = normals[used]
         tips = self._assets.lash_tips[used] * (1.5 - 0.8 * length)
-        attributes[:, PLACE] = MAP_ROWS + RAMP_ROWS + 1 + (_LASH_ROWS - 2) * np.clip(tips, 0, 1)
-        attributes[:, PLACE + 1] = 640 + 420 * self._assets.points[used, 0]
+        attributes[:, TEXCOORD] = MAP_ROWS + RAMP_ROWS + 1 + (_LASH_ROWS - 2) * np.clip(tips, 0, 1)
+        attributes[:, TEXCOORD + 1] = 640 + 420 * self._assets.points[used, 0]
         attributes[:, OCCLUSION] = 0.6
         attributes[:, EXTRA] = 1.0
-        return attributes, self._lash_triangles, LASH, np.full(len(self._lash_triangles), _LASH_LEVEL, np.float32)
+        return attributes, self._lash_triangles, LASH, np.full(len(self._lash_triangles), _LASH_CUTOFF, np.float32)
 
-    def _skin(self, person: Person) -> Floats:
-        if self._painted is None or self._painted[0] is not person:
-            self._painted = person, self._painter.paint(person)
-        return self._painted[1]
+    def _skin_texture(self, person: Person) -> Floats:
+        if self._last is None or self._last[0] is not person:
+            self._last = person, self._skin.build(person)
+        return self._last[1]

@@ -2,12 +2,14 @@
 
 import math
 
-from facedistill.synth.surface import Floats, clamp, kernel, lit_share, step_between
+from facedistill.synth.arrays import Floats
+from facedistill.synth.compiling import kernel
+from facedistill.synth.shading import clamp, light_visibility, step_between
 
 
 @kernel
 def shade_eye(
-    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
+    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats, shadow: Floats,
     eyes: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """An eye at one sample: writes linear RGB to `out`; the rest as in `shade.shade`."""
@@ -38,7 +40,7 @@ def shade_eye(
     below = (py - e[10]) / radius
     shade = (0.38 + 0.62 * step_between(-0.05, 0.45, above)) * (0.72 + 0.28 * step_between(-0.05, 0.25, below))
     shade *= 1.0 - 0.45 * step_between(0.55, 1.0, corner)
-    lit = lit_share(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, plane, shadow, 0.03)
+    lit = light_visibility(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, projection, shadow, 0.03)
     diffuse = clamp((nx * light[0] + ny * light[1] + nz * light[2] + 0.25) / 1.25, 0.0, 1.0) * (0.25 + 0.75 * lit)
     vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
     length = math.sqrt(vx * vx + vy * vy + vz * vz)

@@ -2,16 +2,18 @@
 
 import math
 
+from facedistill.synth.arrays import Floats
+from facedistill.synth.compiling import inline, kernel
 from facedistill.synth.raster import map_value
-from facedistill.synth.surface import Floats, clamp, inline, kernel, lit_share
+from facedistill.synth.shading import clamp, light_visibility
 
 
 @inline
-def _lit(x: float, y: float, z: float, plane: Floats, shadow: Floats) -> float:
+def _lit(x: float, y: float, z: float, projection: Floats, shadow: Floats) -> float:
     """Share of the key light that reaches a strand: hair hides how coarse four looks into the shadow map are."""
-    u = plane[0, 0] * x + plane[0, 1] * y + plane[0, 2] * z + plane[0, 3] - 0.5
-    v = plane[1, 0] * x + plane[1, 1] * y + plane[1, 2] * z + plane[1, 3] - 0.5
-    d = plane[2, 0] * x + plane[2, 1] * y + plane[2, 2] * z + plane[2, 3] - 0.07
+    u = projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3] - 0.5
+    v = projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3] - 0.5
+    d = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3] - 0.07
     side = shadow.shape[0]
     if u < 0.0 or v < 0.0 or u >= side - 1.0 or v >= side - 1.0:
         return 1.0
@@ -31,7 +33,7 @@ def _lit(x: float, y: float, z: float, plane: Floats, shadow: Floats) -> float:
 
 @kernel
 def shade_hair(
-    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
+    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats, shadow: Floats,
     strands: Floats, hair: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Hair at one sample: writes linear RGB to `out`; the rest as in `shade.shade`."""
@@ -47,7 +49,7 @@ def shade_hair(
     if nx * vx + ny * vy + nz * vz < 0.0:
         nx, ny, nz = -nx, -ny, -nz
         a[11] *= 0.45  # the inside of hanging hair
-    lit = _lit(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, plane, shadow)
+    lit = _lit(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, projection, shadow)
     along = tx * light[0] + ty * light[1] + tz * light[2]
     facing = nx * light[0] + ny * light[1] + nz * light[2]
     across = math.sqrt(max(1.0 - along * along, 0.0))
@@ -75,11 +77,11 @@ def shade_hair(
 
 @kernel
 def shade_plain(
-    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
+    a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats, shadow: Floats,
     colour: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Teeth, tongue, cloth, spectacle frames: diffuse, with colour[3] of highlight."""
-    lit = lit_share(a[0] + 0.04 * a[3], a[1] + 0.04 * a[4], a[2] + 0.04 * a[5], plane, shadow, 0.04)
+    lit = light_visibility(a[0] + 0.04 * a[3], a[1] + 0.04 * a[4], a[2] + 0.04 * a[5], projection, shadow, 0.04)
     cosine = a[3] * light[0] + a[4] * light[1] + a[5] * light[2]
     vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
     length = math.sqrt(vx * vx + vy * vy + vz * vz)

@@ -6,11 +6,13 @@ then all arithmetic runs without a branch, several samples at one instruction.
 
 import math
 
-from facedistill.synth.surface import Floats, clamp, inline, kernel, lit_share
+from facedistill.synth.arrays import Floats
+from facedistill.synth.compiling import inline, kernel
+from facedistill.synth.shading import clamp, light_visibility
 
-# Layers of the cover sheet, laid over the skin's own colour.
+# Layers of the overlay texture, laid over the skin's own colour.
 BEARD, ROOTS, LIPS, LIDS, CHEEKS = range(5)
-COVERS = 5
+OVERLAYS = 5
 
 BLOCK = 256  # samples a time: so many columns stay in the processor's first cache
 # Rows of a block below the vertex attributes of `shade.shade`: slope of the relief, colour, and so on.
@@ -20,60 +22,60 @@ BLOCK_ROWS = 21
 
 @kernel
 def shade_skin(
-    block: Floats, count: int, eye: Floats, ambient: Floats, light: Floats, key: Floats, plane: Floats, shadow: Floats,
-    sheet: Floats, cover: Floats, look: Floats, tints: Floats, out: Floats,
+    block: Floats, count: int, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats,
+    shadow: Floats, texture: Floats, overlay: Floats, gloss: Floats, tints: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Skin at the samples in the first `count` columns of `block`: writes linear RGB to `out` [3, BLOCK].
 
     The first rows of `block` [BLOCK_ROWS, BLOCK] are the samples' attributes, the others are scratch; the rest is as in
     `shade.shade`.
     """
-    # One kind of look-up a loop: short loops wait for many places of the memory at once.
-    _paint(block, count, sheet, look[0])
-    _cover(block, count, cover, look[1], tints)
+    # One kind of gloss-up a loop: short loops wait for many places of the memory at once.
+    _sample_texture(block, count, texture, gloss[0])
+    _apply_overlay(block, count, overlay, gloss[1], tints)
     for i in range(count):
         x, y, z = block[0, i] + 0.03 * block[3, i], block[1, i] + 0.03 * block[4, i], block[2, i] + 0.03 * block[5, i]
-        block[_LIT, i] = lit_share(x, y, z, plane, shadow, 0.025)
+        block[_LIT, i] = light_visibility(x, y, z, projection, shadow, 0.025)
     _light(block, count, eye, ambient, light, key, out)
 
 
 @inline
-def _paint(block: Floats, count: int, sheet: Floats, shine: float) -> None:
+def _sample_texture(block: Floats, count: int, texture: Floats, shine: float) -> None:
     """Colour, relief and gloss of the skin itself."""
     for i in range(count):
-        row = clamp(block[9, i], 0.0, sheet.shape[0] - 2.001)
-        column = clamp(block[10, i], 0.0, sheet.shape[1] - 2.001)
+        row = clamp(block[9, i], 0.0, texture.shape[0] - 2.001)
+        column = clamp(block[10, i], 0.0, texture.shape[1] - 2.001)
         r, c = int(row), int(column)
         fr, fc = row - r, column - c
         w00, w01, w10, w11 = (1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc
         for k in range(3):
             block[_RED + k, i] = (
-                w00 * sheet[r, c, k]
-                + w01 * sheet[r, c + 1, k]
-                + w10 * sheet[r + 1, c, k]
-                + w11 * sheet[r + 1, c + 1, k]
+                w00 * texture[r, c, k]
+                + w01 * texture[r, c + 1, k]
+                + w10 * texture[r + 1, c, k]
+                + w11 * texture[r + 1, c + 1, k]
             )
-        h00, h01, h10, h11 = sheet[r, c, 3], sheet[r, c + 1, 3], sheet[r + 1, c, 3], sheet[r + 1, c + 1, 3]
+        h00, h01, h10, h11 = texture[r, c, 3], texture[r, c + 1, 3], texture[r + 1, c, 3], texture[r + 1, c + 1, 3]
         block[_ACROSS, i] = (h01 - h00) * (1 - fr) + (h11 - h10) * fr
         block[_DOWN, i] = (h00 - h10) * (1 - fc) + (h01 - h11) * fc
-        g00, g01, g10, g11 = sheet[r, c, 4], sheet[r, c + 1, 4], sheet[r + 1, c, 4], sheet[r + 1, c + 1, 4]
+        g00, g01, g10, g11 = texture[r, c, 4], texture[r, c + 1, 4], texture[r + 1, c, 4], texture[r + 1, c + 1, 4]
         block[_GLOSS, i] = shine * (w00 * g00 + w01 * g01 + w10 * g10 + w11 * g11)
 
 
 @inline
-def _cover(block: Floats, count: int, cover: Floats, shine: float, tints: Floats) -> None:
+def _apply_overlay(block: Floats, count: int, overlay: Floats, shine: float, tints: Floats) -> None:
     """What lies on the skin, and how hairy that makes it."""
     for i in range(count):
-        row = clamp(block[9, i], 0.0, cover.shape[0] - 2.001)
-        column = clamp(block[10, i], 0.0, cover.shape[1] - 2.001)
+        row = clamp(block[9, i], 0.0, overlay.shape[0] - 2.001)
+        column = clamp(block[10, i], 0.0, overlay.shape[1] - 2.001)
         r, c = int(row), int(column)
         fr, fc = row - r, column - c
         hairy = 0.0
-        for k in range(COVERS):
+        for k in range(OVERLAYS):
             if tints[k, 3] <= 0.0:
                 continue
-            upper = cover[r, c, k] + fc * (cover[r, c + 1, k] - cover[r, c, k])
-            lower = cover[r + 1, c, k] + fc * (cover[r + 1, c + 1, k] - cover[r + 1, c, k])
+            upper = overlay[r, c, k] + fc * (overlay[r, c + 1, k] - overlay[r, c, k])
+            lower = overlay[r + 1, c, k] + fc * (overlay[r + 1, c + 1, k] - overlay[r + 1, c, k])
             m = clamp((upper + fr * (lower - upper)) * tints[k, 3], 0.0, 1.0)
             if m > 0.0:
                 if k <= ROOTS:
@@ -96,7 +98,7 @@ def _light(block: Floats, count: int, eye: Floats, ambient: Floats, light: Float
     for i in range(count):
         nx, ny, nz = block[3, i], block[4, i], block[5, i]
         across, down = block[_ACROSS, i], block[_DOWN, i]
-        # Relief: the sheet's row runs down, its column to the subject's left.
+        # Relief: the texture's row runs down, its column to the subject's left.
         length = 1.0 / (math.sqrt(nx * nx + nz * nz) + 1e-6)
         tx, tz = nz * length, -nx * length
         ux, uy, uz = ny * tz, nz * tx - nx * tz, -ny * tx

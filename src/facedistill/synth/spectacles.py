@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from facedistill.synth.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Spectacles:
     panes: list[Floats]
 
 
-def put_on(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) -> Spectacles:
+def fit_spectacles(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) -> Spectacles:
     """Spectacles sized to a face, the eyes behind the middle of the lenses.
 
     Args:

@@ -5,29 +5,31 @@ A wire of a millimetre is narrower than a pixel: as triangles it would break int
 
 import math
 
-from facedistill.synth.surface import Floats, clamp, inline, kernel
+from facedistill.synth.arrays import Floats
+from facedistill.synth.compiling import inline, kernel
+from facedistill.synth.shading import clamp
 
 _AHEAD = 1.004  # a line this little behind a surface still lies on it
 
 
 @inline
-def _open_share(nearness: Floats, row: int, column: int, near: float) -> float:
+def _open_share(inverse_depth: Floats, row: int, column: int, near: float) -> float:
     """Share of a pixel's four samples in which nothing is nearer than `near`."""
     share = 0.0
     for sub in range(4):
-        if nearness[2 * row + sub // 2, 2 * column + sub % 2] <= near * _AHEAD:
+        if inverse_depth[2 * row + sub // 2, 2 * column + sub % 2] <= near * _AHEAD:
             share += 0.25
     return share
 
 
 @kernel
-def stroke(path: Floats, nearness: Floats, cover: Floats, gleam: Floats) -> None:
+def draw_line(path: Floats, inverse_depth: Floats, cover: Floats, gleam: Floats) -> None:
     """Draws a line of changing width.
 
     Args:
         path: [N, 5] x and y (pixels of the picture, from its edge), one over the distance, half width in pixels,
             brightness.
-        nearness: [2H, 2W] of what is already drawn, see `raster.rasterise`.
+        inverse_depth: [2H, 2W] of what is already drawn, see `raster.rasterise`.
         cover: [H, W] share of each pixel that lines cover, raised in place.
         gleam: [H, W] brightness of the line that covers most, changed in place.
     """
@@ -49,21 +51,21 @@ def stroke(path: Floats, nearness: Floats, cover: Floats, gleam: Floats) -> None
                 share = clamp(max(half, 0.5) + 0.5 - away, 0.0, 1.0) * min(2.0 * half, 1.0)
                 if share > cover[row, column]:
                     near = path[n, 2] + t * (path[n + 1, 2] - path[n, 2])
-                    share *= _open_share(nearness, row, column, near)
+                    share *= _open_share(inverse_depth, row, column, near)
                     if share > cover[row, column]:
                         cover[row, column] = share
                         gleam[row, column] = path[n, 4] + t * (path[n + 1, 4] - path[n, 4])
 
 
 @kernel
-def pane(outline: Floats, nearness: Floats, cover: Floats, height: Floats) -> None:
+def fill_polygon(outline: Floats, inverse_depth: Floats, cover: Floats, height: Floats) -> None:
     """Fills a convex outline.
 
     Args:
-        outline: [N, 3] x, y and one over the distance, as in `stroke`, in order round the pane.
-        nearness: [2H, 2W].
+        outline: [N, 3] x, y and one over the distance, as in `draw_line`, in order round the fill_polygon.
+        inverse_depth: [2H, 2W].
         cover: [H, W] share of each pixel that panes cover, raised in place.
-        height: [H, W] 0 at the top of the pane, 1 at its bottom, changed in place.
+        height: [H, W] 0 at the top of the fill_polygon, 1 at its bottom, changed in place.
     """
     rows, columns = cover.shape
     count = outline.shape[0]
@@ -87,7 +89,7 @@ def pane(outline: Floats, nearness: Floats, cover: Floats, height: Floats) -> No
                 if inside <= 0.0:
                     break
             if inside > cover[row, column]:
-                share = inside * _open_share(nearness, row, column, near)
+                share = inside * _open_share(inverse_depth, row, column, near)
                 if share > cover[row, column]:
                     cover[row, column] = share
                     height[row, column] = clamp((row + 0.5 - top) / (bottom - top), 0.0, 1.0)

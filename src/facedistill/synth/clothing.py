@@ -3,18 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.assets import PART_NUMBERS, Assets
-from facedistill.synth.layout import azimuth
 from facedistill.synth.raster import vertex_normals
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from facedistill.synth.texture_layout import azimuth
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class Mesh:
     """A mesh to draw: points and unit normals float32 [N, 3], triangles int32 [T, 3]."""
 
     points: Floats
@@ -22,13 +19,13 @@ class Surface:
     triangles: Ints
 
 
-def _surface(points: Floats, triangles: Ints) -> Surface:
+def _surface(points: Floats, triangles: Ints) -> Mesh:
     points = np.ascontiguousarray(points, np.float32)
     triangles = np.ascontiguousarray(triangles, np.int32)
-    return Surface(points, vertex_normals(points, triangles), triangles)
+    return Mesh(points, vertex_normals(points, triangles), triangles)
 
 
-class Wardrobe:
+class ClothingBuilder:
     """Cloth cut from the skin itself: whatever follows the skin follows every shape and expression."""
 
     def __init__(self, assets: Assets) -> None:
@@ -52,7 +49,7 @@ class Wardrobe:
         rests: Floats = posed[self._rests]
         return rests
 
-    def piece(self, name: str, posed: Floats, normals: Floats, thickness: float) -> tuple[Surface, Floats]:
+    def mesh(self, name: str, posed: Floats, normals: Floats, thickness: float) -> tuple[Mesh, Floats]:
         """A piece of cloth, and how far inside its outline each of its vertices lies (decimetres).
 
         Args:

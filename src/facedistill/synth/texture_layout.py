@@ -5,9 +5,8 @@ shape or the expression.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from facedistill.synth.arrays import Floats
 
 ROWS, COLUMNS = 384, 640
 TOP, BOTTOM = 8.60, 5.70  # decimetres; rows run from the crown to the collar bones
@@ -21,7 +20,7 @@ def azimuth(points: Floats) -> Floats:
     return result
 
 
-def sheet_place(points: Floats) -> Floats:
+def texture_coordinates(points: Floats) -> Floats:
     """Row and column (float32 [..., 2], in pixels of the sheet) of points of the resting head [..., 3]."""
     row = (TOP - points[..., 1]) / (TOP - BOTTOM) * ROWS
     around = azimuth(points) / np.pi

@@ -1,14 +1,7 @@
 """What every shader asks: how much light reaches a point. Compiled by numba."""
 
-import numpy as np
-from numpy.typing import NDArray
-
+from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import inline, kernel
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-
-__all__ = ["Floats", "Ints", "clamp", "inline", "kernel", "lit_share", "step_between"]
 
 
 @inline
@@ -25,11 +18,11 @@ def step_between(edge0: float, edge1: float, value: float) -> float:
 
 
 @kernel
-def lit_share(x: float, y: float, z: float, plane: Floats, shadow: Floats, bias: float) -> float:
+def light_visibility(x: float, y: float, z: float, projection: Floats, shadow: Floats, bias: float) -> float:
     """Share of the key light that reaches a point: nine looks into the shadow map."""
-    u = plane[0, 0] * x + plane[0, 1] * y + plane[0, 2] * z + plane[0, 3]
-    v = plane[1, 0] * x + plane[1, 1] * y + plane[1, 2] * z + plane[1, 3]
-    d = plane[2, 0] * x + plane[2, 1] * y + plane[2, 2] * z + plane[2, 3] - bias
+    u = projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3]
+    v = projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3]
+    d = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3] - bias
     side = shadow.shape[0]
     if u < 2.0 or v < 2.0 or u >= side - 3.0 or v >= side - 3.0:
         return 1.0

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from facedistill.faces import CropConvention, Detection, Detector, align, crop_convention, similarity_transform
 from facedistill.synth.conditions import Conditions, draw_conditions
 from facedistill.synth.person import Person
+from facedistill.synth.renderer import RenderedImage, Renderer
 from facedistill.synth.sensor import apply_sensor
-from facedistill.synth.studio import Photo, Studio
 
 PHOTO_SIZE = 128  # rows and columns of a photo: a face is about as large in it as in an aligned 112x96 crop
 _SMALLEST_FACE = 70  # pixels; nearly every face is larger, so the detector need not look for less
@@ -49,14 +49,14 @@ class Picture:
     labels: dict[str, Any]
 
 
-class Photographer:
-    """Takes pictures of people; holds the studio and the detector, so make one per process."""
+class ImageFormation:
+    """Takes pictures of people; holds the renderer and the detector, so make one per process."""
 
     def __init__(self) -> None:
-        self._studio = Studio()
+        self._renderer = Renderer()
         self._detector = Detector(min_face=_SMALLEST_FACE, threads=1)
 
-    def take(
+    def capture(
         self, person: Person, seed: int, number: int, size: tuple[int, int] = (112, 96), same_day: bool = False
     ) -> Picture:
         """Picture `number` of a person; the same arguments give the same pixels in any process.
@@ -72,27 +72,27 @@ class Photographer:
             same_day: See `draw_conditions`.
         """
         conditions = draw_conditions(person, seed, number, same_day)
-        shot = self._studio.render(person, conditions, PHOTO_SIZE)
+        rendered = self._renderer.render(person, conditions, PHOTO_SIZE)
         rng = np.random.default_rng((seed, person.number, number, _NOISE_STREAM))
-        photo = apply_sensor(shot.image, conditions.sensor, rng)
-        expected = as_detected(shot.landmarks, conditions.pose.yaw)
+        photo = apply_sensor(rendered.image, conditions.sensor, rng)
+        expected = as_detected(rendered.landmarks, conditions.pose.yaw)
         found = self._find(photo, expected)
         points = found.landmarks if found is not None else expected
         crop = align(photo, points, size)
-        labels = describe(person, conditions) | {
+        labels = label_row(person, conditions) | {
             "detected": found is not None,
             "detector_score": found.score if found is not None else 0.0,
-            "landmarks": shot.landmarks.ravel().tolist(),
+            "landmarks": rendered.landmarks.ravel().tolist(),
             "landmarks_used": points.ravel().tolist(),
-            "landmarks_aligned": aligned_points(shot, points, crop_convention(size)).ravel().tolist(),
+            "landmarks_aligned": aligned_points(rendered, points, crop_convention(size)).ravel().tolist(),
         }
         return Picture(crop, photo, labels)
 
     def _find(self, photo: NDArray[np.uint8], expected: NDArray[np.float64]) -> Detection | None:
         """The detection whose points lie nearest to the expected ones, unless it is of something else."""
         unit = float(np.linalg.norm(face_frame(expected)[0]))
-        astray = {_astray(face, expected): face for face in self._detector.detect(photo)}
-        return astray[min(astray)] if min(astray, default=math.inf) < _FARTHEST * unit else None
+        errors = {_landmark_error(face, expected): face for face in self._detector.detect(photo)}
+        return errors[min(errors)] if min(errors, default=math.inf) < _FARTHEST * unit else None
 
 
 def as_detected(landmarks: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
@@ -119,18 +119,20 @@ def face_frame(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([right, [-right[1], right[0]]])
 
 
-def aligned_points(shot: Photo, used: NDArray[np.floating[Any]], convention: CropConvention) -> NDArray[np.float64]:
+def aligned_points(
+    rendered: RenderedImage, used: NDArray[np.floating[Any]], convention: CropConvention
+) -> NDArray[np.float64]:
     """Where the labels' points lie in the crop, [5, 2]."""
     matrix = similarity_transform(used, convention.template)
-    return np.asarray(shot.landmarks @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
+    return np.asarray(rendered.landmarks @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
 
 
-def _astray(face: Detection, expected: NDArray[np.float64]) -> float:
+def _landmark_error(face: Detection, expected: NDArray[np.float64]) -> float:
     """How far a detection's points lie from the expected ones on average, pixels."""
     return float(np.linalg.norm(face.landmarks - expected, axis=1).mean())
 
 
-def describe(person: Person, conditions: Conditions) -> dict[str, Any]:
+def label_row(person: Person, conditions: Conditions) -> dict[str, Any]:
     """What the labels say of person and conditions."""
     pose, light, sensor = conditions.pose, conditions.light, conditions.sensor
     african, asian, european = person.ancestry

@@ -2,17 +2,15 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from facedistill.synth.curves import smooth_step
-from facedistill.synth.hairline import rooted
-from facedistill.synth.layout import COLUMNS, ROWS
+from facedistill.synth.arrays import Floats
+from facedistill.synth.hairline import hairline_depth
+from facedistill.synth.masks import smooth_step
 from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
 from facedistill.synth.regions import Regions, near_curve
-from facedistill.synth.shade_skin import BEARD, CHEEKS, COVERS, LIDS, LIPS, ROOTS
-
-Floats = NDArray[np.float32]
+from facedistill.synth.shade_skin import BEARD, CHEEKS, LIDS, LIPS, OVERLAYS, ROOTS
+from facedistill.synth.texture_layout import COLUMNS, ROWS
 
 # facial hair: shares of moustache, what joins it to the chin, chin, and jaw; density
 FACIAL_HAIR: dict[str, tuple[float, float, float, float, float]] = {
@@ -28,11 +26,11 @@ FACIAL_HAIR: dict[str, tuple[float, float, float, float, float]] = {
 _CHEEK_LINE = ([0.28, 0.40, 0.52, 0.62, 0.70, 0.78], [6.53, 6.60, 6.69, 6.82, 6.99, 7.12])
 
 
-class Covers:
+class SkinOverlayBuilder:
     """The cover sheet; one buffer, changed in place from picture to picture."""
 
     def __init__(self, regions: Regions) -> None:
-        self._sheet = np.zeros((ROWS, COLUMNS, COVERS), np.float32)
+        self._sheet = np.zeros((ROWS, COLUMNS, OVERLAYS), np.float32)
         self._sheet[..., LIPS] = regions.lips
         self._sheet[..., LIDS] = regions.lids
         self._sheet[..., CHEEKS] = regions.cheeks
@@ -47,8 +45,8 @@ class Covers:
         rows, columns = np.flatnonzero(anywhere.any(axis=1)), np.flatnonzero(anywhere.any(axis=0))
         self._window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
-    def sheet(self, person: Person, facial_hair: str) -> Floats:
-        """float32 [ROWS, COLUMNS, COVERS], valid until the next call.
+    def build(self, person: Person, facial_hair: str) -> Floats:
+        """float32 [ROWS, COLUMNS, OVERLAYS], valid until the next call.
 
         Args:
             person: Whose hairline and beard growth.
@@ -57,7 +55,7 @@ class Covers:
         if self._last is not person:
             shift = person.skin_seed % 300
             grain = 0.72 + 0.5 * (np.roll(self._hairs, shift, axis=1) - 0.5)
-            depth = cv2.resize(rooted(self._points, person), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
+            depth = cv2.resize(hairline_depth(self._points, person), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
             self._sheet[..., ROOTS] = smooth_step(-0.04, 0.10, depth + 0.06 * (grain - 0.7)) * grain
             self._last = person
         *shares, density = FACIAL_HAIR[facial_hair]

@@ -4,14 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import Assets
-from facedistill.synth.layout import COLUMNS, ROWS, sheet_place
 from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
 from facedistill.synth.regions import Regions
+from facedistill.synth.texture_layout import COLUMNS, ROWS, texture_coordinates
 from facedistill.synth.tones import tone_masks
-
-Floats = NDArray[np.float32]
 
 # Skin colours from light to dark, sRGB 0..255.
 _RAMP = np.array(
@@ -47,7 +46,7 @@ def skin_colour(tone: float, undertone: float = 0.0) -> Floats:
     return linear * np.exp(np.array([0.0, 0.03, -0.16]) * undertone).astype(np.float32)
 
 
-class Painter:
+class SkinTextureBuilder:
     """Paints people's skin; holds the noises and regions that all of them share."""
 
     def __init__(self, assets: Assets) -> None:
@@ -66,7 +65,7 @@ class Painter:
         self._front = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         self._tones = tone_masks(regions.x[self._front], regions.y[self._front], front[self._front])
 
-    def paint(self, person: Person) -> Floats:
+    def build(self, person: Person) -> Floats:
         """float32 [ROWS, COLUMNS, 5]: linear RGB, relief (slope-sized per pixel), gloss."""
         rng = np.random.default_rng(person.skin_seed)
         regions = self.regions
@@ -93,11 +92,11 @@ class Painter:
         lighter = sum(tone * mask for tone, mask in zip(person.tones, self._tones, strict=True))
         for layer in layers:
             layer[self._front] += lighter
-        self._paint_lips(person, layers, colour, fine)
+        self._add_lips(person, layers, colour, fine)
         sheet = np.empty((ROWS, COLUMNS, 5), np.float32)
         for channel, layer in enumerate(layers):
             np.clip(cv2.exp(layer), 0.004, 0.92, out=sheet[..., channel])
-        self._paint_brows(person, rng, sheet)
+        self._add_brows(person, rng, sheet)
         rough = 0.035 + 0.05 * person.wrinkles
         sheet[..., 3] = rough * (0.6 * pores + 0.4 * fine) * self._dry - 0.55 * creases
         np.clip(self._glossy + 0.12 * pores, 0.1, 1.4, out=sheet[..., 4])
@@ -114,7 +113,7 @@ class Painter:
         marks = np.zeros((ROWS, COLUMNS), np.float32)
         for _ in range(count):
             point = np.array([rng.uniform(-0.62, 0.62), rng.uniform(6.25, 7.95), 1.0], np.float32)
-            row, column = sheet_place(point)
+            row, column = texture_coordinates(point)
             radius = rng.uniform(0.7, 1.8)
             centre = (round(float(column) * 16), round(float(row) * 16))
             cv2.circle(marks, centre, round(radius * 16), float(rng.uniform(0.4, 1.2)), -1, cv2.LINE_AA, 4)
@@ -134,7 +133,7 @@ class Painter:
         total += (0.14 + 1.1 * amount) * share[4] * regions.laugh_lines
         return np.asarray(total, np.float32)
 
-    def _paint_lips(self, person: Person, layers: list[Floats], colour: Floats, fine: Floats) -> None:
+    def _add_lips(self, person: Person, layers: list[Floats], colour: Floats, fine: Floats) -> None:
         window = self._front
         lips = self.regions.lips[window]
         strength = np.array([0.02, -0.52, -0.42]) * person.lip_red * (1 - 0.45 * person.skin_tone)
@@ -142,7 +141,7 @@ class Painter:
         for layer, wanted in zip(layers, target.tolist(), strict=True):
             layer[window] += lips * (wanted - layer[window] + 0.03 * fine[window])
 
-    def _paint_brows(self, person: Person, rng: np.random.Generator, sheet: Floats) -> None:
+    def _add_brows(self, person: Person, rng: np.random.Generator, sheet: Floats) -> None:
         window, hairs = self.regions.brow_hairs(person, rng)
         skin = sheet[window][..., :3]
         melanin = min(person.hair_melanin * 0.85 + 0.15, 1.0)

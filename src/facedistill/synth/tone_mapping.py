@@ -1,11 +1,12 @@
-"""From light to bytes: a person is laid over what stands behind, and the camera's contrast curve makes sRGB of it."""
+"""Compositing over the background and tone mapping: linear RGB to sRGB bytes."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.synth.surface import Floats, kernel
+from facedistill.synth.arrays import Floats
+from facedistill.synth.compiling import kernel
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB (ITU-R BT.709)
 _MIDDLE, _CONTRAST, _PALER = 0.20, 1.355, 0.10
@@ -34,34 +35,34 @@ def _tone_table() -> NDArray[np.uint8]:
 _CONTRASTS, _TONES = _contrast_table(), _tone_table()
 
 
-def develop(covered: Floats, gains: Floats, behind: Floats) -> NDArray[np.uint8]:
+def tone_map(rgba: Floats, gains: Floats, background: Floats) -> NDArray[np.uint8]:
     """The picture of a person before a background, sRGB uint8 [H, W, 3].
 
     Contrast is steeper round the middle, colours are a little paler than life, highlights end softly.
 
     Args:
-        covered: [H, W, 4] linear RGB times coverage, and coverage 0..1, from `shade.shade`.
+        rgba: [H, W, 4] linear RGB times coverage, and coverage 0..1, from `shade.shade`.
         gains: [3] of the camera's exposure and white balance.
-        behind: [H, W, 3] linear RGB, exposed already.
+        background: [H, W, 3] linear RGB, exposed already.
     """
-    picture: NDArray[np.uint8] = _develop(covered, gains, behind, LUMINANCE, _CONTRASTS, _TONES)
+    picture: NDArray[np.uint8] = _tone_map(rgba, gains, background, LUMINANCE, _CONTRASTS, _TONES)
     return picture
 
 
 @kernel
-def _develop(
-    covered: Floats, gains: Floats, behind: Floats, luminance: Floats, contrasts: Floats, tones: NDArray[np.uint8]
+def _tone_map(
+    rgba: Floats, gains: Floats, background: Floats, luminance: Floats, contrasts: Floats, tones: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    rows, columns = covered.shape[0], covered.shape[1]
+    rows, columns = rgba.shape[0], rgba.shape[1]
     picture = np.empty((rows, columns, 3), np.uint8)
     per_root = len(contrasts) / math.sqrt(math.sqrt(_BRIGHTEST))
     per_light = len(tones) / _BRIGHTEST
     for row in range(rows):
         for column in range(columns):
-            open_ = 1.0 - covered[row, column, 3]
-            red = covered[row, column, 0] * gains[0] + open_ * behind[row, column, 0]
-            green = covered[row, column, 1] * gains[1] + open_ * behind[row, column, 1]
-            blue = covered[row, column, 2] * gains[2] + open_ * behind[row, column, 2]
+            open_ = 1.0 - rgba[row, column, 3]
+            red = rgba[row, column, 0] * gains[0] + open_ * background[row, column, 0]
+            green = rgba[row, column, 1] * gains[1] + open_ * background[row, column, 1]
+            blue = rgba[row, column, 2] * gains[2] + open_ * background[row, column, 2]
             bright = max(luminance[0] * red + luminance[1] * green + luminance[2] * blue, 0.0)
             root = int(math.sqrt(math.sqrt(bright)) * per_root)
             gain = contrasts[min(root, len(contrasts) - 1)] * per_light

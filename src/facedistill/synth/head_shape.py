@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import AGES, ANCESTRIES, BUILDS, GENDERS, MACROS, PART_NUMBERS, Assets
 from facedistill.synth.person import Person
 from facedistill.synth.traits import TRAITS
-
-Floats = NDArray[np.float32]
 
 _CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the model's ages stand for
 EXPRESSION_LIMIT = 1.0
@@ -47,7 +45,7 @@ def macro_weights(person: Person, age: float) -> Floats:
     ages = dict(zip(AGES, (younger, 1 - older - younger, older), strict=True))
     male = 0.5 + _DIMORPHISM * (person.gender - 0.5)
     genders = dict(zip(GENDERS, (1 - male, male), strict=True))
-    # The exaggeration moves an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
+    # The exaggeration displacement an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
     mixed = np.array(person.ancestry)
     mixed = 1 / 3 + (mixed - 1 / 3) * person.exaggeration
     ancestries = dict(zip(ANCESTRIES, mixed, strict=True))
@@ -72,7 +70,7 @@ def _blend(weights: Floats, shapes: Floats) -> Floats:
     return total
 
 
-class Sculptor:
+class HeadShapeModel:
     """Shapes heads out of the blend shapes; remembers the last person's own part."""
 
     def __init__(self, assets: Assets) -> None:
@@ -81,7 +79,7 @@ class Sculptor:
         self._eyes = assets.parts == PART_NUMBERS["eye"]
         self._last: tuple[Person, Floats] | None = None
 
-    def shape(self, person: Person, age: float, expression: Mapping[str, float]) -> Head:
+    def build(self, person: Person, age: float, expression: Mapping[str, float]) -> Head:
         """The person's head at an age, relaxed and with an expression.
 
         Args:
@@ -105,7 +103,7 @@ class Sculptor:
         for name, amount in expression.items():
             total[name] = min(total.get(name, 0.0) + float(amount), EXPRESSION_LIMIT)
         posed = self._express(neutral, total)
-        return Head(_stretched(self._express(neutral, resting)), _stretched(posed))
+        return Head(_stretch(self._express(neutral, resting)), _stretch(posed))
 
     def eye_centres(self, points: Floats) -> Floats:
         """Centres of the subject's right and left eyeball, float32 [2, 3]."""
@@ -117,9 +115,9 @@ class Sculptor:
         if self._last is None or self._last[0] is not person:
             low = np.array([-min(c, 0) if trait.low else 0 for c, trait in zip(person.shape, TRAITS, strict=True)])
             high = np.maximum(person.shape, 0)
-            moves = _blend(low.astype(np.float32), self._assets.lows)
-            moves += _blend(high.astype(np.float32), self._assets.highs)
-            self._last = person, moves
+            displacement = _blend(low.astype(np.float32), self._assets.lows)
+            displacement += _blend(high.astype(np.float32), self._assets.highs)
+            self._last = person, displacement
         return self._last[1]
 
     def _express(self, neutral: Floats, amounts: Mapping[str, float]) -> Floats:
@@ -130,7 +128,7 @@ class Sculptor:
         return posed
 
 
-def _stretched(points: Floats) -> Floats:
+def _stretch(points: Floats) -> Floats:
     stretched: Floats = EYES_AT + _STRETCH * (points - EYES_AT)
     height = points[:, 1] - EYES_AT[1]
     stretched[:, 1] += _LONGER * (_beyond(height - _BROW) - _beyond(_CHIN - height))

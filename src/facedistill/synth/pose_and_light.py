@@ -67,7 +67,7 @@ class LightSetting:
 
 
 @dataclass(frozen=True)
-class _Lamp:
+class _LightKind:
     """How one kind of light is drawn.
 
     Attributes:
@@ -91,13 +91,13 @@ class _Lamp:
 
 
 _WHITE, _WARM, _COOL, _LOW_SUN = (1.0, 1.0, 1.0), (1.12, 1.0, 0.84), (0.94, 1.0, 1.08), (1.28, 1.0, 0.68)
-_LAMPS = {
-    "overcast": _Lamp(0.50, (0.14, 0.20, 0.22), 0.49, (0, 70), (32, 60), _COOL, _WHITE, 0.0),
-    "ceiling": _Lamp(0.42, (0.10, 0.30, 0.15), 0.56, (0, 50), (44, 70), _WARM, _WARM, 0.35),
-    "window": _Lamp(0.40, (0.50, 0.06, 0.18), 0.78, (35, 85), (12, 42), _WHITE, _COOL, 0.2),
-    "flash": _Lamp(0.30, (0.20, 0.10, 0.25), 0.78, (10, 35), (12, 34), _WARM, _WHITE, 0.45),
-    "backlit": _Lamp(0.50, (0.16, 0.14, -0.30), 0.65, (110, 165), (19, 54), _COOL, _WARM, 0.1),
-    "evening": _Lamp(0.36, (0.28, 0.08, 0.14), 0.63, (10, 80), (12, 38), _COOL, _LOW_SUN, 0.7),
+_LIGHT_KINDS = {
+    "overcast": _LightKind(0.50, (0.14, 0.20, 0.22), 0.49, (0, 70), (32, 60), _COOL, _WHITE, 0.0),
+    "ceiling": _LightKind(0.42, (0.10, 0.30, 0.15), 0.56, (0, 50), (44, 70), _WARM, _WARM, 0.35),
+    "window": _LightKind(0.40, (0.50, 0.06, 0.18), 0.78, (35, 85), (12, 42), _WHITE, _COOL, 0.2),
+    "flash": _LightKind(0.30, (0.20, 0.10, 0.25), 0.78, (10, 35), (12, 34), _WARM, _WHITE, 0.45),
+    "backlit": _LightKind(0.50, (0.16, 0.14, -0.30), 0.65, (110, 165), (19, 54), _COOL, _WARM, 0.1),
+    "evening": _LightKind(0.36, (0.28, 0.08, 0.14), 0.63, (10, 80), (12, 38), _COOL, _LOW_SUN, 0.7),
 }
 
 
@@ -166,7 +166,7 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
 def draw_light(rng: np.random.Generator) -> LightSetting:
     """One of six everyday lights; strengths are set so that a mid skin is exposed alike before the sensor's whims."""
     kind = str(rng.choice(list(LIGHTS), p=list(LIGHTS.values())))
-    lamp = _LAMPS[kind]
+    lamp = _LIGHT_KINDS[kind]
     side = float(rng.choice((-1.0, 1.0)))
     colour = np.array(lamp.sky_tint) * lamp.sky * rng.uniform(0.75, 1.25) * rng.uniform(0.95, 1.05, 3)
     across, up, front = np.array(lamp.slopes) * rng.uniform(0.6, 1.4, 3)

@@ -1,4 +1,4 @@
-"""The studio: a person and the conditions of one picture go in, a photo comes out."""
+"""The renderer: a person and the conditions of one picture go in, a photo comes out."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import load_assets
 from facedistill.synth.background import draw_background
 from facedistill.synth.camera import PIVOT, Camera, frame_face, rotation_matrix
 from facedistill.synth.conditions import Conditions
-from facedistill.synth.develop import LUMINANCE, develop
-from facedistill.synth.eyes import Eyes
-from facedistill.synth.geometry import Sculptor
-from facedistill.synth.light import Light, cast_shadows, light_direction, shadow_plane, turn_ambient
+from facedistill.synth.eyes import EyeModel
+from facedistill.synth.head_shape import HeadShapeModel
+from facedistill.synth.light import Light, light_direction, render_shadow_map, rotate_ambient, shadow_projection
 from facedistill.synth.person import Person
-from facedistill.synth.scene import Dresser, Scene
+from facedistill.synth.scene import Scene, SceneBuilder
 from facedistill.synth.shade import shade
-from facedistill.synth.texture import skin_colour
-
-Floats = NDArray[np.float32]
+from facedistill.synth.skin_texture import skin_colour
+from facedistill.synth.tone_mapping import LUMINANCE, tone_map
 
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
@@ -27,7 +26,7 @@ _METERED_LIGHT, _METERED_SKIN = 0.82, 0.26  # what the camera's meter brings lig
 
 
 @dataclass(frozen=True, eq=False)
-class Photo:
+class RenderedImage:
     """A picture before the sensor spoils it.
 
     Attributes:
@@ -43,7 +42,7 @@ class Photo:
     box: tuple[float, float, float, float]
 
 
-class Studio:
+class Renderer:
     """Renders people; the assets are loaded once (and made when the cache folder holds none).
 
     Raises:
@@ -52,11 +51,11 @@ class Studio:
 
     def __init__(self) -> None:
         self._assets = load_assets()
-        self._sculptor = Sculptor(self._assets)
-        self._eyes = Eyes(self._assets)
-        self._dresser = Dresser(self._assets)
+        self._head_shape = HeadShapeModel(self._assets)
+        self._eyes = EyeModel(self._assets)
+        self._scene_builder = SceneBuilder(self._assets)
 
-    def render(self, person: Person, conditions: Conditions, size: int = 160) -> Photo:
+    def render(self, person: Person, conditions: Conditions, size: int = 160) -> RenderedImage:
         """Takes a photo; the same arguments always give the same pixels.
 
         Args:
@@ -69,11 +68,11 @@ class Studio:
         """
         if not SMALLEST <= size <= LARGEST:
             raise UsageError(f"a photo has {SMALLEST} to {LARGEST} rows, got size {size}")
-        head = self._sculptor.shape(person, person.age + conditions.age_shift, conditions.expression)
+        head = self._head_shape.build(person, person.age + conditions.age_shift, conditions.expression)
         pose = conditions.pose
         rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
         eyes = self._eyes.centres(head.neutral)
-        mouth = self._dresser.mouth_corners(head.neutral).mean(axis=0)
+        mouth = self._scene_builder.mouth_corners(head.neutral).mean(axis=0)
         camera = frame_face(
             rotation,
             10 * pose.distance,
@@ -83,9 +82,9 @@ class Studio:
             pose.fraction,
             pose.shift,
         )
-        scene = self._dresser.dress(person, conditions, head.posed, self._eyes.centres(head.posed))
+        scene = self._scene_builder.build(person, conditions, head.posed, self._eyes.centres(head.posed))
         light = _light(conditions, rotation, scene)
-        table = self._eyes.table(
+        table = self._eyes.shader_table(
             person,
             head.posed,
             conditions.gaze,
@@ -93,48 +92,49 @@ class Studio:
             conditions.eye_redness,
             conditions.light.window,
         )
-        covered = _photograph(scene, camera, light, table, _OVERSAMPLED * size)
-        behind = draw_background(conditions.background, conditions.background_seed, size)
+        rgba = _draw(scene, camera, light, table, _OVERSAMPLED * size)
+        background = draw_background(conditions.background, conditions.background_seed, size)
         gains = _exposure(person, light, _unit(camera.position() - PIVOT))
-        marks = self._dresser.landmarks(head.posed, self._eyes.centres(head.posed))
+        marks = self._scene_builder.landmarks(head.posed, self._eyes.centres(head.posed))
         # The raster counts from the edge of the first pixel, landmarks from its centre.
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
-        x, y, _ = np.ascontiguousarray(camera.project(self._dresser.face_outline(head.posed)).T) / _OVERSAMPLED
+        x, y, _ = np.ascontiguousarray(camera.project(self._scene_builder.face_outline(head.posed)).T) / _OVERSAMPLED
         box = (float(x.min()), float(y.min()), float(x.max()), float(y.max()))
-        return Photo(develop(covered, gains, behind), landmarks, box)
+        return RenderedImage(tone_map(rgba, gains, background), landmarks, box)
 
 
 def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
     direction = (rotation.T @ light_direction(conditions.light.azimuth, conditions.light.elevation)).astype(np.float32)
-    plane = shadow_plane(direction)
+    projection = shadow_projection(direction)
     return Light(
-        ambient=turn_ambient(np.array(conditions.light.ambient, np.float32), rotation),
+        ambient=rotate_ambient(np.array(conditions.light.ambient, np.float32), rotation),
         direction=direction,
         key=np.array(conditions.light.key, np.float32),
-        shadow=cast_shadows(
-            plane,
+        shadow=render_shadow_map(
+            projection,
             scene.points,
             scene.triangles[: scene.shadowing],
             slice(scene.culled, scene.hair_from),
-            scene.places,
-            scene.heights,
-            scene.levels[: scene.shadowing],
+            scene.texcoords,
+            scene.alpha_map,
+            scene.alpha_cutoffs[: scene.shadowing],
         ),
-        plane=plane,
+        projection=projection,
     )
 
 
-def _photograph(scene: Scene, camera: Camera, light: Light, eye_table: Floats, side: int) -> Floats:
+def _draw(scene: Scene, camera: Camera, light: Light, eye_table: Floats, side: int) -> Floats:
     screen = camera.project(scene.points)
-    nearness, owner = scene.draw(screen, side)
-    covered: Floats = shade(
-        owner, nearness, screen, scene.triangles, scene.kinds, scene.attributes,
-        camera.position(), light.ambient, light.direction, light.key, light.plane, light.shadow,
-        scene.sheet, scene.cover, scene.look, scene.tints, eye_table, scene.strands, scene.hair, scene.plain,
+    inverse_depth, triangle_ids = scene.draw(screen, side)
+    rgba: Floats = shade(
+        triangle_ids, inverse_depth, screen, scene.triangles, scene.materials, scene.attributes,
+        camera.position(), light.ambient, light.direction, light.key, light.projection, light.shadow,
+        scene.skin_texture, scene.skin_overlay, scene.gloss, scene.tints, eye_table,
+        scene.strands, scene.hair, scene.plain,
     )  # fmt: skip
     if scene.lenses is not None:
-        scene.lenses.lay_over(covered, nearness, camera, light)
-    return covered
+        scene.lenses.composite(rgba, inverse_depth, camera, light)
+    return rgba
 
 
 def _exposure(person: Person, light: Light, toward: Floats) -> Floats:

@@ -4,14 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import PART_NUMBERS, Assets
-from facedistill.synth.curves import smooth_step
-from facedistill.synth.grids import grid_piece
-from facedistill.synth.layout import AXIS_Z, sheet_place
-from facedistill.synth.pieces import Piece
-from facedistill.synth.shade import OTHER_CLOTH
-
-Floats = NDArray[np.float32]
+from facedistill.synth.grids import grid_submesh
+from facedistill.synth.masks import smooth_step
+from facedistill.synth.shade import COVERING
+from facedistill.synth.submeshes import Submesh
+from facedistill.synth.texture_layout import AXIS_Z, texture_coordinates
 
 _NEIGHBOURS = 3
 _MASK_ROWS, _MASK_COLUMNS, _MASK_ANGLE = 24, 23, 0.93
@@ -19,12 +18,12 @@ _SCARF_ROWS, _SCARF_COLUMNS = 22, 49
 _SCARF_TOPS = (6.22, 6.50, 6.78)  # under the chin, over it, over the mouth
 
 
-class Follower:
+class SurfaceAnchors:
     """Places of the resting head that move with the nearest skin."""
 
     def __init__(self, assets: Assets, angles: NDArray[np.floating], heights: NDArray[np.floating]) -> None:
         angles, heights = np.atleast_2d(*np.broadcast_arrays(angles, heights))
-        places = sheet_place(np.stack([np.sin(angles), heights, AXIS_Z + np.cos(angles)], axis=-1))
+        places = texture_coordinates(np.stack([np.sin(angles), heights, AXIS_Z + np.cos(angles)], axis=-1))
         rows, columns = places[..., 0].astype(int), places[..., 1].astype(int)
         rest = assets.sheet_points[rows, columns].reshape(-1, 3)
         skin = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (assets.inner_mouth < 0.5))
@@ -37,7 +36,7 @@ class Follower:
         self._offset = rest - (self._weights * assets.points[self._skin]).sum(axis=1)
         self._shape = (*angles.shape, 3)
 
-    def on(self, posed: Floats) -> Floats:
+    def positions(self, posed: Floats) -> Floats:
         """The places on a posed head [V, 3]: float32 [..., 3]."""
         points: Floats = ((self._weights * posed[self._skin]).sum(axis=1) + self._offset).reshape(self._shape)
         return points
@@ -59,7 +58,7 @@ def tauten(points: Floats, rounds: int) -> Floats:
     return np.stack([side * grown, points[..., 1], AXIS_Z + front * grown], axis=-1).astype(np.float32)
 
 
-def push_out(points: Floats, by: Floats) -> Floats:
+def push_outwards(points: Floats, by: Floats) -> Floats:
     """A grid's points moved away from the head's axis by decimetres [R, C]."""
     direction = points - np.array([0, 0, AXIS_Z], np.float32)
     direction[..., 1] = 0
@@ -67,7 +66,7 @@ def push_out(points: Floats, by: Floats) -> Floats:
     return (points + by[..., None] * direction).astype(np.float32)
 
 
-class Cloths:
+class FaceCoverings:
     """Masks and scarves for posed heads."""
 
     def __init__(self, assets: Assets) -> None:
@@ -75,10 +74,10 @@ class Cloths:
         around = np.linspace(-_MASK_ANGLE, _MASK_ANGLE, _MASK_COLUMNS)[None]
         top = 7.04 - 0.20 * smooth_step(0.15, 0.9, np.abs(around)) + 0.06 * np.exp(-((around / 0.11) ** 2))
         bottom = 6.165 + 0.30 * smooth_step(0.3, 0.93, np.abs(around))
-        self._mask = Follower(assets, around, top * (1 - down) + bottom * down)
+        self._mask = SurfaceAnchors(assets, around, top * (1 - down) + bottom * down)
         loop = np.linspace(0, 1, 7)
         self._loops = [
-            Follower(assets, side * (_MASK_ANGLE - 0.02 + 0.50 * loop), low + (high - low) * loop**0.8)
+            SurfaceAnchors(assets, side * (_MASK_ANGLE - 0.02 + 0.50 * loop), low + (high - low) * loop**0.8)
             for side in (-1.0, 1.0)
             for low, high in ((6.82, 7.12), (6.50, 6.90))
         ]
@@ -88,16 +87,16 @@ class Cloths:
         for top_front in _SCARF_TOPS:
             back = 6.45
             rim = back + (top_front - back) * smooth_step(2.4, 0.9, np.abs(around))
-            self._scarves.append(Follower(assets, around, rim * (1 - down) + 5.45 * down))
+            self._scarves.append(SurfaceAnchors(assets, around, rim * (1 - down) + 5.45 * down))
 
-    def mask(self, posed: Floats, seed: int) -> list[Piece]:
+    def mask(self, posed: Floats, seed: int) -> list[Submesh]:
         """A pleated mask with ear loops."""
         rng = np.random.default_rng(seed)
         down = np.linspace(0, 1, _MASK_ROWS, dtype=np.float32)[:, None]
         across = np.linspace(-1, 1, _MASK_COLUMNS, dtype=np.float32)[None]
         pleated = rng.random() < 0.65
         middle = 1 - across**4
-        points = tauten(self._mask.on(posed), 10)
+        points = tauten(self._mask.positions(posed), 10)
         edge = np.minimum(np.minimum(down, 1 - down) * 6, 1) * np.minimum((1 - np.abs(across)) * 5, 1)
         stand = 0.02 + 0.045 * edge + float(rng.uniform(0, 0.03)) * edge * (1 - across**2)
         bright = np.ones_like(stand)
@@ -112,22 +111,22 @@ class Cloths:
         hem = smooth_step(0.07, 0.03, np.minimum(down, 1 - down)) + 0 * across
         bright = bright * (1 + 0.06 * hem) * (1 - 0.08 * np.abs(across) ** 3)
         bright = bright * (1 + 0.05 * np.sin(9 * across + 5 * down + seed % 7) * (1 - middle))
-        pieces = [grid_piece(push_out(points, stand), OTHER_CLOTH, np.asarray(bright, np.float32))]
+        submeshes = [grid_submesh(push_outwards(points, stand), COVERING, np.asarray(bright, np.float32))]
         for loop in self._loops:
-            line = loop.on(posed)
-            lifted = push_out(line, np.full(line.shape[:2], 0.035, np.float32))
+            line = loop.positions(posed)
+            lifted = push_outwards(line, np.full(line.shape[:2], 0.035, np.float32))
             up = np.array([0, 0.016, 0], np.float32)
             ribbon = np.concatenate([lifted + up, lifted - up])
-            pieces.append(grid_piece(ribbon, OTHER_CLOTH, np.full(ribbon.shape[:2], 0.95, np.float32)))
-        return pieces
+            submeshes.append(grid_submesh(ribbon, COVERING, np.full(ribbon.shape[:2], 0.95, np.float32)))
+        return submeshes
 
-    def scarf(self, posed: Floats, seed: int) -> list[Piece]:
+    def scarf(self, posed: Floats, seed: int) -> list[Submesh]:
         """A scarf wound round neck and chin in slanting folds."""
         rng = np.random.default_rng(seed)
-        follower = self._scarves[int(rng.choice(len(self._scarves), p=(0.5, 0.3, 0.2)))]
+        anchors = self._scarves[int(rng.choice(len(self._scarves), p=(0.5, 0.3, 0.2)))]
         down = np.linspace(0, 1, _SCARF_ROWS, dtype=np.float32)[:, None]
         around = np.linspace(-np.pi, np.pi, _SCARF_COLUMNS, dtype=np.float32)[None]
-        points = tauten(follower.on(posed), 14)
+        points = tauten(anchors.positions(posed), 14)
         windings, slant, phase = rng.uniform(2.2, 3.4), rng.choice((-1, 1)) * rng.uniform(0.5, 1.1), rng.uniform(0, 6)
         turn = windings * down + slant * np.sin(around / 2) + 0.22 * np.sin(2 * around + phase) + phase
         turn = turn + 0.07 * np.sin(7 * around + 3 * phase + 4 * down)
@@ -139,4 +138,4 @@ class Cloths:
             bright = bright * (0.62 + 0.38 * smooth_step(-0.3, 0.3, np.sin(5 * np.pi * turn)))
         elif pattern < 0.7:  # knitted
             bright = bright * (0.94 + 0.06 * np.cos(np.arange(_SCARF_COLUMNS) * np.pi)[None])
-        return [grid_piece(push_out(points, stand), OTHER_CLOTH, np.asarray(bright, np.float32))]
+        return [grid_submesh(push_outwards(points, stand), COVERING, np.asarray(bright, np.float32))]

@@ -11,25 +11,25 @@ from facedistill.errors import UsageError
 from facedistill.synth.assets import load_assets
 from facedistill.synth.camera import rotation_matrix
 from facedistill.synth.conditions import draw_conditions
-from facedistill.synth.geometry import EYES_AT, Sculptor, macro_weights
 from facedistill.synth.hairstyles import HAIR_STYLES
+from facedistill.synth.head_shape import EYES_AT, HeadShapeModel, macro_weights
 from facedistill.synth.person import draw_person
+from facedistill.synth.renderer import Renderer
+from facedistill.synth.skin_texture import skin_colour
 from facedistill.synth.spectacles import FRAMES
-from facedistill.synth.studio import Studio
-from facedistill.synth.texture import skin_colour
 from facedistill.synth.traits import MEANS, TRAITS
 
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_MOUTH, RIGHT_MOUTH = range(5)
 
 
 @pytest.fixture(scope="module")
-def studio():
-    return Studio()
+def renderer():
+    return Renderer()
 
 
 @pytest.fixture(scope="module")
-def sculptor():
-    return Sculptor(load_assets())
+def head_shape_model():
+    return HeadShapeModel(load_assets())
 
 
 def plain(person, **pose):
@@ -45,21 +45,21 @@ def plain(person, **pose):
     )
 
 
-def test_the_same_numbers_give_the_same_pixels_whatever_came_before(studio):
+def test_the_same_numbers_give_the_same_pixels_whatever_came_before(renderer):
     person = draw_person(3, 1)
     conditions = draw_conditions(person, 3, 2)
-    first = studio.render(person, conditions, 96)
+    first = renderer.render(person, conditions, 96)
     other = draw_person(3, 2)
-    studio.render(other, draw_conditions(other, 3, 0), 64)
-    again = studio.render(draw_person(3, 1), draw_conditions(draw_person(3, 1), 3, 2), 96)
+    renderer.render(other, draw_conditions(other, 3, 0), 64)
+    again = renderer.render(draw_person(3, 1), draw_conditions(draw_person(3, 1), 3, 2), 96)
     np.testing.assert_array_equal(first.image, again.image)
     np.testing.assert_array_equal(first.landmarks, again.landmarks)
 
 
 @pytest.mark.parametrize("size", [32, 97, 160])
-def test_a_photo_is_rgb_bytes_with_a_face_in_it(studio, size):
+def test_a_photo_is_rgb_bytes_with_a_face_in_it(renderer, size):
     person = draw_person(4, 7)
-    photo = studio.render(person, plain(person), size)
+    photo = renderer.render(person, plain(person), size)
     assert photo.image.shape == (size, size, 3)
     assert photo.image.dtype == np.uint8
     assert photo.landmarks.shape == (5, 2)
@@ -72,27 +72,27 @@ def test_a_photo_is_rgb_bytes_with_a_face_in_it(studio, size):
 
 
 @pytest.mark.parametrize("size", [0, 31, 1025])
-def test_sizes_that_make_no_sense_are_refused(studio, size):
+def test_sizes_that_make_no_sense_are_refused(renderer, size):
     person = draw_person(1, 1)
     with pytest.raises(UsageError, match="size"):
-        studio.render(person, plain(person), size)
+        renderer.render(person, plain(person), size)
 
 
-def test_what_does_not_exist_is_refused(studio):
+def test_what_does_not_exist_is_refused(renderer):
     person = draw_person(1, 1)
     bad_hair = dataclasses.replace(plain(person), hair=dataclasses.replace(plain(person).hair, style="mohawk"))
     with pytest.raises(UsageError, match="mohawk"):
-        studio.render(person, bad_hair, 64)
+        renderer.render(person, bad_hair, 64)
     with pytest.raises(UsageError, match="wink"):
-        studio.render(person, dataclasses.replace(plain(person), expression={"wink": 0.5}), 64)
+        renderer.render(person, dataclasses.replace(plain(person), expression={"wink": 0.5}), 64)
     with pytest.raises(UsageError, match="negative"):
         draw_person(-1, 0)
 
 
-def test_landmarks_stand_as_in_a_face(studio):
+def test_landmarks_stand_as_in_a_face(renderer):
     for number in range(6):
         person = draw_person(5, number)
-        marks = studio.render(person, plain(person), 64).landmarks
+        marks = renderer.render(person, plain(person), 64).landmarks
         assert marks[LEFT_EYE, 0] < marks[NOSE, 0] < marks[RIGHT_EYE, 0]
         assert marks[LEFT_MOUTH, 0] < marks[RIGHT_MOUTH, 0]
         assert marks[LEFT_EYE, 1] < marks[NOSE, 1] < marks[LEFT_MOUTH, 1]
@@ -100,18 +100,18 @@ def test_landmarks_stand_as_in_a_face(studio):
         assert fraction == pytest.approx(plain(person).pose.fraction, abs=0.03)
 
 
-def test_the_nose_follows_yaw_and_pitch(studio):
+def test_the_nose_follows_yaw_and_pitch(renderer):
     person = draw_person(5, 1)
 
     def nose(**pose):
-        marks = studio.render(person, plain(person, **pose), 64).landmarks
+        marks = renderer.render(person, plain(person, **pose), 64).landmarks
         return marks[NOSE] - marks[:2].mean(axis=0)
 
     assert nose(yaw=-30.0)[0] < nose()[0] - 2
     assert nose(yaw=30.0)[0] > nose()[0] + 2
     assert nose(pitch=20.0)[1] > nose()[1] + 0.5
     assert nose(pitch=20.0)[1] > nose(pitch=-20.0)[1] + 2
-    tilted = studio.render(person, plain(person, roll=15.0), 64).landmarks
+    tilted = renderer.render(person, plain(person, roll=15.0), 64).landmarks
     assert tilted[RIGHT_EYE, 1] > tilted[LEFT_EYE, 1] + 2  # clockwise: the picture's right eye sinks
 
 
@@ -122,7 +122,7 @@ def test_rotations_are_rotations():
         assert np.linalg.det(turned) == pytest.approx(1, abs=1e-5)
 
 
-def test_every_style_and_frame_can_be_drawn(studio):
+def test_every_style_and_frame_can_be_drawn(renderer):
     person = draw_person(6, 0)
     base = plain(person, yaw=35.0)
     for number, style in enumerate(HAIR_STYLES):
@@ -130,30 +130,30 @@ def test_every_style_and_frame_can_be_drawn(studio):
         wear = dataclasses.replace(base.wear, glasses=frame, headwear=(None, "cap", "beanie")[number % 3])
         occlusion = ("none", "mask", "scarf", "hand")[number % 4]
         hair = dataclasses.replace(base.hair, style=style)
-        studio.render(person, dataclasses.replace(base, hair=hair, wear=wear, occlusion=occlusion), 32)
+        renderer.render(person, dataclasses.replace(base, hair=hair, wear=wear, occlusion=occlusion), 32)
 
 
-def test_people_differ_and_stay_themselves(sculptor):
+def test_people_differ_and_stay_themselves(head_shape_model):
     first, second = draw_person(7, 0), draw_person(7, 1)
     face = slice(0, 4828)
-    neutral = sculptor.shape(first, first.age, {}).neutral
-    same = sculptor.shape(first, first.age, {"jawOpen": 0.5})
+    neutral = head_shape_model.build(first, first.age, {}).neutral
+    same = head_shape_model.build(first, first.age, {"jawOpen": 0.5})
     np.testing.assert_array_equal(same.neutral, neutral)
     assert np.abs(same.posed - neutral).max() > 0.05
-    other = sculptor.shape(second, second.age, {}).neutral
+    other = head_shape_model.build(second, second.age, {}).neutral
     assert np.sqrt(((other[face] - neutral[face]) ** 2).sum(axis=1)).mean() > 0.02  # over 2 mm
     np.testing.assert_allclose(
-        sculptor.eye_centres(sculptor.shape(first, 30, {}).neutral).mean(axis=0), EYES_AT, atol=0.02
+        head_shape_model.eye_centres(head_shape_model.build(first, 30, {}).neutral).mean(axis=0), EYES_AT, atol=0.02
     )
 
 
-def test_left_and_right_are_alike_but_for_a_little(sculptor):
+def test_left_and_right_are_alike_but_for_a_little(head_shape_model):
     left = np.array([i - 1 for i, trait in enumerate(TRAITS) if trait.copies is not None])
     shapes = np.array([draw_person(8, number).shape for number in range(60)])
     apart = np.abs(shapes[:, left + 1] - shapes[:, left])
     assert 0 < apart.mean() < 0.1
     even = dataclasses.replace(draw_person(8, 0), shape=np.zeros(len(TRAITS), np.float32), resting_mouth=0.0)
-    eyes = sculptor.eye_centres(sculptor.shape(even, 30, {}).neutral)
+    eyes = head_shape_model.eye_centres(head_shape_model.build(even, 30, {}).neutral)
     np.testing.assert_allclose(eyes[0] * [-1, 1, 1], eyes[1], atol=0.005)
 
 

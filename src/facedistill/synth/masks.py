@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from facedistill.synth.arrays import Floats
 
 
 def smooth_step(low: float, high: float, value: NDArray[np.floating]) -> Floats:
