@@ -1,4 +1,4 @@
-"""Errors a user can mend: one line that says what, where and how."""
+"""Errors a user can correct: one line with what is wrong, where, and what to do."""
 
 
 class FacedistillError(Exception):
@@ -14,10 +14,10 @@ class UsageError(FacedistillError):
 
 
 class AnotherFailedError(FacedistillError):
-    """Another process of the run failed and says why; the command line prints nothing.
+    """Another process of the run failed and prints the reason; the command line prints nothing.
 
     Args:
-        exit_code: What to exit with; the one it has by itself tells a launcher not to look for the reason here.
+        exit_code: What to exit with; by the default, a launcher knows that the reason is in another process.
     """
 
     exit_code = 75

@@ -49,7 +49,7 @@ class ModelMetadata:
             other face is native; "both 16": both are so small).
         threshold_intervals: As `thresholds`, with 95 % intervals [low, high].
         probability: Condition -> similarity -> probability of the same person at even odds.
-        reliability: Condition -> how well the probability kept its word on people it was not fitted on: "ece", the
+        reliability: Condition -> how well the probability holds on people it was not fitted on: "ece", the
             expected calibration error, and "bins", the reliability diagram (see `evaluation.probability.Reliability`).
         calibration: One sentence: on whom all that was measured.
         data_digest: SHA-256 of the training face set.
@@ -90,7 +90,7 @@ class ModelMetadata:
             values = json.loads(entries[METADATA_KEY])
             values["crop_size"] = tuple(int(side) for side in values["crop_size"])
             _check_thresholds(values.get("thresholds", {}))
-            values["probability"] = {at: _logistic(at, said) for at, said in values.get("probability", {}).items()}
+            values["probability"] = {at: _logistic(at, fit) for at, fit in values.get("probability", {}).items()}
             return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FacedistillError(f"{source}: its metadata is damaged ({error}); export the model again") from error
@@ -98,19 +98,19 @@ class ModelMetadata:
 
 def _check_thresholds(thresholds: Mapping[str, Mapping[str, float]]) -> None:
     """Raises ValueError where a name is none, or where a stricter rate has a laxer threshold."""
-    for condition, said in thresholds.items():
+    for condition, rates in thresholds.items():
         if not condition.removeprefix(BOTH_PREFIX).isdecimal() and condition != NATIVE:
             raise ValueError(f"thresholds are of {condition!r}, which is no resolution")
-        by_rate = sorted((float(rate), rate) for rate in said)
-        values = [said[rate] for _, rate in by_rate]
+        by_rate = sorted((float(rate), rate) for rate in rates)
+        values = [rates[rate] for _, rate in by_rate]
         if not all(math.isfinite(value) for value in values):
             raise ValueError(f"a threshold at {condition} is not finite")
         if any(strict < lax for strict, lax in pairwise(values)):
             raise ValueError(f"the thresholds at {condition} are out of order: a smaller FMR needs a higher one")
 
 
-def _logistic(condition: str, said: Mapping[str, Any]) -> Logistic:
-    slope, offset = float(said["slope"]), float(said["offset"])
+def _logistic(condition: str, fit: Mapping[str, Any]) -> Logistic:
+    slope, offset = float(fit["slope"]), float(fit["offset"])
     if not (math.isfinite(offset) and 0 <= slope < math.inf):
         raise ValueError(f"the probability at {condition} has slope {slope:g} and offset {offset:g}")
     return Logistic(slope, offset)

@@ -1,4 +1,4 @@
-"""What a net says about a batch of faces; the one shape teacher and student share."""
+"""The outputs of a net for a batch of faces; teacher and student share this class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # importing this module must not need torch
 
 @dataclass(frozen=True)
 class Outputs:
-    """A net's answer to a batch.
+    """The outputs of a net for a batch.
 
     Attributes:
         embedding: [B, D], not normalised.

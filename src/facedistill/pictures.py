@@ -1,4 +1,4 @@
-"""Pictures from files nobody vouches for: bounded, upright, uint8 RGB or one clear line; and back to bytes."""
+"""Safe decoding of untrusted picture files to upright uint8 RGB, within limits; and encoding."""
 
 import io
 import warnings
@@ -25,8 +25,8 @@ _RGBA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-class UnreadablePicture(FacedistillError):  # noqa: N818 - it is the name of a state of the file, shown to users
-    """A file is no picture that can be used; the message says why and how to mend it."""
+class UnreadablePicture(FacedistillError):  # noqa: N818 - the name describes the file
+    """A file is no usable picture; the message gives the reason and what to do."""
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -57,7 +57,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 def decode_picture(data: bytes, source: str) -> NDArray[np.uint8]:
     """Decodes a picture to RGB, turned upright by its EXIF orientation.
 
-    The kind of file is told by its content, not by its name. Of an animation the first frame is taken,
+    The format is recognised by the content, not by the name. Of an animation the first frame is taken,
     transparency is laid over white, and 16-bit grey is scaled to 8 bits.
     EXIF data that cannot be read is treated as absent.
 

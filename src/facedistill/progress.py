@@ -39,7 +39,7 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
 
     Args:
         items: Anything iterable.
-        description: What is being done, e.g. "teacher looks at faces".
+        description: What is being done, e.g. "aligning faces".
         total: Number of items; taken from `len(items)` when it has one.
         unit: Printed behind the count.
     """

@@ -1,4 +1,4 @@
-"""Work spread over processes: results in order, and an end that Ctrl-C or a killed process cannot spoil."""
+"""Work spread over processes: results in order, and a clean end after Ctrl-C or a killed process."""
 
 import multiprocessing
 import os

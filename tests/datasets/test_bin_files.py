@@ -203,7 +203,7 @@ def test_a_picture_that_is_listed_often_is_held_once(kind: object, protocol: int
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         pytest.param((PICTURES[:3], SAME), "3 pictures for 2 pairs, which need 4", id="an odd number of pictures"),
         pytest.param((PICTURES, SAME[:1]), "4 pictures for 1 pairs, which need 2", id="too few truths"),
@@ -220,8 +220,8 @@ def test_a_picture_that_is_listed_often_is_held_once(kind: object, protocol: int
         pytest.param(([b"", b"", None, b""], SAME), "picture 2 is NoneType", id="a missing picture"),
     ],
 )
-def test_says_what_does_not_match(content: object, said: str, tmp_path: Path) -> None:
-    assert said in error_of(tmp_path / "lfw.bin", pickle.dumps(content))
+def test_content_that_does_not_match_is_refused_with_the_reason(content: object, message: str, tmp_path: Path) -> None:
+    assert message in error_of(tmp_path / "lfw.bin", pickle.dumps(content))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\x04h\x07.", b"\xff\xd8\xff\xe0 a picture", b"hello\n"], ids=repr)
@@ -257,14 +257,14 @@ def test_a_missing_file_is_a_wrong_call(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "same", "said"),
+    ("pictures", "same", "message"),
     [
         pytest.param([b"a"], [True], "1 pictures for 1 pairs", id="an odd number"),
         pytest.param([], [], "0 pictures", id="nothing"),
         pytest.param(["a", b"b"], [True], "picture 0 is str", id="text"),
     ],
 )
-def test_refuses_what_it_cannot_write(pictures: list, same: list, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_refuses_what_it_cannot_write(pictures: list, same: list, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
         write_bin(tmp_path / "lfw.bin", pictures, same)
     assert not list(tmp_path.iterdir())

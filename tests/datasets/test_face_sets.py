@@ -1,4 +1,4 @@
-"""Face sets of every kind: what they promise alike, and what each says of damage."""
+"""Face sets of every kind: what they share, and how each reports damage."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def make(kind: str, faces: FaceList, root: Path) -> object:
 
 
 @pytest.mark.parametrize("kind", ["list", "folder", "recordio", "subset"])
-def test_every_set_keeps_the_same_promises(kind: str, faces: FaceList, tmp_path: Path) -> None:
+def test_every_kind_of_set_gives_the_same_faces(kind: str, faces: FaceList, tmp_path: Path) -> None:
     opened = make(kind, faces, tmp_path / "set")
     assert (len(opened), opened.classes, opened.size) == (6, 3, SIZE)
     assert opened.labels.dtype == np.int64
@@ -93,33 +93,33 @@ def test_a_set_without_own_iterator_can_be_written(faces: FaceList, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("given", "options", "said"),
+    ("given", "options", "message"),
     [
         pytest.param([], {}, "no faces", id="nothing"),
         pytest.param([Face(picture(0), 0, "a"), Face(picture(1, (9, 8)), 0, "odd")], {}, "face odd", id="an odd size"),
-        pytest.param([Face(picture(0), 0, "a")], {"size": (10, 9)}, "face a", id="not the size that is asked for"),
+        pytest.param([Face(picture(0), 0, "a")], {"size": (10, 9)}, "face a", id="not the size that is given"),
         pytest.param([Face(picture(0)[..., 0], 0, "a")], {"size": SIZE}, "face a", id="grey"),
         pytest.param([Face(picture(0), -1, "a")], {}, "label of face a is -1", id="a negative label"),
         pytest.param([Face(picture(0), 0, "a")], {"extension": ".gif"}, ".gif", id="a kind that is not written"),
         pytest.param([Face(picture(0), 0, "a")], {"quality": 0}, "quality", id="no quality"),
     ],
 )
-def test_refuses_faces_it_cannot_write(given: list, options: dict, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_refuses_faces_it_cannot_write(given: list, options: dict, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
         write_face_set(tmp_path / "set", given, **options)
     assert not list(tmp_path.rglob("*.*"))
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         pytest.param([], "at least one", id="nothing"),
         pytest.param([Face(picture(0), 0, "a"), Face(picture(1, (9, 8)), 0, "odd")], "face odd", id="an odd size"),
         pytest.param([Face(picture(0).astype(float), 0, "a")], "face a is float64", id="not 8 bits"),
     ],
 )
-def test_a_list_refuses_faces_that_do_not_fit(given: list, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_a_list_refuses_faces_that_do_not_fit(given: list, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         FaceList(given)
 
 
@@ -127,7 +127,7 @@ def test_a_folder_is_ordered_and_leaves_out_what_is_no_picture(tmp_path: Path) -
     for name in ["zoe/2.png", "zoe/1.PNG", "deep/er/adam/1.jpg", "zoe/notes.txt", "zoe/.3.png", ".cache/x/1.png"]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_picture(picture(0), ".png"))  # the content tells the kind, not the name
+        path.write_bytes(encode_picture(picture(0), ".png"))  # the content decides the kind, not the name
     opened = open_face_set(tmp_path)
     assert [(face.key, face.label) for face in opened] == [
         ("deep/er/adam/1.jpg", 0),
@@ -181,31 +181,31 @@ def test_the_first_of_several_labels_is_the_person(label: list, tmp_path: Path) 
     assert opened[0].label == label[0]
 
 
-def test_labels_that_property_does_not_promise_are_refused(faces: FaceList, tmp_path: Path) -> None:
+def test_labels_that_property_does_not_allow_are_refused(faces: FaceList, tmp_path: Path) -> None:
     write_face_set(tmp_path, faces)
     (tmp_path / "property").write_text("2,10,8\n")
     opened = open_face_set(tmp_path)
     for read in (lambda: opened.labels, lambda: opened[3]):
-        with pytest.raises(FacedistillError, match=r"record 4 of .* has the label 2, but property promises 0\.\.1"):
+        with pytest.raises(FacedistillError, match=r"record 4 of .* has the label 2, but property allows 0\.\.1"):
             read()
 
 
 @pytest.mark.parametrize(
-    ("build", "said"),
+    ("build", "message"),
     [
         pytest.param(lambda _: None, "does not exist", id="nothing there"),
         pytest.param(lambda root: root.write_bytes(b"x"), "is no folder", id="a file"),
         pytest.param(lambda root: root.mkdir(), "is no face set", id="an empty folder"),
-        pytest.param(lambda root: write_loose(root), "belongs to nobody", id="a picture beside the people"),
+        pytest.param(lambda root: write_loose(root), "lies in no person", id="a picture beside the people"),
         pytest.param(lambda root: write_file(root / "p/1.jpg", b"junk"), "not one of the 1", id="no sound picture"),
         pytest.param(lambda root: write_file(root / "train.rec", b"x"), "property is missing", id="half a record set"),
     ],
 )
-def test_says_why_a_set_does_not_open(build: object, said: str, tmp_path: Path) -> None:
+def test_a_set_that_does_not_open_gives_the_reason(build: object, message: str, tmp_path: Path) -> None:
     build(tmp_path / "set")
     with pytest.raises(FacedistillError) as error:
         open_face_set(tmp_path / "set")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -50,10 +50,10 @@ def test_reads_other_ways_to_write_it(text: str, lfw: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param("", "the first line of", id="an empty file"),
-        pytest.param(PAIRS[: PAIRS.rindex("Alan")], "holds 3 pairs, but its first line promises 4", id="cut"),
+        pytest.param(PAIRS[: PAIRS.rindex("Alan")], "holds 3 pairs, but its first line announces 4", id="cut"),
         pytest.param(PAIRS.replace("2\t1\n", "", 1), "the first line of", id="no first line"),
         pytest.param("-1\t-1\nAda\t1\t2\nAda\t1\tBob\t1\n", "the first line of", id="negative counts"),
         pytest.param(PAIRS.replace("\t3\nAlan", "\tx\nAlan"), "pair 3 is no pair", id="a number that is none"),
@@ -61,14 +61,14 @@ def test_reads_other_ways_to_write_it(text: str, lfw: Path) -> None:
         pytest.param(PAIRS.replace("\t10\n", "\t" + "9" * 5000 + "\n"), "pair 2 is no pair", id="so long a number"),
         pytest.param(PAIRS.replace("José\t1\t3", "José\t1"), "pair 3 is no pair", id="half a pair"),
         pytest.param(PAIRS.replace("José\t1", "../secret\t1"), "pair 3 is no pair", id="a way out of the folder"),
-        pytest.param("1\t0\n", "the first line of", id="a file that promises nothing"),
+        pytest.param("1\t0\n", "the first line of", id="a file without a count"),
     ],
 )
-def test_says_what_is_wrong_with_the_pairs(text: str, said: str, lfw: Path) -> None:
+def test_a_wrong_list_of_pairs_is_refused_with_the_reason(text: str, message: str, lfw: Path) -> None:
     (lfw.parent / "pairs.txt").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as error:
         read_lfw_pairs(lfw, lfw.parent / "pairs.txt")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -111,7 +111,7 @@ def packed(data):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         pytest.param(file_of(nested(100_000)), "a cell holds cells", id="a stack of cells"),
         pytest.param(file_of(matrix(1, (2**30, 1), b"x", TEXT)), "claims 1073741824 values and holds 1", id="no cells"),
@@ -139,8 +139,8 @@ def packed(data):
         ),
     ],
 )
-def test_hostile_files_are_refused_in_one_line(content, said, tmp_path):
-    with pytest.raises(FacedistillError, match=said) as error:
+def test_hostile_files_are_refused_in_one_line(content, message, tmp_path):
+    with pytest.raises(FacedistillError, match=message) as error:
         read(content, tmp_path)
     assert "\n" not in str(error.value)
     assert "list.mat" in str(error.value)
@@ -192,9 +192,9 @@ def test_changed_bytes_end_in_values_or_one_line(changes, tmp_path_factory):
     data = bytearray(SOUND)
     for at, value in changes:
         data[at] = value
-    said = ""
+    message = ""
     try:
         read(bytes(data), tmp_path_factory.getbasetemp())
     except FacedistillError as error:
-        said = str(error)
-    assert "\n" not in said
+        message = str(error)
+    assert "\n" not in message

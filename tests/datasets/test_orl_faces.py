@@ -68,7 +68,7 @@ def test_nothing_of_the_package_is_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_gives_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facedistill.datasets.orl.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'facedistill\[train\]'"):
         load_orl()

@@ -58,11 +58,11 @@ def plain_read(data: bytes) -> list[bytes]:
     """All payloads of a record file, read from its begin to its end as dmlc does."""
     payloads, offset, parts = [], 0, []
     while offset < len(data):
-        magic, word = struct.unpack_from("<II", data, offset)
+        magic, packed = struct.unpack_from("<II", data, offset)
         assert magic == 0xCED7230A
-        length = word & 0x1FFFFFFF
+        length = packed & 0x1FFFFFFF
         parts.append(data[offset + 8 : offset + 8 + length])
-        if word >> 29 in (0, 3):
+        if packed >> 29 in (0, 3):
             payloads.append(MAGIC.join(parts))
             parts = []
         offset += 8 + (length + 3) // 4 * 4
@@ -187,7 +187,7 @@ def golden(folder: Path, **changed: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         pytest.param({"prop": None}, "property is missing", id="the writing was interrupted"),
         pytest.param({"prop": b""}, "property is damaged", id="an empty property"),
@@ -202,7 +202,7 @@ def golden(folder: Path, **changed: object) -> Path:
         pytest.param({"idx": b""}, "train.idx is damaged", id="an empty index"),
         pytest.param({"idx": b"\n \n"}, "train.idx is damaged", id="an index of empty lines"),
         pytest.param({"idx": b"0\t0.0\n"}, "train.idx is damaged", id="an offset that is a fraction"),
-        pytest.param({"idx": b"zero one\n"}, "train.idx is damaged", id="an index of words"),
+        pytest.param({"idx": b"zero one\n"}, "train.idx is damaged", id="an index of texts"),
         pytest.param({"idx": b"0\n1\n"}, "train.idx is damaged", id="an index without offsets"),
         pytest.param({"idx": b"0\t0\n1\n"}, "train.idx is damaged", id="an index cut within a line"),
         pytest.param({"idx": b"0\t99999999999999999999\n"}, "train.idx is damaged", id="an offset beyond 64 bits"),
@@ -213,20 +213,20 @@ def golden(folder: Path, **changed: object) -> Path:
         pytest.param({"idx": b"1\t-8\n"}, "record 1: its offset -8", id="an offset before the begin"),
         pytest.param({"idx": b"1\t41\n"}, "record 1: its offset 41", id="an offset that is no multiple of 4"),
         pytest.param(
-            {"idx": b"0\t0\n1\t40\n"}, "promises 3 images, train.idx lists 1", id="an index that lacks images"
+            {"idx": b"0\t0\n1\t40\n"}, "announces 3 images, train.idx lists 1", id="an index that lacks images"
         ),
     ],
 )
-@pytest.mark.filterwarnings("error")  # the error is the only line that is said
-def test_says_what_is_wrong_when_opening(tmp_path: Path, changed: dict, said: str) -> None:
+@pytest.mark.filterwarnings("error")  # the error is the only line printed
+def test_a_set_that_does_not_open_gives_the_reason(tmp_path: Path, changed: dict, message: str) -> None:
     with pytest.raises(FacedistillError) as error:
         RecordFile(golden(tmp_path / "set", **changed))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "message"),
     [
         pytest.param(whole(b"short"), "too few for an image header", id="no room for the header"),
         pytest.param(whole(struct.pack("<IfQQ", 2**32 - 1, 0, 0, 0)), "too few for its 4294967295 labels", id="labels"),
@@ -238,14 +238,14 @@ def test_says_what_is_wrong_when_opening(tmp_path: Path, changed: dict, said: st
         pytest.param(struct.pack("<II", 0xCED7230A, 1 << 29), "the file ends within it", id="a first part alone"),
     ],
 )
-def test_names_the_damaged_record(tmp_path: Path, record: bytes, said: str) -> None:
+def test_names_the_damaged_record(tmp_path: Path, record: bytes, message: str) -> None:
     records = RecordFile(lay_out(tmp_path, {1: image(0, b"good"), 2: record}))
     assert records[0] == (0, b"good")
     for read in (lambda: records[1], lambda: records.labels):
         with pytest.raises(FacedistillError) as error:
             read()
         assert "train.rec is damaged at record 2" in str(error.value)
-        assert said in str(error.value)
+        assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_a_lying_length_takes_no_memory(tmp_path: Path, record: bytes) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("promised", [float("nan"), float("inf"), -1.0, 0.0, 1.0, 1e30], ids=str)
-def test_refuses_an_index_header_that_cannot_be(tmp_path: Path, promised: float) -> None:
-    lay_out(tmp_path, {0: image(0, b"", promised, promised), 1: image(0, b"a")})
+@pytest.mark.parametrize("announced", [float("nan"), float("inf"), -1.0, 0.0, 1.0, 1e30], ids=str)
+def test_refuses_an_index_header_that_cannot_be(tmp_path: Path, announced: float) -> None:
+    lay_out(tmp_path, {0: image(0, b"", announced, announced), 1: image(0, b"a")})
     with pytest.raises(FacedistillError, match="damaged at record 0"):
         RecordFile(tmp_path)
 
@@ -305,7 +305,7 @@ def test_a_wrong_byte_never_breaks_the_reader(tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize(
-    ("records", "options", "said"),
+    ("records", "options", "message"),
     [
         pytest.param([], {}, "no pictures", id="nothing to write"),
         pytest.param([(-1, b"")], {}, "picture 1 is -1", id="a negative label"),
@@ -321,10 +321,10 @@ def test_a_wrong_byte_never_breaks_the_reader(tmp_path_factory: pytest.TempPathF
         pytest.param([(0, b"")], {"size": (0, 3)}, "the size 0x3", id="pictures without rows"),
     ],
 )
-def test_refuses_what_it_cannot_write(tmp_path: Path, records: list, options: dict, said: str) -> None:
+def test_refuses_what_it_cannot_write(tmp_path: Path, records: list, options: dict, message: str) -> None:
     with pytest.raises(UsageError) as error:
         write_records(tmp_path / "set", records, **{"size": (4, 3), **options})
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert not list(tmp_path.rglob("*.*"))
 
 

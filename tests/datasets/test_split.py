@@ -55,7 +55,7 @@ def test_refuses_indices_that_are_none(indices: list) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_split_by_counts_keeps_every_promise(data: st.DataObject) -> None:
+def test_a_split_by_counts_has_exactly_those_people(data: st.DataObject) -> None:
     labels = data.draw(st.lists(st.integers(0, 12), min_size=1, max_size=40))
     there = len(set(labels))
     cuts = sorted(data.draw(st.lists(st.integers(0, there), max_size=3)))
@@ -96,18 +96,18 @@ def test_seeds_decide() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "message"),
     [
-        pytest.param((3, 2), "asks for 5 people, but only 4", id="more people than there are"),
+        pytest.param((3, 2), "needs 5 people, but only 4", id="more people than there are"),
         pytest.param((0.8, 0.3), "at most 1", id="more than everybody"),
         pytest.param((-1, 2), "negative", id="a negative number"),
         pytest.param((-0.5, 0.5), "negative", id="a negative fraction"),
         pytest.param((float("nan"),), "at most 1", id="no number"),
         pytest.param((), "numbers of people or fractions", id="no parts"),
-        pytest.param(("all",), "numbers of people or fractions", id="a word"),
+        pytest.param(("all",), "numbers of people or fractions", id="a text"),
         pytest.param(((1, 2),), "numbers of people or fractions", id="a table"),
     ],
 )
-def test_refuses_parts_that_are_none(parts: tuple, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_refuses_parts_that_are_none(parts: tuple, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         split_identities(people([0, 1, 2, 3, 3]), parts, seed=0)

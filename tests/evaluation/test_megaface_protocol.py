@@ -166,7 +166,7 @@ def edited(change):
             id="everybody once",
         ),
         pytest.param(
-            TEN, edited(lambda c: c["path"].pop()), FacedistillError, "holds 9 .* promises 10", id="a path less"
+            TEN, edited(lambda c: c["path"].pop()), FacedistillError, "holds 9 .* implies 10", id="a path less"
         ),
         pytest.param(TEN, edited(lambda c: c["path"].append(c["path"][0])), FacedistillError, "twice", id="twice"),
         pytest.param(TEN, edited(lambda c: c["path"].append("../x")), UsageError, "outside", id="a way out"),

@@ -50,16 +50,16 @@ def test_receptive_field_is_where_a_change_is_seen():
     net = build_backbone("squeezenet", 8, width=0.125).double().eval()
     tall = torch.rand(1, 3, 512, 32, dtype=torch.float64)
     middle = net.maps(tall)[-1].shape[2] // 2
-    heard = []
+    affected = []
     with torch.no_grad():
-        said = net.maps(tall)[-1][0, :, middle]
+        before = net.maps(tall)[-1][0, :, middle]
         for row in range(512):
             if row % 4 == 0 or 140 < row < 160 or 350 < row < 370:
                 changed = tall.clone()
                 changed[:, :, row] += 5
-                if not torch.equal(net.maps(changed)[-1][0, :, middle], said):
-                    heard.append(row)
-    assert max(heard) - min(heard) + 1 <= receptive_field(net) <= max(heard) - min(heard) + 48
+                if not torch.equal(net.maps(changed)[-1][0, :, middle], before):
+                    affected.append(row)
+    assert max(affected) - min(affected) + 1 <= receptive_field(net) <= max(affected) - min(affected) + 48
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
@@ -72,7 +72,7 @@ def test_a_name_is_what_build_backbone_builds(name):
     assert (info.embedding_size, info.input_size, info.metadata) == (512, (112, 112), {})
 
 
-def test_a_checkpoint_and_its_model_file_tell_the_same(tmp_path, capsys):
+def test_a_checkpoint_and_its_model_file_give_the_same(tmp_path, capsys):
     net = build_backbone("mobilefacenet", 16, width=0.125).eval()
     save_backbone(tmp_path / "net.pt", net)
     faces = np.zeros((2, 112, 96, 3), np.uint8)
@@ -86,14 +86,14 @@ def test_a_checkpoint_and_its_model_file_tell_the_same(tmp_path, capsys):
     assert file.metadata["licence"] == "mine too"
 
     assert main(["info", str(tmp_path / "net.onnx"), "--json", str(tmp_path / "out.json")]) == 0
-    said = capsys.readouterr().out
-    assert f"{file.receptive_field} x {file.receptive_field} pixels" in said
-    assert "mine too" in said
+    printed = capsys.readouterr().out
+    assert f"{file.receptive_field} x {file.receptive_field} pixels" in printed
+    assert "mine too" in printed
     assert json.loads((tmp_path / "out.json").read_text())["macs"] == file.macs
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("arguments", "reason"),
     [
         pytest.param(["slimm"], "squeezenet", id="an unknown name lists the known"),
         pytest.param(["slim", "--width", "0"], "width", id="no channels"),
@@ -101,12 +101,14 @@ def test_a_checkpoint_and_its_model_file_tell_the_same(tmp_path, capsys):
         pytest.param(["FILE", "--se"], "leave them out", id="a file has its own width"),
     ],
 )
-def test_a_wrong_call_is_one_line(tmp_path, capsys, words, reason):
+def test_a_wrong_call_is_one_line(tmp_path, capsys, arguments, reason):
     save_backbone(tmp_path / "net.pt", build_backbone("slim", 8, width=0.125))
-    assert main(["info", *(str(tmp_path / "net.pt") if word == "FILE" else word for word in words)]) == 2
-    said = capsys.readouterr().err
-    assert reason in said
-    assert said.count("\n") == 1
+    assert (
+        main(["info", *(str(tmp_path / "net.pt") if argument == "FILE" else argument for argument in arguments)]) == 2
+    )
+    printed = capsys.readouterr().err
+    assert reason in printed
+    assert printed.count("\n") == 1
 
 
 def test_a_damaged_file_is_one_line(tmp_path):

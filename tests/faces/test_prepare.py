@@ -211,19 +211,19 @@ def test_ctrl_c_on_the_command_with_two_workers(tmp_path, orl):
     photos, out = tmp_path / "photos", tmp_path / "set"
     for number in range(80):
         save(photos / "ann" / f"{number}.jpg", photo_of(orl[number % 40], 2.0, 480, 640))
-    words = [sys.executable, "-m", "facedistill", "prepare", photos, out, "--workers", "2"]
-    command = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    call = [sys.executable, "-m", "facedistill", "prepare", photos, out, "--workers", "2"]
+    command = subprocess.Popen(call, start_new_session=True, stderr=subprocess.PIPE, text=True)
     log = out / ".prepare" / "done.jsonl"
     while command.poll() is None and not (log.exists() and log.stat().st_size):
         time.sleep(0.01)
     os.killpg(command.pid, signal.SIGINT)
-    _, said = command.communicate(timeout=60)
+    _, stderr = command.communicate(timeout=60)
     assert command.returncode == 1
-    assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith("facedistill: stopped")
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith("facedistill: stopped")
     finished = len(log.read_text().splitlines())
     assert 0 < finished < 80
-    again = subprocess.run(words, capture_output=True, text=True)
+    again = subprocess.run(call, capture_output=True, text=True)
     assert (again.returncode, again.stdout) == (0, f"{out}: 80 faces of 1 people; rejected: none\n")
     assert sorted(content(out)) == PRODUCTS
 

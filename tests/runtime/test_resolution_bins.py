@@ -1,4 +1,4 @@
-"""Thresholds that know the resolution: a small face in a photo is judged by what small faces were calibrated for."""
+"""Thresholds by resolution: a small face in a photo is compared with the threshold of small faces."""
 
 import cv2
 import numpy as np
@@ -92,7 +92,7 @@ def test_two_small_faces_are_judged_as_two_small_faces(recognizer, photos):
 
 
 def stub(thresholds, rows):
-    """A recognizer that is told embeddings and rows, so that every rule can be tried without a photo."""
+    """A recognizer with given embeddings and rows, so that every rule can be tried without a photo."""
 
     class Stub(Recognizer):
         def _embed_face(self, picture):
@@ -137,10 +137,10 @@ def test_a_condition_without_supported_rates_is_passed_over():
 @settings(max_examples=100, deadline=None)
 @given(st.floats(0, 1e6), st.floats(-1e6, 1e6), st.lists(st.floats(-1, 1), min_size=2, max_size=10))
 def test_probability_rises_with_similarity_and_stays_one(slope, offset, similarities):
-    said = [Logistic(slope, offset)(similarity) for similarity in sorted(similarities)]
-    assert said == sorted(said)
-    assert said[0] >= 0
-    assert said[-1] <= 1
+    probabilities = [Logistic(slope, offset)(similarity) for similarity in sorted(similarities)]
+    assert probabilities == sorted(probabilities)
+    assert probabilities[0] >= 0
+    assert probabilities[-1] <= 1
 
 
 def test_a_caller_with_crops_says_the_resolution(recognizer):

@@ -1,4 +1,4 @@
-"""Finds and aligns the faces of a set that shows them unaligned."""
+"""Face detection and alignment over a whole set."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from facedistill.progress import track
 
 @dataclass(frozen=True)
 class AlignedFaces:
-    """What became of a set's pictures.
+    """The crops of a set, and its pictures without one.
 
     Attributes:
         faces: The aligned crops, with the labels and keys of their pictures, in the set's order.

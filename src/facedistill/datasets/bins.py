@@ -1,8 +1,8 @@
 """The field's `.bin` verification files (LFW, CFP-FP, AgeDB-30, CALFW, CPLFW): a pickle of pictures and their pairs.
 
-A pickle can run any code when it is loaded, and make much of little. The reader here admits what such a file is made
-of, builds that itself, and refuses all else, as well as what claims to be more than the file can hold: not even numpy's
-own unpickling is called.
+A pickle can run any code when it is loaded, and make much of little. The reader here admits only the calls that
+such a file needs, carries them out itself, and refuses all others, as well as arrays that claim to be larger than the
+file: not even numpy's own unpickling is called.
 """
 
 import mmap
@@ -26,7 +26,7 @@ def read_bin(path: Path | str) -> PairSet:
 
     Raises:
         UsageError: There is no such file.
-        FacedistillError: The file is damaged, is no `.bin` file, or asks for anything but pictures and pairs.
+        FacedistillError: The file is damaged, is no `.bin` file, or calls anything that pictures and pairs do not need.
     """
     path = Path(path)
     try:
@@ -72,18 +72,18 @@ def write_bin(path: Path | str, pictures: Sequence[bytes], issame: Sequence[bool
 
 
 def _checked(content: object) -> tuple[tuple[bytes, ...], NDArray[np.bool_]]:
-    """Pictures and truths of a file's content; ValueError says what is wrong with it."""
+    """The pictures and truths in a file's content; raises ValueError with what is wrong with it."""
     if not isinstance(content, list | tuple) or len(content) != 2:
         raise ValueError("it must hold a pair (pictures, same)")
-    listed, told = content
-    told = told.values if isinstance(told, _Array) else told
-    if not isinstance(listed, list | tuple) or not isinstance(told, list | tuple | np.ndarray):
+    listed, truths = content
+    truths = truths.values if isinstance(truths, _Array) else truths
+    if not isinstance(listed, list | tuple) or not isinstance(truths, list | tuple | np.ndarray):
         raise ValueError("it must hold a list of pictures and a list of truths")
-    if len(listed) != 2 * len(told) or not len(told):
-        raise ValueError(f"it holds {len(listed)} pictures for {len(told)} pairs, which need {2 * len(told)}")
+    if len(listed) != 2 * len(truths) or not len(truths):
+        raise ValueError(f"it holds {len(listed)} pictures for {len(truths)} pairs, which need {2 * len(truths)}")
     pictures = tuple(_picture(picture, index) for index, picture in enumerate(listed))
     same = [
-        bool(truth) if isinstance(truth, int | np.integer | np.bool_) and truth in (0, 1) else None for truth in told
+        bool(truth) if isinstance(truth, int | np.integer | np.bool_) and truth in (0, 1) else None for truth in truths
     ]
     if None in same:
         raise ValueError(f"pair {same.index(None)} is neither same nor different")
@@ -154,7 +154,7 @@ def _scalar(element: object, data: object) -> object:
 
 
 # What pickles of every protocol need for lists of bytes and of truths; `bytes` stands for the unpickler's own method.
-# Truths of Python's own and lists and tuples have their own opcodes and ask for nothing.
+# Truths of Python's own and lists and tuples have their own opcodes and call nothing.
 _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
     ("builtins", "bytes"): bytes,
     ("builtins", "bytearray"): bytes,
@@ -187,13 +187,11 @@ class _RestrictedUnpickler(pickle._Unpickler):
         try:
             admitted = _ADMITTED[module, name]
         except KeyError:
-            raise FacedistillError(
-                f"it asks for {module + '.' + name!r}, which pictures and pairs never need"
-            ) from None
+            raise FacedistillError(f"it calls {module + '.' + name!r}, which pictures and pairs never need") from None
         return self._bytes if admitted is bytes else admitted
 
     def _bytes(self, content: bytes | str = b"", _encoding: str = "latin-1") -> bytes:
-        """Stands in for bytes, bytearray and _codecs.encode; makes none from a mere length, nor copies without end."""
+        """Stands in for bytes, bytearray and _codecs.encode, within the size of the file."""
         if isinstance(content, bytes):
             return content
         if not isinstance(content, str):  # a bytearray cannot be: even its own instruction makes bytes here

@@ -1,4 +1,4 @@
-"""Pictures of anything in a folder for each class, parted within each class; and scikit-learn's digits so laid out."""
+"""Pictures in a folder for each class, split within each class; and scikit-learn's digits in that layout."""
 
 import hashlib
 import secrets
@@ -75,12 +75,12 @@ def open_classes(name: str, size: tuple[int, int]) -> ClassPictures:
 
 
 def split_pictures(pictures: FaceSet, shares: Sequence[float], seed: int) -> tuple[Subset, ...]:
-    """Parts a set within each class, so that every class is in every part; what is left over is the last part.
+    """Splits a set within each class, so that every class is in every part; the last part takes what is left over.
 
     Args:
         pictures: The set; damaged pictures are in no part.
         shares: The share of each class's pictures in each part but the last; rounded, at least one picture.
-        seed: Decides which picture goes where.
+        seed: Of the random split.
 
     Returns:
         One more subset than `shares`.
@@ -100,7 +100,7 @@ def split_pictures(pictures: FaceSet, shares: Sequence[float], seed: int) -> tup
         if sum(counts) >= len(places):
             example = pictures[int(places[0])].key if len(places) else f"class {label}"
             raise UsageError(
-                f"the class of {example} has {len(places)} sound pictures, too few to part into training, validation "
+                f"the class of {example} has {len(places)} sound pictures, too few to split into training, validation "
                 "and test; add some, or leave the class out"
             )
         for part, chosen in zip(parts, np.split(places, np.cumsum(counts)), strict=True):
@@ -115,10 +115,10 @@ def _digits() -> Path:
         return folder
     from sklearn.datasets import load_digits
 
-    said = load_digits()
+    digits = load_digits()
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
-        for index, (image, label) in enumerate(zip(said.images, said.target, strict=True)):
+        for index, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
             grey = np.rint(image * (255 / _BRIGHTEST)).astype(np.uint8)
             path = unfinished / str(label) / f"{index:04d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

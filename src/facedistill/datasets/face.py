@@ -1,4 +1,4 @@
-"""A labelled face, and what every set of them offers."""
+"""A labelled face, and the interface of every set of them."""
 
 import hashlib
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class Face:
 
 
 class FaceSet(Protocol):
-    """Labelled faces of one size, read when asked for."""
+    """Labelled faces of one size; `[i]` reads face i."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -115,7 +115,7 @@ class Damage:
 
 
 def find_damage(faces: FaceSet) -> list[Damage]:
-    """Reads every picture once, and tells which of them will raise when they are asked for."""
+    """Reads every picture once and returns those that cannot be read."""
     damage = []
     for index in track(range(len(faces)), "checking faces"):
         try:

@@ -1,4 +1,4 @@
-"""Aligned faces as a folder for each person, and the one door to sets of every kind."""
+"""Aligned faces as a folder for each person, and the opening of face sets of every kind."""
 
 import hashlib
 from functools import cached_property
@@ -60,7 +60,7 @@ class FolderFaces:
                 "make one with `facedistill prepare`"
             )
         if not self._files[0].parent.parts:
-            raise UsageError(f"{self.folder / self._files[0]} belongs to nobody; put it into a folder of its person")
+            raise UsageError(f"{self.folder / self._files[0]} lies in no person's folder; put it into one")
         self.people = tuple(dict.fromkeys(path.parent.as_posix() for path in self._files))
         self._numbers = {person: number for number, person in enumerate(self.people)}
         self.size = self._first_size()
@@ -106,7 +106,7 @@ class FolderFaces:
         return digest.hexdigest()
 
     def _first_size(self) -> tuple[int, int]:
-        """(height, width) of the first picture that can be read; the damaged ones before it raise when asked for."""
+        """(height, width) of the first picture that can be read; those before it raise when they are read."""
         for path in self._files:
             try:
                 height, width = read_picture(self.folder / path).shape[:2]

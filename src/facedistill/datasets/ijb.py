@@ -90,7 +90,7 @@ def read_ijb(folder: Path | str, name: str) -> IjbSet:
     pictures = tuple(folder / "loose_crop" / picture for picture in names)
     require_files(pictures, faces_txt)
     first, second, same = _read_pairs(meta / f"{name}_template_pair_label.txt", template_ids)
-    galleries, probes = _read_rosters(meta, name, template_ids)
+    galleries, probes = _read_search_lists(meta, name, template_ids)
     return IjbSet(
         str(meta),
         pictures,
@@ -158,7 +158,7 @@ def _read_pairs(path: Path, template_ids: Int) -> tuple[Int, Int, NDArray[np.boo
     return _places(first, template_ids, path), _places(second, template_ids, path), same == 1
 
 
-def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, TemplateList], TemplateList | None]:
+def _read_search_lists(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, TemplateList], TemplateList | None]:
     files = {
         "G1": _either(meta, f"{name}_1N_gallery_G1.csv", f"{name}_1N_gallery_S1.csv"),
         "G2": _either(meta, f"{name}_1N_gallery_G2.csv", f"{name}_1N_gallery_S2.csv"),
@@ -166,8 +166,8 @@ def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, T
     probes_csv = meta / f"{name}_1N_probe_mixed.csv"
     if not any(path.exists() for path in (*files.values(), probes_csv)):
         return {}, None
-    galleries = {key: _read_roster(path, template_ids) for key, path in files.items()}
-    probes = _read_roster(probes_csv, template_ids)
+    galleries = {key: _read_template_list(path, template_ids) for key, path in files.items()}
+    probes = _read_template_list(probes_csv, template_ids)
     for key, gallery in galleries.items():
         people, counts = np.unique(gallery.subjects, return_counts=True)
         if (counts > 1).any():
@@ -184,7 +184,7 @@ def _read_rosters(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, T
     return galleries, probes
 
 
-def _read_roster(path: Path, template_ids: Int) -> TemplateList:
+def _read_template_list(path: Path, template_ids: Int) -> TemplateList:
     try:
         reader = csv.DictReader(read_list(path, "the list").splitlines())
         columns = {column.strip().upper(): column for column in reader.fieldnames or ()}
@@ -201,8 +201,7 @@ def _read_roster(path: Path, template_ids: Int) -> TemplateList:
         template, subject = int(cells[0]), int(cells[1])
         if subject_of.setdefault(template, subject) != subject:
             raise FacedistillError(
-                f"{path} says that template {template} shows subjects {subject_of[template]} and {subject}; "
-                "copy it again"
+                f"{path} lists template {template} under subjects {subject_of[template]} and {subject}; copy it again"
             )
     if not subject_of:
         raise UsageError(f"{path} lists nobody; copy it again")

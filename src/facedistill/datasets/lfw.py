@@ -37,7 +37,7 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         )
     if expected != len(rows) - 1:
         raise UsageError(
-            f"{pairs_txt} holds {len(rows) - 1} pairs, but its first line promises {expected}; copy it again"
+            f"{pairs_txt} holds {len(rows) - 1} pairs, but its first line announces {expected}; copy it again"
         )
     numbers: dict[Path, int] = {}
     first, second = [], []
@@ -57,8 +57,8 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
 
 
 def _pair_count(head: list[str]) -> int:
-    """Pairs in the whole file; 0 where the first line cannot tell."""
-    if not 1 <= len(head) <= 2 or not all(_is_number(word) for word in head):
+    """Pairs in the whole file; 0 where the first line does not give them."""
+    if not 1 <= len(head) <= 2 or not all(_is_number(text) for text in head):
         return 0
     folds = int(head[0]) if len(head) == 2 else 1
     return folds * 2 * int(head[-1])
@@ -77,8 +77,8 @@ def _pair_files(row: list[str], where: str) -> tuple[Path, Path]:
     return left, right
 
 
-def _is_number(word: str) -> bool:
-    return word.isdecimal() and len(word) < 10
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
 
 
 def _is_there(path: Path) -> bool:

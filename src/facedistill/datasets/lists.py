@@ -1,4 +1,4 @@
-"""What the readers of a protocol's lists share: their text, and the pictures that they promise."""
+"""Functions that the readers of protocol lists share: reading the text, and checking that the listed pictures exist."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from facedistill.errors import FacedistillError, UsageError
 
 _MOST_BYTES = 2 << 30
-_NAMED = 5
+_MOST_NAMED = 5
 
 
 def read_list(path: Path, what: str) -> str:
@@ -48,10 +48,16 @@ def require_files(paths: Iterable[Path], source: Path) -> None:
     paths = list(paths)
     missing = [path for path in paths if not _is_file(path)]
     if missing:
-        names = ", ".join(str(path) for path in missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
         raise FacedistillError(
-            f"{len(missing)} of the {len(paths)} pictures that {source} names are missing: {names}; unpack them again"
+            f"{len(missing)} of the {len(paths)} pictures that {source} names are missing: {first_few(missing)}; "
+            "unpack them again"
         )
+
+
+def first_few(names: Iterable[object]) -> str:
+    """The first five of some names, for a message."""
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
 
 
 def _is_file(path: Path) -> bool:

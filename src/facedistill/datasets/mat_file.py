@@ -1,8 +1,8 @@
 """MATLAB's MAT-files, as far as lists of pictures need them: arrays of whole numbers, and cells that hold texts.
 
-The format is "MAT-File Level 5" (The MathWorks, "MAT-File Format", chapter 1); MATLAB writes it compressed unless told
-otherwise. `scipy.io.loadmat` reads more of it, but a file of nested cells makes it overflow the stack and end the
-process, and a file that claims a large array makes it ask for the memory first. Here nothing is made that is larger
+The format is "MAT-File Level 5" (The MathWorks, "MAT-File Format", chapter 1); MATLAB writes it compressed by
+default. `scipy.io.loadmat` reads more of it, but a file of nested cells makes it overflow the stack and end the
+process, and a file that claims a large array makes it allocate the memory first. Here nothing is made that is larger
 than the bytes that stand for it, cells do not nest, and objects and functions are not read at all.
 """
 

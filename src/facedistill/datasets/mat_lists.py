@@ -1,6 +1,6 @@
 """The lists of pictures that TinyFace and QMUL-SurvFace keep in MAT-files, checked against their folders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.datasets.lists import first_few
 from facedistill.datasets.mat_file import read_mat
 from facedistill.errors import FacedistillError, UsageError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-
-_SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ def find_pictures(folder: Path, names: Sequence[str], source: Path) -> tuple[Pat
     there = {path.name for path in folder.iterdir()}
     if missing := [name for name in names if name not in there]:
         raise FacedistillError(
-            f"{folder} lacks {len(missing)} of the {len(names)} pictures that {source.name} lists: {shown(missing)}; "
-            "unpack it again"
+            f"{folder} lacks {len(missing)} of the {len(names)} pictures that {source.name} lists: "
+            f"{first_few(missing)}; unpack it again"
         )
     return tuple(folder / name for name in names)
 
@@ -111,25 +110,19 @@ def all_pictures(folder: Path) -> tuple[Path, ...]:
 
 
 def check_people_known(probes: ListedPictures, gallery: ListedPictures, source: Path) -> None:
-    """Raises FacedistillError unless every probe's person is in the gallery, as the protocol promises."""
+    """Raises FacedistillError unless every probe's person is in the gallery."""
     strangers = np.flatnonzero(~np.isin(probes.people, gallery.people))
     if len(strangers):
-        names = shown([probes.files[index].name for index in strangers])
+        names = first_few([probes.files[index].name for index in strangers])
         raise FacedistillError(
             f"{source} lists {len(strangers)} probes of people who are not in the gallery: {names}; "
             "copy the lists again from their origin"
         )
 
 
-def shown(names: Iterable[str]) -> str:
-    """The first few names, for a message."""
-    listed = list(names)
-    return ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
-
-
 def _variable(variables: dict[str, NDArray[Any]], name: str, mat: Path) -> NDArray[Any]:
     if name not in variables:
-        raise UsageError(f"{mat} holds no {name}, but {shown(variables) or 'nothing'}; is it the list of this set?")
+        raise UsageError(f"{mat} holds no {name}, but {first_few(variables) or 'nothing'}; is it the list of this set?")
     return variables[name]
 
 

@@ -46,7 +46,7 @@ def read_megaface(folder: Path | str) -> MegafaceSet:
 
     Raises:
         UsageError: A list is missing or not in this form.
-        FacedistillError: A list holds another number of paths than its name or its ids promise, names a picture
+        FacedistillError: A list holds another number of paths than its name or its ids imply, names a picture
             twice, or names pictures that are missing.
     """
     folder = Path(folder)
@@ -60,7 +60,7 @@ def read_megaface(folder: Path | str) -> MegafaceSet:
     for size, path in sorted(found.items()):
         paths, _ids = _read(path, folder / "megaface", with_ids=False)
         if len(paths) != size:
-            raise FacedistillError(f"{path} holds {len(paths)} pictures, but its name promises {size}; copy it again")
+            raise FacedistillError(f"{path} holds {len(paths)} pictures, but its name implies {size}; copy it again")
         indices[size] = np.array([numbers.setdefault(picture, len(numbers)) for picture in paths], np.int64)
     require_files(probes, lists / _PROBES)
     require_files(numbers, found[max(found)])

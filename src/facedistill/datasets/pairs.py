@@ -16,11 +16,11 @@ class PairSet:
 
     Attributes:
         source: The file the pairs came from.
-        pictures: Encoded pictures, or their files; each is decoded only when asked for.
+        pictures: Encoded pictures, or their files; each is decoded when `image` reads it.
         first: int64 [P], the pairs' first pictures as indices into `pictures`.
         second: int64 [P], the pairs' second pictures.
         same: bool [P].
-        folds: Of how many consecutive stretches of equal length the list is made, each to be judged by the others.
+        folds: Of how many consecutive stretches of equal length the list is made, the folds of cross-validation.
     """
 
     source: str

@@ -37,7 +37,7 @@ class RecordFaces:
         """Decodes one face.
 
         Raises:
-            UnreadablePicture: The picture is damaged or has another size than `property` says.
+            UnreadablePicture: The picture is damaged or has another size than `property` states.
             FacedistillError: The record is damaged, or its label is no person's number.
         """
         label, data = self._records[index]
@@ -47,7 +47,7 @@ class RecordFaces:
         if image.shape[:2] != self.size:
             raise UnreadablePicture(
                 f"{source} is {image.shape[0]}x{image.shape[1]} (height x width), "
-                f"but {PROPERTY} says {self.size[0]}x{self.size[1]}; correct {PROPERTY}, or prepare the set again"
+                f"but {PROPERTY} states {self.size[0]}x{self.size[1]}; correct {PROPERTY}, or prepare the set again"
             )
         first = label if isinstance(label, float) else label[0]
         return Face(image, int(self._numbers(np.array([first]), [key])[0]), key)
@@ -80,7 +80,7 @@ class RecordFaces:
             wrong = int(np.argmin(good))
             raise FacedistillError(
                 f"record {keys[wrong]} of {self._records.folder / RECORDS} has the label {labels[wrong]:g}, "
-                f"but {PROPERTY} promises 0..{self.classes - 1}; correct {PROPERTY}, or write the set again"
+                f"but {PROPERTY} allows 0..{self.classes - 1}; correct {PROPERTY}, or write the set again"
             )
         return labels.astype(np.int64)
 

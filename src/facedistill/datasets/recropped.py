@@ -1,4 +1,4 @@
-"""A face set seen through another, narrower crop."""
+"""A face set with another, narrower crop."""
 
 import hashlib
 from functools import cached_property
@@ -14,7 +14,7 @@ _WHOLE = 0.999
 
 
 class RecroppedFaces:
-    """The faces of a set, cut anew when they are asked for.
+    """The faces of a set, each cut to another size when it is read.
 
     Attributes:
         source: The set as it is stored.

@@ -1,4 +1,4 @@
-"""SCface (Grgic, Delac and Grgic 2011): 130 people before five surveillance cameras at three distances."""
+"""SCface (Grgic, Delac and Grgic 2011): 130 people in front of five surveillance cameras at three distances."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facedistill.datasets.mat_lists import PICTURE_SUFFIXES, shown
+from facedistill.datasets.lists import first_few
+from facedistill.datasets.mat_lists import PICTURE_SUFFIXES
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import file_digest
 from facedistill.registry import check_count
@@ -19,7 +20,7 @@ PEOPLE = 130
 
 _MUGSHOTS = "mugshot_frontal_cropped_all"
 _MUGSHOT = re.compile(r"(\d{3})_frontal")
-_SHOT = re.compile(r"(\d{3})_cam([1-5])_([1-3])")
+_SURVEILLANCE = re.compile(r"(\d{3})_cam([1-5])_([1-3])")
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,16 @@ class SCface:
 
     Attributes:
         mugshots: Person -> the frontal picture that enrols them, in the people's order.
-        shots: Ordered by person, camera and distance.
+        photos: Those of the surveillance cameras, ordered by person, camera and distance.
     """
 
     mugshots: dict[int, Path]
-    shots: tuple[ScFacePhoto, ...]
+    photos: tuple[ScFacePhoto, ...]
 
     def only(self, people: set[int]) -> "SCface":
         """The part that shows these people."""
         mugshots = {person: file for person, file in self.mugshots.items() if person in people}
-        return SCface(mugshots, tuple(shot for shot in self.shots if shot.person in people))
+        return SCface(mugshots, tuple(photo for photo in self.photos if photo.person in people))
 
 
 def read_scface(folder: Path | str) -> SCface:
@@ -75,28 +76,28 @@ def read_scface(folder: Path | str) -> SCface:
     frontal = [path for path in files if _MUGSHOT.fullmatch(path.stem)]
     chosen = [path for path in frontal if path.parent.name == _MUGSHOTS]
     mugshots = {int(name[:3]): path for name, path in _by_name(chosen or frontal).items()}
-    shots = _by_name([path for path in files if _SHOT.fullmatch(path.stem)])
-    if not mugshots or not shots:
+    photos = _by_name([path for path in files if _SURVEILLANCE.fullmatch(path.stem)])
+    if not mugshots or not photos:
         raise UsageError(
-            f"{folder} holds {len(mugshots)} mugshots (001_frontal.jpg) and {len(shots)} surveillance pictures "
+            f"{folder} holds {len(mugshots)} mugshots (001_frontal.jpg) and {len(photos)} surveillance pictures "
             "(001_cam1_1.jpg); name the folder that SCface was unpacked into"
         )
-    found = SCface(mugshots, tuple(_shot(name, path) for name, path in shots.items()))
-    if unknown := [shot.file.name for shot in found.shots if shot.person not in mugshots]:
+    found = SCface(mugshots, tuple(_photo(name, path) for name, path in photos.items()))
+    if unknown := [photo.file.name for photo in found.photos if photo.person not in mugshots]:
         raise FacedistillError(
-            f"{folder} holds {len(unknown)} surveillance pictures of people without a mugshot: {shown(unknown)}; "
+            f"{folder} holds {len(unknown)} surveillance pictures of people without a mugshot: {first_few(unknown)}; "
             "unpack it again"
         )
     return found
 
 
 def split_people(people: list[int], testing: int, seed: int) -> tuple[list[int], list[int]]:
-    """Parts the people into those to train with and those to test with; who is where follows from `seed` alone.
+    """Splits the people into those to train with and those to test with; the split follows from `seed` alone.
 
     Args:
         people: Everybody, in any order.
         testing: How many to test with; the field takes 50 of 130.
-        seed: Decides who.
+        seed: Of the random split.
 
     Returns:
         (training, testing), both sorted.
@@ -110,8 +111,8 @@ def split_people(people: list[int], testing: int, seed: int) -> tuple[list[int],
     return sorted(shuffled[testing:]), sorted(shuffled[:testing])
 
 
-def _shot(name: str, path: Path) -> ScFacePhoto:
-    match = _SHOT.fullmatch(name)
+def _photo(name: str, path: Path) -> ScFacePhoto:
+    match = _SURVEILLANCE.fullmatch(name)
     assert match is not None, "only such files were chosen"
     person, camera, distance = (int(number) for number in match.groups())
     return ScFacePhoto(path, person, camera, distance)

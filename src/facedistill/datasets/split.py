@@ -64,18 +64,18 @@ class Subset:
 
 
 def split_identities(face_set: FaceSet, parts: Sequence[int] | Sequence[float], seed: int) -> tuple[Subset, ...]:
-    """Parts a set so that no person is in two parts; who goes where follows from `seed` alone.
+    """Splits a set so that no person is in two parts; the split follows from `seed` alone.
 
     Args:
         face_set: The set; people without pictures do not count.
         parts: People in each part, as whole numbers, or as fractions 0..1. People left over are in no part.
-        seed: Decides who goes where.
+        seed: Of the random split.
 
     Returns:
         As many subsets as `parts`; faces keep their order.
 
     Raises:
-        UsageError: The parts ask for more people than there are, or are not numbers of people.
+        UsageError: The parts need more people than there are, or are not numbers of people.
     """
     people = np.unique(face_set.labels)
     counts = _people_in_each(parts, len(people))
@@ -101,5 +101,5 @@ def _people_in_each(parts: Sequence[int] | Sequence[float], people: int) -> NDAr
     else:  # rounding the ends, not the parts, lets fractions that sum to 1 use everybody
         counts = np.diff(np.rint(np.cumsum(given) * people).astype(np.int64), prepend=0)
     if counts.sum() > people:
-        raise UsageError(f"the split asks for {counts.sum()} people, but only {people} have pictures; ask for fewer")
+        raise UsageError(f"the split needs {counts.sum()} people, but only {people} have pictures; give smaller parts")
     return counts

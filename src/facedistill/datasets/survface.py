@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facedistill.datasets.lists import first_few
 from facedistill.datasets.mat_lists import (
     ListedPictures,
     all_pictures,
@@ -12,7 +13,6 @@ from facedistill.datasets.mat_lists import (
     find_pictures,
     read_id_list,
     read_pair_names,
-    shown,
 )
 from facedistill.datasets.pairs import PairSet
 from facedistill.errors import FacedistillError
@@ -52,7 +52,7 @@ def read_survface_pairs(folder: Path | str) -> PairSet:
     lists = root / "positive_pairs_names.mat", root / "negative_pairs_names.mat"
     same, different = (read_pair_names(mat) for mat in lists)
     if both := {frozenset(pair) for pair in same} & {frozenset(pair) for pair in different}:
-        raise FacedistillError(f"{root} lists {shown(sorted(both.pop()))} both as same and as different")
+        raise FacedistillError(f"{root} lists {first_few(sorted(both.pop()))} both as same and as different")
     pairs = same + different
     numbers: dict[str, int] = {}
     for name in (name for pair in pairs for name in pair):

@@ -1,4 +1,4 @@
-"""TinyFace (Cheng et al., ACCV 2018): native low-resolution faces, and 153,428 more people's to lose them among."""
+"""TinyFace (Cheng et al., ACCV 2018): native low-resolution faces, and 153,428 distractors."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_folder, is_inside, read_list
+from facedistill.datasets.lists import first_few, first_folder, is_inside, read_list
 from facedistill.errors import FacedistillError, UsageError
 
 _FRAMES = {".jpg", ".jpeg", ".png"}
@@ -66,8 +66,8 @@ def read_ytf(folder: Path | str) -> VideoPairs:
     missing = [name for name in numbers if not (root / name).is_dir()]
     if missing:
         raise FacedistillError(
-            f"{root} lacks {len(missing)} of the {len(numbers)} videos that {path} names: {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}; unpack them again"
+            f"{root} lacks {len(missing)} of the {len(numbers)} videos that {path} names: {first_few(missing)}; "
+            "unpack them again"
         )
     frames = tuple(
         tuple(sorted(file for file in (root / name).iterdir() if file.suffix.lower() in _FRAMES)) for name in numbers
@@ -97,7 +97,9 @@ def _folds(splits: list[int], path: Path) -> NDArray[np.int64]:
     """The splits as numbers 0..F-1."""
     values, folds, sizes = np.unique(np.array(splits, np.int64), return_inverse=True, return_counts=True)
     if len(values) < 2:
-        raise UsageError(f"{path} holds {len(values)} splits, but one is judged by the others; take the whole list")
+        raise UsageError(
+            f"{path} holds {len(values)} splits, but needs two or more for thresholds; take the whole list"
+        )
     if sizes.min() != sizes.max():
         raise FacedistillError(
             f"the splits of {path} hold {sizes.min()} to {sizes.max()} pairs, but must be of one length; copy it again"

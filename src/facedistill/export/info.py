@@ -1,4 +1,4 @@
-"""What a net costs and sees, from its name, its checkpoint or its file."""
+"""The cost and the receptive field of a net, from its name, its checkpoint or its file."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ _NECK = ("Conv", "Flatten", "Gemm", "GlobalAveragePool", "MatMul", "ReduceMean",
 
 @dataclass(frozen=True)
 class NetInfo:
-    """What is known of a net.
+    """Facts about a net.
 
     Attributes:
         name: Its name in the registry, or the file's.
@@ -33,10 +33,10 @@ class NetInfo:
             keep 32. A file's graph adds some ten kilobytes.
         receptive_field: Rows (and columns) of the input that one position of the last map depends on, apart from the
             gates of squeeze-and-excitation, which see everything; it may exceed the crop. 1 without convolutions.
-        embedding_size: Length of the embedding; None where a file does not tell.
-        input_size: (height, width) of the crops; None where a file does not tell.
+        embedding_size: Length of the embedding; None where a file does not state it.
+        input_size: (height, width) of the crops; None where a file does not state it.
         file_mb: Size of the file given; None for a name.
-        metadata: What a model file says of itself; empty for others.
+        metadata: The metadata of a model file; empty for others.
     """
 
     name: str
@@ -125,17 +125,17 @@ def _of_file(path: Path) -> NetInfo:
         raise FacedistillError(f"{path} is no intact ONNX file ({str(error).splitlines()[0][:100]})") from error
     matrices, vectors = weight_counts(graph)
     entries = {entry.key: entry.value for entry in model.metadata_props}
-    said = ModelMetadata.from_map(entries, str(path)) if METADATA_KEY in entries else None
+    metadata = ModelMetadata.from_map(entries, str(path)) if METADATA_KEY in entries else None
     return NetInfo(
         path.name,
         cost.parameters,
         cost.macs,
         _sizes(matrices, vectors),
         _graph_receptive_field(graph),
-        said.embedding_size if said else None,
-        said.crop_size if said else None,
+        metadata.embedding_size if metadata else None,
+        metadata.crop_size if metadata else None,
         cost.size_mb,
-        asdict(said) if said else {},
+        asdict(metadata) if metadata else {},
     )
 
 
@@ -204,10 +204,10 @@ def _graph_receptive_field(graph: onnx.GraphProto) -> int:
     steps = []
     last = 0
     for node in graph.node:
-        said = {entry.name: list(entry.ints) for entry in node.attribute if entry.ints}
-        kernel = said.get("kernel_shape", [1, 1])
-        steps.append(_Step(tuple(node.input), node.output[0], kernel[0], said.get("strides", [1])[0]))
-        covers = kernel == sides.get(node.input[0] if node.input else "") and not any(said.get("pads", []))
+        attributes = {entry.name: list(entry.ints) for entry in node.attribute if entry.ints}
+        kernel = attributes.get("kernel_shape", [1, 1])
+        steps.append(_Step(tuple(node.input), node.output[0], kernel[0], attributes.get("strides", [1])[0]))
+        covers = kernel == sides.get(node.input[0] if node.input else "") and not any(attributes.get("pads", []))
         if node.op_type in ("Conv", "MaxPool", "AveragePool") and not covers:
             last = len(steps)
     last += sum(1 for _ in takewhile(lambda node: node.op_type not in _NECK, graph.node[last:]))

@@ -97,11 +97,11 @@ def recrop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def shown_share(present: tuple[int, int], wanted: tuple[int, int]) -> float:
-    """How much of a crop of one convention a crop of another shows; `recrop` makes up the rest.
+    """How much of a crop of one convention a crop of another shows; `recrop` fills the rest.
 
     Args:
         present: (height, width) of the crop there is.
-        wanted: (height, width) of the crop that is asked for.
+        wanted: (height, width) of the crop that is wanted.
 
     Returns:
         The share of the wanted crop's pixels, 0..1, whose centres lie in the present one.

@@ -1,4 +1,4 @@
-"""Which face a picture is of: the largest or most central one."""
+"""The choice of a picture's main face: the largest or most central one."""
 
 import math
 
@@ -12,7 +12,7 @@ _SHORTER, _LONGER = 256, 1024  # sides of the picture at the second look, withou
 
 
 def find_face(detector: Detector, image: NDArray[np.uint8]) -> Detection | None:
-    """The face that a picture is of, or None: the most prominent one (see `prominence`).
+    """The main face of a picture, or None: the most prominent one (see `prominence`).
 
     Args:
         detector: Looks for the faces.
@@ -37,7 +37,7 @@ def find_faces(detector: Detector, image: NDArray[np.uint8]) -> list[Detection]:
 
 
 def prominence(face: Detection, height: int, width: int) -> float:
-    """How much a picture of (height, width) is about a face: its size, less the further it is from the centre.
+    """How prominent a face is in a picture of (height, width): its size, reduced by its distance from the centre.
 
     The square root of the box's area in pixels, times 1 - d, where d is the distance of the box's centre from the
     picture's centre in half diagonals: 0 at the centre, 1 at a corner. So of two faces of one size the more central

@@ -3,7 +3,7 @@
 Every net takes `pictures` uint8 [N, H, W, 3] RGB and gives `logits` (log odds of a face), `offsets` (of the window's
 left, top, right, bottom edge, in window widths and heights), and O-Net `landmarks` (five x, then five y, in window
 widths and heights). P-Net slides its 12-pixel window in steps of two: its outputs are maps [N, 1 or 4, h, w].
-R-Net looks at 24x24, O-Net at 48x48 pictures: [N, 1], [N, 4], [N, 10].
+R-Net takes 24x24, O-Net 48x48 pictures: [N, 1], [N, 4], [N, 10].
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class _Builder:
     def head(self, name: str, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
         """One output; the softmax's two classes (no face, face) become their difference, the log odds.
 
-        A float32 probability rounds to 1 for many windows around a clear face, so that the best could not be told.
+        A float32 probability rounds to 1 for many windows around a clear face, which then tie.
         """
         if name == "logits":
             weights, bias = weights[..., 1:] - weights[..., :1], bias[1:] - bias[:1]

@@ -16,7 +16,7 @@ from facedistill.pictures import UnreadablePicture, decode_picture
 # Rounding errors have the variance 1/12, and the Laplacian adds up 4^2 + 4 * 1^2 of them. In a dim, blurred crop that
 # is more than all true detail.
 _ROUNDING = 20 / 12
-_RIVAL = 0.7  # a second face this prominent, relative to the first, leaves open whom the photo shows
+_RIVAL = 0.7  # a second face this prominent, relative to the first, makes the photo ambiguous
 
 
 class Reject(StrEnum):
@@ -31,14 +31,14 @@ class Reject(StrEnum):
 
 @dataclass(frozen=True)
 class Standard:
-    """What a photo must offer.
+    """The least quality of a photo.
 
     Attributes:
         size: (height, width) of the crop.
         min_face: Shorter side of the face's box, in pixels of the photo.
         min_sharpness: See `sharpness`. Of 200 ORL crops that were shrunk and enlarged again (bicubic), the default
             of 0.004 passes all with 40 rows, 98 % with 30, 61 % with 24, 2 % with 20 and none with 16: a teacher
-            should see sharp originals.
+            needs sharp originals.
     """
 
     size: tuple[int, int] = (112, 96)
@@ -50,12 +50,12 @@ def crop_photo(detector: Detector, data: bytes, standard: Standard) -> NDArray[n
     """Finds the photo's main face and cuts its aligned crop.
 
     The main face is the most prominent one (`choice.prominence`: the larger, and of equally large ones the more
-    central). A photo whose second face is at least 0.7 times as prominent is rejected: whom it shows is open.
+    central). A photo whose second face is at least 0.7 times as prominent is rejected as ambiguous.
 
     Args:
         detector: Looks for the faces.
         data: The photo's file content.
-        standard: What the face must offer.
+        standard: The least quality of the face.
     """
     try:
         image = decode_picture(data, "photo")

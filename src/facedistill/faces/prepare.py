@@ -29,7 +29,7 @@ _DONE = "done.jsonl"
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What became of the photos.
+    """The counts of a call of `prepare`.
 
     Attributes:
         faces: Photos that gave a crop.
@@ -94,7 +94,7 @@ def _prepare(
     if not (work / SETTINGS).exists():
         write_text(work / SETTINGS, settings)
     try:
-        done = _look_at(photos, files, work, standard, workers)
+        done = _process_photos(photos, files, work, standard, workers)
         result = _pack(out, {file: done[file] for file in files}, standard.size)
         write_text(out / SETTINGS, settings)
         shutil.rmtree(work)
@@ -105,10 +105,10 @@ def _prepare(
     return result
 
 
-def _look_at(
+def _process_photos(
     photos: Path, files: list[str], work: Path, standard: Standard, workers: int | None
 ) -> dict[str, str | None]:
-    """Looks at all files that an earlier call has not finished; the crops go to `work`. File -> reason or None."""
+    """Crops all files that an earlier call has not finished; the crops go to `work`. File -> reason or None."""
     with (work / _DONE).open("a+", encoding="utf-8") as log:
         log.seek(0)
         done = _read_done(log)
@@ -164,7 +164,7 @@ def _finished(out: Path, settings: str) -> bool:
 
 
 def _read_done(lines: Iterable[str]) -> dict[str, str | None]:
-    """File -> reason or None; a line cut off by a crash is dropped, and its photo looked at again."""
+    """File -> reason or None; a line cut off by a crash is dropped, and its photo is done again."""
     done: dict[str, str | None] = {}
     for line in lines:
         try:
@@ -179,7 +179,7 @@ def _crops(
     photos: Path, files: list[str], standard: Standard, workers: int | None
 ) -> Generator[tuple[bytes | None, str | None]]:
     """For each file its encoded crop, or None and the reason."""
-    _start_worker()  # here even when others work: what is wrong with the detector is told once and clearly
+    _start_worker()  # here even when others work: what is wrong with the detector is reported once
     jobs = [(photos / file, standard) for file in files]
     yield from in_processes(_crop_file, jobs, _start_worker, workers, chunk=4)
 

@@ -26,7 +26,7 @@ def read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
     try:
         long = path.stat().st_size >= _CACHED_FROM
-    except OSError:  # said by whoever opens it
+    except OSError:  # reported when the file is opened
         long = False
     table = cached("index", path, lambda: _parsed(path)) if long else _parsed(path)
     return table[0], table[1]

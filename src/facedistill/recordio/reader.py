@@ -118,20 +118,20 @@ class RecordFile:
         end = self._end_of_images(header[0], keys, offsets) if np.isfinite(header[0]) else 0
         first, last = np.searchsorted(keys, (1, max(end, 1)))
         if end < 2 or last - first != end - 1:
-            self._damaged(0, f"the header promises {max(end - 1, 0)} images, {INDEX} lists {last - first}")
+            self._damaged(0, f"the header announces {max(end - 1, 0)} images, {INDEX} lists {last - first}")
         return keys[first:last], offsets[first:last]
 
-    def _end_of_images(self, said: np.float32, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> int:
-        """The key after the last image's; beyond 2^24 the header's float32 is rounded, so the records are asked."""
-        rounding = int(np.spacing(said)) // 2
-        if rounding < 1 or said < 0:
-            return int(said)
-        first, last = np.searchsorted(keys, (int(said) - rounding, int(said) + rounding + 1))
+    def _end_of_images(self, stated: np.float32, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> int:
+        """The key after the last image's; beyond 2^24 the header's float32 is rounded, so the records decide."""
+        rounding = int(np.spacing(stated)) // 2
+        if rounding < 1 or stated < 0:
+            return int(stated)
+        first, last = np.searchsorted(keys, (int(stated) - rounding, int(stated) + rounding + 1))
         for place in range(int(first), int(last)):
             if not self._image(int(keys[place]), int(offsets[place]))[1]:
                 return int(keys[place])
         end = int(keys[-1]) + 1  # of a set without identity records
-        return end if abs(end - int(said)) <= rounding else int(said)
+        return end if abs(end - int(stated)) <= rounding else int(stated)
 
     def _image(self, key: int, offset: int) -> tuple[float | NDArray[np.float32], bytes]:
         payload = MAGIC.join(self._parts(key, offset))

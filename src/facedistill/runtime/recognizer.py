@@ -1,4 +1,4 @@
-"""Who is it? Detection, embedding and verification from one model file; numpy, OpenCV and onnxruntime only."""
+"""Detection, embedding and verification of faces with one model file; numpy, OpenCV and onnxruntime only."""
 
 import math
 import os
@@ -113,16 +113,16 @@ class Recognizer:
     def verify(self, a: Picture, b: Picture, fmr: float = 1e-3) -> Verification:
         """Whether two photos show the same person, by the threshold for the smaller of the two faces.
 
-        A face's rows are the rows of the photo that its aligned 112-row window covers (`window_rows`); it is judged by
-        the nearest resolution of the model file at or below them, "native" standing for `NATIVE_ROWS` and more. A face
-        smaller than all of them is judged by the smallest. A picture that was enlarged, or is out of focus, has
-        more rows than it shows: the scale alone cannot tell, and such a face is judged too trustingly.
+        A face's rows are the rows of the photo that its aligned 112-row window covers (`window_rows`); its
+        threshold is that of the nearest resolution of the model file at or below them, "native" standing for
+        `NATIVE_ROWS` and more; for a face smaller than all of them, that of the smallest. An enlarged or unfocused
+        picture has more rows than detail, which the scale does not show: its threshold is too low.
 
         Args:
             a: A photo: uint8 [H, W, 3] RGB, or a file's path.
             b: Another.
             fmr: The false match rate to accept; where the model was calibrated on too few
-                people for it, the smallest rate it knows is used, and told in the answer.
+                people for it, the smallest calibrated rate is used; `Verification.fmr` gives it.
 
         Raises:
             NoFaceError: One of the photos shows no face.
@@ -163,7 +163,7 @@ class Recognizer:
 
     def _calibrated(self) -> list[str]:
         """The conditions that have a threshold, one of them at least of one face alone."""
-        known = [condition for condition, said in self.metadata.thresholds.items() if said]
+        known = [condition for condition, rates in self.metadata.thresholds.items() if rates]
         if all(condition.startswith(BOTH_PREFIX) for condition in known):
             raise FacedistillError(
                 f"model {self.metadata.name} carries no thresholds; export it with validation people to calibrate on"
@@ -171,7 +171,7 @@ class Recognizer:
         return known
 
     def _condition(self, rows: float, other_rows: float) -> str:
-        """By which condition a face of `rows` is compared with one of `other_rows`, which are no fewer."""
+        """The condition for comparing a face of `rows` with one of `other_rows`, which are no fewer."""
         known = self._calibrated()
         least = {name: _least_rows(name) for name in known if not name.startswith(BOTH_PREFIX)}
         reached = [name for name in least if least[name] <= min(rows, NATIVE_ROWS)]
@@ -210,7 +210,7 @@ def window_rows(landmarks: NDArray[np.floating]) -> float:
 
 
 def _least_rows(condition: str) -> int:
-    """From how many rows on a face is judged by this condition."""
+    """The fewest rows at which this condition's threshold is used."""
     return NATIVE_ROWS if condition == NATIVE else int(condition)
 
 

@@ -62,13 +62,13 @@ def run(
         {rows: {rank1, ci}, ..., "both": {rows: ...}}.
     """
     data = read_scface(path)
-    whole = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.shots)}
+    whole = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.photos)}
     training: list[int] = []
     if testing is not None:
         training, tested = split_people(list(data.mugshots), testing, seed)
         data = data.only(set(tested))
     reader = CropReader(size)
-    files = [*data.mugshots.values(), *(shot.file for shot in data.shots)]
+    files = [*data.mugshots.values(), *(photo.file for photo in data.photos)]
     crops = [reader.read(file) for file in track(files, "aligning faces")]
     usable = np.array([crop is not None for crop in crops])
     embedded = embed_at(embed, [crop for crop in crops if crop is not None], resolutions) if usable.any() else {}
@@ -88,7 +88,7 @@ def run(
             "testing": sorted(data.mugshots),
             "training": training,
         },
-        "counts": {"mugshots": len(data.mugshots), "surveillance pictures": len(data.shots)},
+        "counts": {"mugshots": len(data.mugshots), "surveillance pictures": len(data.photos)},
         **search.failures(),
         "failures": reader.failures,
         "notes": [_MISSES, _CROSS, *incomplete(whole, _PUBLISHED)],
@@ -132,9 +132,9 @@ class _Search:
         self._mugshots = np.flatnonzero(usable[:enrolled])
         self._mugshot_people = np.array(list(data.mugshots))[self._mugshots]
         self._first = enrolled
-        self._people = np.array([shot.person for shot in data.shots])
-        self._camera = np.array([shot.camera for shot in data.shots])
-        self._distance = np.array([shot.distance for shot in data.shots])
+        self._people = np.array([photo.person for photo in data.photos])
+        self._camera = np.array([photo.camera for photo in data.photos])
+        self._distance = np.array([photo.distance for photo in data.photos])
         self._mugshots_lost = enrolled - len(self._mugshots)
         if len(self._mugshots) == 0:
             raise FacedistillError(f"no face was found in any of {enrolled} mugshots; are they photos of faces?")
@@ -199,9 +199,9 @@ class _Search:
         hits[usable] = _found_first(probes[self._rows(usable)], self._people[usable], *known)
         return hits
 
-    def _rows(self, shots: Int) -> Int:
+    def _rows(self, photos: Int) -> Int:
         """Rows of the embeddings of usable surveillance pictures."""
-        rows: Int = self._row[self._first + shots]
+        rows: Int = self._row[self._first + photos]
         return rows
 
 
