@@ -82,12 +82,12 @@ def test_the_digits_are_written_once_and_are_scikit_learns(tmp_path, monkeypatch
     assert (len(digits), digits.people) == (1797, tuple("0123456789"))
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
+    original = load_digits()
     for index in (0, 500, 1796):
         face = digits[index]
         number = int(face.key.partition("/")[2].removesuffix(".png"))
-        assert face.label == digits.target[number]
-        assert np.array_equal(face.image[..., 1], np.rint(digits.images[number] * 255 / 16))
+        assert face.label == original.target[number]
+        assert np.array_equal(face.image[..., 1], np.rint(original.images[number] * 255 / 16))
     before = next(tmp_path.glob("digits*")).stat().st_mtime_ns
     open_classes(DIGITS, (8, 8))
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == [before]
