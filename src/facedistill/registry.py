@@ -73,7 +73,7 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
             return self._registered[name]
         if isinstance(name, str) and SEPARATOR in name:
             if importing and name not in self._imported:
-                self._imported[name] = import_callable(f"{self.kind} {name!r}", name)
+                self._imported[name] = import_callable(f"the {self.kind} {name!r}", name)
             if name in self._imported:
                 return self._imported[name]
             raise UsageError(
@@ -105,7 +105,7 @@ def import_callable(what: str, path: str) -> Callable[..., Any]:
     """What `package.module:Class` names.
 
     Args:
-        what: Names the object in messages, e.g. "loss 'mine.losses:Huber'".
+        what: Names the object in messages, e.g. "the loss 'mine.losses:Huber'".
         path: The module's dotted name, a colon, and the name of a class or function in it.
 
     Raises:
@@ -113,16 +113,16 @@ def import_callable(what: str, path: str) -> Callable[..., Any]:
     """
     module, _, attribute = path.partition(SEPARATOR)
     if not (module and attribute):
-        raise UsageError(f"the {what} is not of the form package.module:Class")
+        raise UsageError(f"{what} is not of the form package.module:Class")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a module of somebody else's may raise anything while it is imported
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(
-            f"the {what} cannot be imported ({reason[:200]}); install its package, or name its folder in PYTHONPATH"
+            f"{what} cannot be imported ({reason[:200]}); install its package, or name its folder in PYTHONPATH"
         ) from error
     if not callable(found):
-        raise UsageError(f"the {what} is neither a class nor a function, but of type {type(found).__name__}")
+        raise UsageError(f"{what} is neither a class nor a function, but of type {type(found).__name__}")
     factory: Callable[..., Any] = found
     return factory
 

@@ -118,17 +118,17 @@ def test_neurons_keeps_the_units_that_tell_people_apart():
         labels = torch.randint(5, (16,), generator=generator)
         teacher = torch.cat((people[labels], torch.randn(16, 3, generator=generator)), dim=1)
         loss(Outputs(torch.randn(16, 6, generator=generator)), Outputs(teacher), labels)
-    assert loss.selected(teacher).tolist() == [1, 1, 1, 0, 0, 0]
+    assert loss.module.selected(teacher).tolist() == [1, 1, 1, 0, 0, 0]
 
 
 def test_ekd_starts_at_the_first_batch_and_moves_slowly():
     loss = build_loss("ekd", momentum=0.25)
     loss(*faces(0))
-    first = loss.thresholds.clone()
+    first = loss.module.thresholds.clone()
     fresh = build_loss("ekd")
     fresh(*faces(1))
     loss(*faces(1))
-    torch.testing.assert_close(loss.thresholds, 0.25 * fresh.thresholds + 0.75 * first)
+    torch.testing.assert_close(loss.module.thresholds, 0.25 * fresh.module.thresholds + 0.75 * first)
 
 
 # ---- several processes --------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_fitnets_is_the_mean_squared_error_of_its_regressors(on):
     student, teacher = outputs(0), outputs(1)
     said = loss(student, teacher, LABELS)
     errors = []
-    for regressor, ours, theirs in zip(loss.regressors, tensors(on, student), tensors(on, teacher), strict=True):
+    for regressor, ours, theirs in zip(loss.module.regressors, tensors(on, student), tensors(on, teacher), strict=True):
         weight, bias = (part.detach().numpy() for part in (regressor.weight, regressor.bias))
         rows, wanted = (np.moveaxis(x.detach().numpy(), 1, -1) for x in (ours, theirs))
         answered = rows @ weight.reshape(weight.shape[:2]).T + bias

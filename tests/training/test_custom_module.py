@@ -40,18 +40,18 @@ def test_its_own_initial_weights_are_kept_and_follow_from_the_seed():
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        pytest.param("tests.class_pictures", "write it as package.module:factory", id="no function"),
-        pytest.param("tests.class_pictures:", "write it as package.module:factory", id="an empty function"),
+        pytest.param("tests.class_pictures", "not of the form package.module:Class", id="no function"),
+        pytest.param("tests.class_pictures:", "not of the form package.module:Class", id="an empty function"),
         pytest.param("no_such_package.nets:net", "No module named 'no_such_package'", id="no package"),
         pytest.param("tests.class_pictures:no_such_net", "no_such_net", id="no such function"),
-        pytest.param("tests.class_pictures:CLASSES", "is no function", id="something else"),
+        pytest.param("tests.class_pictures:CLASSES", "neither a class nor a function", id="something else"),
         pytest.param("tests.class_pictures:failing", "ValueError: no such file", id="it fails"),
         pytest.param("tests.class_pictures:no_module", "gives a str, no torch module", id="no module"),
-        pytest.param("tests.class_pictures:unseeing", "cannot see pictures [2, 3, 9, 7]", id="other pictures"),
+        pytest.param("tests.class_pictures:unseeing", "cannot take pictures [2, 3, 9, 7]", id="other pictures"),
         pytest.param("tests.class_pictures:transposed", "gives [2, 3, 1]", id="scores of another shape"),
     ],
 )
-def test_a_wrong_module_is_told_in_one_line(path, reason):
+def test_a_wrong_module_is_refused_in_one_line(path, reason):
     with pytest.raises(UsageError) as refused:
         build_task(recipe(path), classes=3)
     assert path in str(refused.value)

@@ -1,6 +1,6 @@
 """Backbones: nets that turn a face crop into an embedding, one family a file."""
 
-from facedistill.backbones.base import Backbone, normalise_crops
+from facedistill.backbones.base import Backbone, BackboneSpec, normalise_crops
 from facedistill.backbones.blocks import ACTIVATIONS
 from facedistill.backbones.build import BACKBONES, build_backbone
 from facedistill.backbones.checkpoint import load_backbone, save_backbone
@@ -11,6 +11,7 @@ __all__ = [
     "ACTIVATIONS",
     "BACKBONES",
     "Backbone",
+    "BackboneSpec",
     "build_backbone",
     "count_macs",
     "count_parameters",

@@ -1,6 +1,6 @@
-"""The registry of backbones."""
+"""The registry of backbones, and the building of one by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from facedistill.backbones.base import Backbone, BackboneSpec
 from facedistill.backbones.dlibresnet import dlibresnet
@@ -13,21 +13,15 @@ from facedistill.backbones.slim import slim
 from facedistill.backbones.sphereface import sphereface
 from facedistill.backbones.squeezenet import squeezenet
 from facedistill.errors import UsageError
-from facedistill.registry import look_up
+from facedistill.registry import Registry
 
-BACKBONES: dict[str, Callable[[BackboneSpec], Backbone]] = {
-    "resnet20": sphereface((1, 2, 4, 1)),
-    "resnet36": sphereface((2, 4, 8, 2)),
-    "resnet64": sphereface((3, 8, 16, 3)),
-    **{name: iresnet(units) for name, units in UNITS.items()},
-    "slim": slim,
-    "mobilefacenet": mobilefacenet,
-    "mobilenetv2": mobilenetv2,
-    "shufflenetv2": shufflenetv2,
-    "squeezenet": squeezenet,
-    "ghostfacenet": ghostfacenet,
-    "dlibresnet": dlibresnet,
-}
+BACKBONES: Registry[Backbone] = Registry("backbone", fixed=1)
+for _name, _units in {"resnet20": (1, 2, 4, 1), "resnet36": (2, 4, 8, 2), "resnet64": (3, 8, 16, 3)}.items():
+    BACKBONES.register(_name)(sphereface(_units))
+for _name, _units in UNITS.items():
+    BACKBONES.register(_name)(iresnet(_units))
+for _net in (slim, mobilefacenet, mobilenetv2, shufflenetv2, squeezenet, ghostfacenet, dlibresnet):
+    BACKBONES.register(_net.__name__)(_net)
 
 
 def build_backbone(
@@ -41,7 +35,8 @@ def build_backbone(
     """A backbone with fresh weights, drawn from torch's global generator.
 
     Args:
-        name: A name in `BACKBONES`.
+        name: A name in `BACKBONES`; or `package.module:Class` of a class derived from `Backbone`, or of a function
+            that returns one, which is called with the `BackboneSpec`.
         embedding_size: Length of the embedding.
         input_size: (height, width) of the crops in pixels, each at least 32; a crop convention for `dlibresnet`.
         width: Factor on all channel counts, which become multiples of 8, at least 8.
@@ -49,10 +44,15 @@ def build_backbone(
         activation: A name in `ACTIVATIONS`.
 
     Raises:
-        UsageError: A name is unknown or a number is out of range.
+        UsageError: A name is unknown, a number is out of range, or what another package gives is no backbone.
     """
-    builder = look_up("backbone", BACKBONES, name)
+    BACKBONES.find(name)
     if not isinstance(input_size, Sequence) or len(input_size) != 2:
         raise UsageError(f"input_size must be (height, width), not {input_size!r}")
     size = (input_size[0], input_size[1])
-    return builder(BackboneSpec(name, embedding_size, size, width, se, activation))
+    net = BACKBONES.build(name, BackboneSpec(name, embedding_size, size, width, se, activation))
+    if not isinstance(net, Backbone):
+        raise UsageError(
+            f"the backbone {name!r} gives a {type(net).__name__}; derive it from facedistill.backbones.Backbone"
+        )
+    return net

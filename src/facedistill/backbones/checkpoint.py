@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from facedistill.backbones.arcface import adopt_preprocessing, arcface_spec, is_arcface
 from facedistill.backbones.base import Backbone
-from facedistill.backbones.build import build_backbone
+from facedistill.backbones.build import BACKBONES, build_backbone
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_bytes
+from facedistill.registry import SEPARATOR, Registry
 
 FORMAT = "facedistill-checkpoint-1"
 _SHOWN_KEYS = 3
@@ -84,6 +85,7 @@ def load_backbone(path: Path) -> Backbone:
         return net
     _check_fields(path, content)
     spec = content["backbone"]
+    require_imported(path, BACKBONES, spec.get("name"))
     return rebuild(path, "backbone", lambda: build_backbone(**spec), content["weights"])
 
 
@@ -126,6 +128,19 @@ def _check_fields(path: Path, content: Any) -> None:
     for field, kind in fields.items():
         if field not in content or not isinstance(content[field], kind):
             raise FacedistillError(f"{path}: its entry {field!r} is missing or damaged; train or copy it again")
+
+
+def require_imported(path: Path, registry: Registry[Any], name: object) -> None:
+    """Refuses a part of another package that a checkpoint names but nobody has imported: a file may not run code.
+
+    Raises:
+        FacedistillError: Names the file and the part.
+    """
+    if isinstance(name, str) and SEPARATOR in name:
+        try:
+            registry.find(name, importing=False)
+        except UsageError as error:
+            raise FacedistillError(f"{path}: {error}") from error
 
 
 def rebuild(path: Path, part: str, build: Callable[[], M], weights: Mapping[str, Any]) -> M:

@@ -1,7 +1,7 @@
 """What every head is: class centres, and a rule that turns an embedding into class scores."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from facedistill.errors import UsageError
 from facedistill.numerics import at_least_float32
 from facedistill.processes import all_gather
-from facedistill.registry import check_count
+from facedistill.registry import Registry, check_count
 
 
 class Head(nn.Module):
@@ -24,14 +24,14 @@ class Head(nn.Module):
     sees the whole batch of all processes, in training mode only.
 
     Attributes:
-        name: The head's name in the registry.
+        name: The head's name in the registry, or the `package.module:Class` it was built by.
         classes: Number of classes C.
         embedding_size: Length D of the embedding.
         options: The other arguments that rebuild it.
         weight: The class centres, [C, D].
     """
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, embedding_size: int, classes: int, **options: Any) -> None:
         super().__init__()
@@ -140,17 +140,16 @@ def lengths(embedding: Tensor) -> Tensor:
     return length
 
 
-HEADS: dict[str, type[Head]] = {}
+HEADS: Registry[Head] = Registry("head", fixed=2)
 
 H = TypeVar("H", bound=Head)
 
 
 def register(name: str) -> Callable[[type[H]], type[H]]:
-    """Class decorator: enters a head in the registry under `name`."""
+    """Class decorator: registers a head under `name`, which becomes its class's `name`."""
 
     def enter(head: type[H]) -> type[H]:
         head.name = name
-        HEADS[name] = head
-        return head
+        return HEADS.register(name)(head)
 
     return enter

@@ -2,22 +2,24 @@
 
 from typing import Any
 
+from facedistill.errors import UsageError
 from facedistill.heads.base import HEADS, Head
-from facedistill.registry import check_options, look_up
 
 
 def build_head(name: str, embedding_size: int, classes: int, **options: Any) -> Head:
     """A head with fresh class centres, drawn from torch's global generator.
 
     Args:
-        name: A name in `HEADS`.
+        name: A name in `HEADS`, or `package.module:Class` of a class derived from `Head`.
         embedding_size: Length D of the embedding.
         classes: Number of classes C.
         **options: The head's own; see its class.
 
     Raises:
-        UsageError: The name or an option is unknown, or a number is out of range.
+        UsageError: The name or an option is unknown, a number is out of range, or another package gives no head.
     """
-    head = look_up("head", HEADS, name)
-    check_options("head", name, head, options, fixed=2)
-    return head(embedding_size, classes, **options)
+    head = HEADS.build(name, embedding_size, classes, **options)
+    if not isinstance(head, Head):
+        raise UsageError(f"the head {name!r} gives a {type(head).__name__}; derive it from facedistill.heads.Head")
+    head.name = name
+    return head

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from facedistill.backbones.checkpoint import read_checkpoint, rebuild
+from facedistill.backbones.checkpoint import read_checkpoint, rebuild, require_imported
 from facedistill.errors import FacedistillError
-from facedistill.heads.base import Head
+from facedistill.heads.base import HEADS, Head
 from facedistill.heads.build import build_head
 
 
@@ -24,4 +24,5 @@ def load_head(path: Path) -> Head | None:
         arguments, weights = dict(options), dict(weights)
     except (KeyError, TypeError, ValueError) as error:
         raise FacedistillError(f"{path}: its head is damaged ({error}); train or copy it again") from error
+    require_imported(path, HEADS, name)
     return rebuild(path, "head", lambda: build_head(name, embedding_size, classes, **arguments), weights)

@@ -1,11 +1,9 @@
-"""Distillation losses, one a file. Importing a loss's class here is what enters it in `LOSSES`."""
+"""Distillation losses, one a file. Importing a loss's class here registers it in `LOSSES`."""
 
 from facedistill.losses.adadistill import AdaDistill as AdaDistill
 from facedistill.losses.attention import Attention as Attention
 from facedistill.losses.attention_similarity import AttentionSimilarity as AttentionSimilarity
-from facedistill.losses.base import LOSSES as LOSSES
-from facedistill.losses.base import DistillationLoss as DistillationLoss
-from facedistill.losses.build import build_loss as build_loss
+from facedistill.losses.checked import CheckedLoss as CheckedLoss
 from facedistill.losses.cosine import Cosine as Cosine
 from facedistill.losses.cross_sample import CrossSample as CrossSample
 from facedistill.losses.dist import Dist as Dist
@@ -17,6 +15,8 @@ from facedistill.losses.margin import Margin as Margin
 from facedistill.losses.mk_mmd import MkMmd as MkMmd
 from facedistill.losses.neurons import Neurons as Neurons
 from facedistill.losses.pkt import Pkt as Pkt
+from facedistill.losses.registered import LOSSES as LOSSES
+from facedistill.losses.registered import build_loss as build_loss
 from facedistill.losses.rkd import Rkd as Rkd
 from facedistill.losses.soft import Soft as Soft
 from facedistill.losses.sp import Sp as Sp

@@ -1,17 +1,18 @@
 """Adaptive distillation: class centres that follow the teacher the slower, the better the student follows it."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import LabelledLoss, register
 from facedistill.losses.centres import centre_cross_entropy, class_sums, grown
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 from facedistill.processes import all_gather
 from facedistill.registry import check_number
 
 
-@register("adadistill")
-class AdaDistill(LabelledLoss):
+@LOSSES.register("adadistill")
+class AdaDistill(nn.Module):
     """ArcFace against moving centres: W_y <- a W_y + (1 - a) t^, a = clip(cos(s, t) clip(cos(W_y, t))), clip to 0..1.
 
     AdaDistill (Boutros et al., ECCV 2024). W moves before the loss is taken. Several faces of one person in
@@ -32,16 +33,17 @@ class AdaDistill(LabelledLoss):
         self.margin = check_number("margin of the loss 'adadistill'", margin, above=0)
         self.register_buffer("centres", torch.zeros(0, 0))
 
-    def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The formula on embeddings [B, D] and labels [B]."""
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D] and labels int64 [B]."""
+        s, t = unit_rows(student.embedding), unit_rows(teacher.embedding)
         with torch.no_grad():
-            centres = self._moved(all_gather(unit_rows(student)), all_gather(unit_rows(teacher)), all_gather(labels))
+            centres = self._moved(all_gather(s), all_gather(t), all_gather(labels))
         if self.training:
             self.centres = centres
-        return centre_cross_entropy(student, centres, labels, self.margin, self.scale)
+        return centre_cross_entropy(student.embedding, centres, labels, self.margin, self.scale)
 
     def _moved(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        centres = grown(self.name, self.centres, labels, teacher)
+        centres = grown("adadistill", self.centres, labels, teacher)
         own = centres[labels]
         trust = (unit_rows(own) * teacher).sum(dim=1, keepdim=True).clamp(0, 1)  # 0 where the centre is not known
         pace = ((student * teacher).sum(dim=1, keepdim=True) * trust).clamp(0, 1)

@@ -1,17 +1,19 @@
 """Angle between the embeddings."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 
 
-@register("cosine")
-class Cosine(RowLoss):
+@LOSSES.register("cosine")
+class Cosine(nn.Module):
     """mean_i (1 - cos(s_i, t_i)), 0..2 (ShrinkTeaNet, 2019). Wants a large weight: 16 to 128."""
 
     needs = ("embedding",)
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on embeddings [B, D]."""
-        return (1 - (unit_rows(student) * unit_rows(teacher)).sum(dim=1)).mean()
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        del labels
+        return (1 - (unit_rows(student.embedding) * unit_rows(teacher.embedding)).sum(dim=1)).mean()

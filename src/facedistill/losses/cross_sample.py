@@ -1,13 +1,14 @@
 """Cross-sample similarity: a blurred face relates to the others, sharp or blurred, as its sharp original does."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 
 
-@register("cross_sample")
-class CrossSample(RowLoss):
+@LOSSES.register("cross_sample")
+class CrossSample(nn.Module):
     """(d(TT, TS) + d(TT, ST)) / 2 + d(TT, SS), d(A, A') = mean_i (1 - cos(row i of A, row i of A')); 0..4.
 
     TT = t^ t^T, TS = t^ s^T, ST = s^ t^T, SS = s^ s^T, each [B, B]: the student is shown another (blurred) picture of
@@ -20,9 +21,10 @@ class CrossSample(RowLoss):
     needs = ("embedding",)
     uses_whole_batch = True
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on embeddings [B, D]."""
-        s, t = unit_rows(student), unit_rows(teacher)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        del labels
+        s, t = unit_rows(student.embedding), unit_rows(teacher.embedding)
         wanted = unit_rows(t @ t.T)
 
         def distance(relation: Tensor) -> Tensor:

@@ -1,17 +1,19 @@
 """Correlation instead of agreement: the student ranks classes and faces as the teacher does."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softmax
 
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.fields import logits_of
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 from facedistill.registry import check_number
 
 _LEAST = 1e-12  # a class whose probabilities are all below this has no correlation worth following
 
 
-@register("dist")
-class Dist(RowLoss):
+@LOSSES.register("dist")
+class Dist(nn.Module):
     """T^2 (beta mean_i (1 - rho(row i)) + gamma mean_c (1 - rho(column c))), p = softmax(z / T) (Huang et al. 2022).
 
     rho is Pearson's correlation between the student's and the teacher's p: over the classes for each face,
@@ -33,11 +35,12 @@ class Dist(RowLoss):
         self.gamma = check_number("gamma of the loss 'dist'", gamma, above=0)
         self.temperature = check_number("temperature of the loss 'dist'", temperature, above=0)
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on logits [B, C]."""
-        ours, theirs = (softmax(logits / self.temperature, dim=1) for logits in (student, teacher))
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads logits [B, C]."""
+        del labels
+        ours, theirs = (softmax(logits_of(side) / self.temperature, dim=1) for side in (student, teacher))
         loss = self.beta * _distance(ours, theirs)
-        if len(student) > 1:
+        if len(ours) > 1:
             loss = loss + self.gamma * _distance(ours.T, theirs.T)
         return self.temperature**2 * loss
 

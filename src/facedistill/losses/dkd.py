@@ -1,16 +1,18 @@
 """Decoupled distillation: how sure the teacher is, and what else it thinks of, weighed apart."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from facedistill.errors import UsageError
-from facedistill.losses.base import LabelledLoss, register
+from facedistill.losses.fields import logits_of
+from facedistill.losses.registered import LOSSES
+from facedistill.outputs import Outputs
 from facedistill.registry import check_number
 
 
-@register("dkd")
-class Dkd(LabelledLoss):
+@LOSSES.register("dkd")
+class Dkd(nn.Module):
     """T^2 (alpha KL(b_t || b_s) + beta KL(q_t || q_s)), mean over the batch (Zhao et al. 2022, eq. 7).
 
     b = (p_y, 1 - p_y), the own class against the rest, p = softmax(z / T); q: the softmax over the other classes
@@ -30,16 +32,17 @@ class Dkd(LabelledLoss):
         self.beta = check_number("beta of the loss 'dkd'", beta, above=0)
         self.temperature = check_number("temperature of the loss 'dkd'", temperature, above=0)
 
-    def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The formula on logits [B, C].
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads logits [B, C] and labels int64 [B].
 
         Raises:
             UsageError: There is but one class, or a label is none of them.
         """
-        classes = student.shape[1]
+        z_s, z_t = logits_of(student), logits_of(teacher)
+        classes = z_s.shape[1]
         if classes < 2 or labels.max() >= classes:
             raise UsageError(f"loss 'dkd': logits of {classes} classes do not do for the label {int(labels.max())}")
-        ours, theirs = _decoupled(student / self.temperature, labels), _decoupled(teacher / self.temperature, labels)
+        ours, theirs = _decoupled(z_s / self.temperature, labels), _decoupled(z_t / self.temperature, labels)
         terms = [_divergence(p, q) for p, q in zip(theirs, ours, strict=True)]
         return self.temperature**2 * (self.alpha * terms[0] + self.beta * terms[1])
 

@@ -1,18 +1,19 @@
 """Evaluation-oriented distillation: each pair passes as many of the field's operating points as for the teacher."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import LabelledLoss, register
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 from facedistill.registry import check_count, check_number, check_share
 
 _ONE_IN = (10, 100, 1000, 10_000, 100_000, 1_000_000)  # impostor pairs that pass
 _SOFTNESS = 0.01  # the paper's temperature of the step from failing to passing
 
 
-@register("ekd")
-class Ekd(LabelledLoss):
+@LOSSES.register("ekd")
+class Ekd(nn.Module):
     """genuine MSE(r_s, r_t) over genuine pairs + impostor MSE(r_s, r_t) over the hardest impostor pairs.
 
     r(x) = sum_k sigmoid((x - th_k) / 0.01): how many of the six thresholds of false positive rates 1e-1..1e-6 a pair
@@ -45,9 +46,9 @@ class Ekd(LabelledLoss):
         self.register_buffer("thresholds", torch.zeros(2, len(_ONE_IN)))  # the student's and the teacher's
         self.register_buffer("started", torch.tensor(False))
 
-    def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The formula on embeddings [B, D] and labels [B]."""
-        s, t = unit_rows(student), unit_rows(teacher)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D] and labels int64 [B]."""
+        s, t = unit_rows(student.embedding), unit_rows(teacher.embedding)
         ours, theirs = _pairs(s, labels), _pairs(t, labels)
         now = [_quantiles(impostors.detach()) for _, impostors in (ours, theirs)]
         thresholds = self.thresholds.to(s)
@@ -60,7 +61,7 @@ class Ekd(LabelledLoss):
             if self.training:
                 self.thresholds, self.started = thresholds, torch.ones_like(self.started)
         elif not self.started:
-            return 0 * student.sum()
+            return 0 * student.embedding.sum()
         hard = ours[1].topk(min(self.hardest, len(ours[1]))).indices
         loss = self.genuine * _distance(ours[0], theirs[0], thresholds)
         return loss + self.impostor * _distance(ours[1][hard], theirs[1][hard], thresholds)

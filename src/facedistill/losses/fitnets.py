@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from facedistill.errors import UsageError
-from facedistill.losses.base import DistillationLoss, check_on, check_stages, chosen_stages, register
+from facedistill.losses.fields import check_on, check_stages, field_pairs, mean_over
+from facedistill.losses.registered import LOSSES
+from facedistill.outputs import Outputs
 
 _SAVED = "regressors."
 
 
-@register("fitnets")
-class FitNets(DistillationLoss):
+@LOSSES.register("fitnets")
+class FitNets(nn.Module):
     """MSE(r(F_s), F_t) over all elements, mean over the stages (Romero et al. 2015, eq. 3).
 
     r is learned with the student: a 1x1 convolution from the student's channels to the teacher's, one for each stage,
@@ -31,36 +33,29 @@ class FitNets(DistillationLoss):
 
     def __init__(self, on: Literal["features", "embedding"] = "features", stages: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.needs = (check_on(self.name, on, ("features", "embedding")),)
+        self.needs = (check_on("fitnets", on, ("features", "embedding")),)
         if stages is not None and on == "embedding":
             raise UsageError("stages of the loss 'fitnets' are those of features; leave them out on an embedding")
-        self.stages = check_stages(self.name, stages)
+        self.stages = check_stages("fitnets", stages)
         self.regressors = nn.ModuleList()
 
-    def choose(self, pairs: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-        """The pairs of the chosen stages."""
-        return chosen_stages(self.name, self.stages, pairs)
-
-    def compare_pairs(self, pairs: Sequence[tuple[Tensor, Tensor]], labels: Tensor) -> Tensor:
-        """The formula on embeddings [B, D] or maps [B, c, h, w].
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D] or maps [B, c, h, w] of each stage.
 
         Raises:
             UsageError: The sizes are not those of the first batch.
         """
         del labels
+        pairs = field_pairs(student, teacher, self.needs[0], self.stages)
         sizes = [(ours.shape[1], theirs.shape[1]) for ours, theirs in pairs]
         if not self.regressors:
-            with torch.random.fork_rng(devices=[]):  # what a loss needs must not change the student's run
+            with torch.random.fork_rng(devices=[]):  # the student's run must not depend on it
                 self.regressors.extend(self._regressor(*size).to(pairs[0][0]) for size in sizes)
         made = [(module.weight.shape[1], module.weight.shape[0]) for module in self._modules_made()]
         if made != sizes:
             raise UsageError(f"loss 'fitnets': its regressors are for (student, teacher) sizes {made}, not {sizes}")
-        return torch.stack(
-            [
-                mse_loss(regressor(ours), theirs)
-                for regressor, (ours, theirs) in zip(self.regressors, pairs, strict=True)
-            ]
-        ).mean()
+        regressed = [(module(ours), theirs) for module, (ours, theirs) in zip(self.regressors, pairs, strict=True)]
+        return mean_over(regressed, mse_loss)
 
     def _regressor(self, ours: int, theirs: int) -> nn.Conv2d | nn.Linear:
         return nn.Linear(ours, theirs) if self.needs == ("embedding",) else nn.Conv2d(ours, theirs, 1)

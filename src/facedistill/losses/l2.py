@@ -1,17 +1,19 @@
 """Squared distance between the normalised embeddings."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 
 
-@register("l2")
-class L2(RowLoss):
+@LOSSES.register("l2")
+class L2(nn.Module):
     """mean_i ||s^_i - t^_i||^2 (the pairwise baseline of Wang et al., ICCVW 2019); 0..4, twice the cosine loss."""
 
     needs = ("embedding",)
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on embeddings [B, D]."""
-        return (unit_rows(student) - unit_rows(teacher)).square().sum(dim=1).mean()
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        del labels
+        return (unit_rows(student.embedding) - unit_rows(teacher.embedding)).square().sum(dim=1).mean()

@@ -1,18 +1,19 @@
 """Margin distillation: the teacher's class centres, and a margin that is large where the teacher is sure."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from facedistill.errors import UsageError
-from facedistill.losses.base import LabelledLoss, register
 from facedistill.losses.centres import centre_cross_entropy, class_sums, grown
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 from facedistill.processes import all_gather
 from facedistill.registry import check_number
 
 
-@register("margin")
-class Margin(LabelledLoss):
+@LOSSES.register("margin")
+class Margin(nn.Module):
     """ArcFace against the teacher's class centres W, margin m_i = (most - least) c_i / max_j c_j + least.
 
     c_i = cos(t^_i, W_y), below zero taken as 0, its maximum over the batch (MarginDistillation, Svitov & Alyamkin
@@ -38,11 +39,11 @@ class Margin(LabelledLoss):
             raise UsageError(f"most of the loss 'margin' is {most!r}; it must be above least, {least!r}")
         self.register_buffer("sums", torch.zeros(0, 0))
 
-    def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The formula on embeddings [B, D] and labels [B]."""
-        said = unit_rows(teacher)
-        everyone, theirs = all_gather(said), all_gather(labels)
-        known = grown(self.name, self.sums, theirs, everyone)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D] and labels int64 [B]."""
+        t = unit_rows(teacher.embedding)
+        everyone, theirs = all_gather(t), all_gather(labels)
+        known = grown("margin", self.sums, theirs, everyone)
         sums = known + class_sums(everyone, theirs, len(known))
         if self.training:
             self.sums = sums
@@ -50,6 +51,6 @@ class Margin(LabelledLoss):
             sums = torch.where(known.any(dim=1, keepdim=True), known, sums)
         sure = (everyone * unit_rows(sums[theirs])).sum(dim=1).clamp_min(0)
         most_sure = sure.amax().clamp_min(torch.finfo(sure.dtype).eps)
-        own = (said * unit_rows(sums[labels])).sum(dim=1, keepdim=True).clamp_min(0)
+        own = (t * unit_rows(sums[labels])).sum(dim=1, keepdim=True).clamp_min(0)
         margin = (self.most - self.least) * own / most_sure + self.least
-        return centre_cross_entropy(student, sums, labels, margin, self.scale)
+        return centre_cross_entropy(student.embedding, sums, labels, margin, self.scale)

@@ -1,19 +1,20 @@
-"""Neuron selection: only those units of the teacher are taught that tell people apart."""
+"""Neuron selection: the student regresses those units of the teacher that separate people."""
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import LabelledLoss, register
 from facedistill.losses.centres import class_sums
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
+from facedistill.outputs import Outputs
 from facedistill.processes import all_gather
 from facedistill.registry import check_share
 
 
-@register("neurons")
-class Neurons(LabelledLoss):
+@LOSSES.register("neurons")
+class Neurons(nn.Module):
     """mean_i sum_{u in U} (s^_iu - t^_iu)^2 over the selected units U of the embedding (Luo et al., AAAI 2016).
 
     The paper selects units by how well they predict annotated attributes, which most face sets lack. Here U are the
@@ -37,9 +38,9 @@ class Neurons(LabelledLoss):
         self.register_buffer("unlike", torch.zeros(0))  # the same over impostor pairs
         self.register_buffer("pairs", torch.zeros(2))  # how many of each
 
-    def compare(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """The formula on embeddings [B, D] and labels [B]."""
-        s, t = unit_rows(student), unit_rows(teacher)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D] and labels int64 [B]."""
+        s, t = unit_rows(student.embedding), unit_rows(teacher.embedding)
         if self.training:
             self._learn(all_gather(t), all_gather(labels))
         return ((s - t) * self.selected(t)).square().sum(dim=1).mean()

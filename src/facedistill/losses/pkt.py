@@ -1,15 +1,16 @@
 """Probabilistic knowledge transfer: each face has the neighbours that the teacher gives it."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import off_diagonal, unit_rows
+from facedistill.outputs import Outputs
 
 _LEAST = 1e-7  # a kernel value that counts as none: opposite embeddings
 
 
-@register("pkt")
-class Pkt(RowLoss):
+@LOSSES.register("pkt")
+class Pkt(nn.Module):
     """mean_j KL(p_t(.|j) || p_s(.|j)), p(i|j) = K(i, j) / sum_{k != j} K(k, j), K = (cos + 1) / 2.
 
     Passalis & Tefas 2018. A face is no neighbour of itself, so batches of one or two faces give 0.
@@ -20,9 +21,10 @@ class Pkt(RowLoss):
     equal_sizes = False
     uses_whole_batch = True
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on embeddings [B, D]."""
-        ours, theirs = _neighbours(student), _neighbours(teacher)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        del labels
+        ours, theirs = _neighbours(student.embedding), _neighbours(teacher.embedding)
         return (theirs * (theirs.log() - ours.log())).sum(dim=1).mean()
 
 

@@ -1,18 +1,19 @@
 """Relational distillation: the batch has the teacher's shape, whatever the coordinates."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize, smooth_l1_loss
 
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import off_diagonal, to_unit_scale
+from facedistill.outputs import Outputs
 from facedistill.registry import check_number
 
 _SHORTEST = 1e-6  # embeddings nearer than this have no direction from each other
 
 
-@register("rkd")
-class Rkd(RowLoss):
+@LOSSES.register("rkd")
+class Rkd(nn.Module):
     """distance * L(psi_s, psi_t) + angle * L(phi_s, phi_t), L the smooth-L1 loss (Park et al. 2019).
 
     psi: distances of all pairs over their mean; phi: cosines of the angle at j in all triplets i, j, k of three
@@ -33,12 +34,13 @@ class Rkd(RowLoss):
         self.distance = check_number("distance of the loss 'rkd'", distance, above=0)
         self.angle = check_number("angle of the loss 'rkd'", angle, above=0)
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on embeddings [B, D]."""
-        ours, theirs = _differences(student), _differences(teacher)
-        batch = len(student)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        del labels
+        ours, theirs = _differences(student.embedding), _differences(teacher.embedding)
+        batch = len(student.embedding)
         if batch < 2:
-            return 0 * student.sum()
+            return 0 * student.embedding.sum()
         loss = self.distance * smooth_l1_loss(_relative_lengths(ours), _relative_lengths(theirs))
         if batch > 2:
             loss = loss + self.angle * smooth_l1_loss(_cosines(ours), _cosines(theirs))

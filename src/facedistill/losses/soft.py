@@ -2,18 +2,20 @@
 
 from typing import Literal, get_args
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from facedistill.errors import UsageError
-from facedistill.losses.base import RowLoss, register
+from facedistill.losses.fields import logits_of
+from facedistill.losses.registered import LOSSES
+from facedistill.outputs import Outputs
 from facedistill.registry import check_number
 
 Form = Literal["kl", "cross_entropy"]
 
 
-@register("soft")
-class Soft(RowLoss):
+@LOSSES.register("soft")
+class Soft(nn.Module):
     """With p = softmax(z_teacher / T) and q = softmax(z_student / T), times T^2 in both forms.
 
     `kl`: T^2 KL(p || q) (Hinton et al. 2015). `cross_entropy`: T^2 H(p, q) (Wang et al., ICCVW 2019),
@@ -34,9 +36,10 @@ class Soft(RowLoss):
             raise UsageError(f"form of the loss 'soft' must be one of {', '.join(get_args(Form))}, not {form!r}")
         self.form = form
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on logits [B, C]."""
-        log_q = log_softmax(student / self.temperature, dim=1)
-        log_p = log_softmax(teacher / self.temperature, dim=1)
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads logits [B, C]."""
+        del labels
+        log_q = log_softmax(logits_of(student) / self.temperature, dim=1)
+        log_p = log_softmax(logits_of(teacher) / self.temperature, dim=1)
         weighted = log_p - log_q if self.form == "kl" else -log_q
         return self.temperature**2 * (log_p.exp() * weighted).sum(dim=1).mean()

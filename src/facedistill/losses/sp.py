@@ -2,14 +2,16 @@
 
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from facedistill.losses.base import RowLoss, check_on, register
+from facedistill.losses.fields import check_on, field_pairs, mean_over
+from facedistill.losses.registered import LOSSES
 from facedistill.numerics import directions, to_unit_scale
+from facedistill.outputs import Outputs
 
 
-@register("sp")
-class Sp(RowLoss):
+@LOSSES.register("sp")
+class Sp(nn.Module):
     """||rownorm(G_s) - rownorm(G_t)||_F^2 / B^2, G = F F^T, [B, B] (Tung & Mori 2019); 0..4/B.
 
     Rows of G have unit length. Unchanged by turning or scaling either side's embeddings, whose lengths may differ.
@@ -24,9 +26,16 @@ class Sp(RowLoss):
 
     def __init__(self, on: Literal["embedding", "features"] = "embedding") -> None:
         super().__init__()
-        self.needs = (check_on(self.name, on, ("embedding", "features")),)
+        self.needs = (check_on("sp", on, ("embedding", "features")),)
 
-    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The formula on embeddings [B, D] or flattened maps."""
-        ours, theirs = (directions(rows @ rows.T) for rows in (to_unit_scale(student), to_unit_scale(teacher)))
-        return (ours - theirs).square().sum() / len(student) ** 2
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar; reads embeddings [B, D] or maps [B, c, h, w] of each stage."""
+        del labels
+        return mean_over(field_pairs(student, teacher, self.needs[0]), _difference)
+
+
+def _difference(student: Tensor, teacher: Tensor) -> Tensor:
+    """The formula on rows, or on maps that are flattened to rows."""
+    both = (to_unit_scale(side.flatten(1)) for side in (student, teacher))
+    ours, theirs = (directions(rows @ rows.T) for rows in both)
+    return (ours - theirs).square().sum() / len(student) ** 2

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from facedistill.backbones import Backbone, build_backbone
 from facedistill.errors import UsageError
 from facedistill.heads import Head, ShardedHead, build_head
-from facedistill.losses import DistillationLoss, build_loss
+from facedistill.losses import CheckedLoss, build_loss
 from facedistill.recipe.recipe import ALIAS_SEPARATOR, HARD, Recipe
 from facedistill.recipe.sections import HeadRecipe, NetRecipe
 from facedistill.variance import Variance, build_variance
 
 
-def build_losses(recipe: Recipe) -> dict[str, DistillationLoss]:
+def build_losses(recipe: Recipe) -> dict[str, CheckedLoss]:
     """The distillation losses by the names that the recipe gives them.
 
     Raises:

@@ -7,7 +7,7 @@ import torch
 from facedistill.datasets.sources import TESTABLE, parse_source
 from facedistill.errors import UsageError
 from facedistill.faces import crop_convention
-from facedistill.losses import DistillationLoss
+from facedistill.losses import CheckedLoss
 from facedistill.processes import process_count
 from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances
 from facedistill.recipe.recipe import HELD_OUT, Recipe
@@ -63,7 +63,7 @@ def _check_student(recipe: Recipe) -> None:
     build_classifier_head(recipe.head, 1, classes=max(2, process_count()))
 
 
-def _check_loss(recipe: Recipe, name: str, loss: DistillationLoss) -> None:
+def _check_loss(recipe: Recipe, name: str, loss: CheckedLoss) -> None:
     """Refuses a loss that compares what this recipe's student or teacher does not give."""
     if "logits" in loss.needs and recipe.head.sharded:
         raise UsageError(

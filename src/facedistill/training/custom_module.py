@@ -1,8 +1,4 @@
-"""A user's own image classifier, dressed as the backbone and the head that the loop, the losses and the store know."""
-
-import importlib
-from collections.abc import Callable
-from typing import Any
+"""A user's own image classifier as a backbone and a head, which the loop, the losses and the cache work with."""
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +8,11 @@ from facedistill.errors import UsageError
 from facedistill.heads import Head
 from facedistill.numerics import at_least_float32
 from facedistill.outputs import Outputs
+from facedistill.registry import import_callable
 
 
 class CustomModule(Backbone):
-    """A user's module whose class scores stand for the embedding, so that nothing else need know it.
+    """A user's module whose class scores take the place of the embedding.
 
     Args:
         path: `package.module:factory`; called as `factory(classes, input_size)`.
@@ -58,34 +55,15 @@ class PassThroughHead(Head):
         return at_least_float32(embedding)
 
 
-def find_factory(path: str) -> Callable[..., Any]:
-    """What `package.module:factory` names.
-
-    Raises:
-        UsageError: The module cannot be imported, or has no such function.
-    """
-    name, colon, attribute = path.partition(":")
-    if not (name and colon and attribute):
-        raise UsageError(f"recipe: module is {path!r}; write it as package.module:factory")
-    try:
-        found = getattr(importlib.import_module(name), attribute)
-    except Exception as error:  # somebody else's module may fail in any way while it is imported
-        raise UsageError(f"recipe: module {path!r} cannot be imported ({_reason(error)})") from error
-    if not callable(found):
-        raise UsageError(f"recipe: module {path!r} is no function; give one that makes a torch module")
-    factory: Callable[..., Any] = found
-    return factory
-
-
 def _made(path: str, classes: int, input_size: tuple[int, int]) -> nn.Module:
     try:
-        module = find_factory(path)(classes, input_size)
+        module = import_callable(f"recipe: student.module {path!r}", path)(classes, input_size)
     except UsageError:
         raise
     except Exception as error:  # likewise while it builds the net
-        raise UsageError(f"recipe: module {path!r} fails when called ({_reason(error)})") from error
+        raise UsageError(f"recipe: student.module {path!r} fails when called ({_reason(error)})") from error
     if not isinstance(module, nn.Module):
-        raise UsageError(f"recipe: module {path!r} gives a {type(module).__name__}, no torch module")
+        raise UsageError(f"recipe: student.module {path!r} gives a {type(module).__name__}, no torch module")
     try:
         training = module.training
         with torch.no_grad():
@@ -93,12 +71,13 @@ def _made(path: str, classes: int, input_size: tuple[int, int]) -> nn.Module:
         module.train(training)
     except Exception as error:
         raise UsageError(
-            f"recipe: module {path!r} cannot see pictures [2, 3, {input_size[0]}, {input_size[1]}] ({_reason(error)})"
+            f"recipe: student.module {path!r} cannot take pictures [2, 3, {input_size[0]}, {input_size[1]}] "
+            f"({_reason(error)})"
         ) from error
     if not isinstance(scores, Tensor) or scores.shape != (2, classes):
         given = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise UsageError(
-            f"recipe: module {path!r} gives {given} for 2 pictures of {classes} classes, not [2, {classes}]"
+            f"recipe: student.module {path!r} gives {given} for 2 pictures of {classes} classes, not [2, {classes}]"
         )
     return module
 

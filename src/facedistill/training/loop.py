@@ -20,7 +20,6 @@ from torch.nn.parallel import DistributedDataParallel
 from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
 from facedistill.heads import ShardedHead
-from facedistill.losses import DistillationLoss
 from facedistill.processes import all_reduce_sum, broadcast_from_first, process_count, process_rank
 from facedistill.recipe import HARD, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
@@ -162,9 +161,7 @@ def fit(
 
 def _shape_learned_parts(task: Task, shown: AugmentedFaces, knowledge: TeacherTargets | None) -> None:
     """Shows the task one face, so that what the first batch shapes is there before the optimiser asks for it."""
-    if knowledge is None or not any(
-        isinstance(loss, DistillationLoss) and loss.trainable for loss in task.losses.values()
-    ):
+    if knowledge is None or not task.shapes_parameters:
         return
     face = shown[0, 0]
     crops = torch.from_numpy(face.crop)[None]

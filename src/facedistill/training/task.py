@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from facedistill.backbones import Backbone, normalise_crops
 from facedistill.heads import Head, ShardedHead
-from facedistill.losses import DistillationLoss
+from facedistill.losses import CheckedLoss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD
 
@@ -26,15 +26,22 @@ class Task(nn.Module):
         self,
         backbone: Backbone,
         head: Head | ShardedHead,
-        losses: Mapping[str, DistillationLoss],
+        losses: Mapping[str, CheckedLoss],
         weights: Mapping[str, float],
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
-        self.losses = nn.ModuleDict(losses)
+        self._losses = dict(losses)
+        # The modules themselves, so that the keys of a state dict do not depend on what is done around them.
+        self.losses = nn.ModuleDict({name.replace(".", "/"): loss.module for name, loss in losses.items()})
         self.weights = dict(weights)
         self._needs = {field for loss in losses.values() for field in loss.needs}
+
+    @property
+    def shapes_parameters(self) -> bool:
+        """Whether the first batch shapes parameters of a loss."""
+        return any(loss.trainable for loss in self._losses.values())
 
     def forward(
         self,
@@ -67,6 +74,6 @@ class Task(nn.Module):
             teacher = Outputs(teacher_embedding, teacher_logits, teacher_features)
             logits = self.head.scores(seen.embedding) if "logits" in self._needs else None
             student = Outputs(seen.embedding, logits, seen.features)
-            for name, loss in self.losses.items():
+            for name, loss in self._losses.items():
                 terms[name] = loss(student, teacher, labels)
         return {name: self.weights[name] * term for name, term in terms.items()}

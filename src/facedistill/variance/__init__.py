@@ -1,8 +1,7 @@
-"""What the student is shown and the teacher is not: low resolution first; light, place, JPEG, noise."""
+"""Variance: how the student's crops are degraded while the teacher's stay as they are; low resolution first."""
 
-from collections.abc import Callable
-
-from facedistill.registry import check_options, look_up
+from facedistill.errors import UsageError
+from facedistill.registry import Registry
 from facedistill.variance.checks import Crop, Variance
 from facedistill.variance.compose import Compose
 from facedistill.variance.grey import Grey
@@ -30,28 +29,29 @@ __all__ = [
     "degrade",
 ]
 
-VARIANCES: dict[str, Callable[..., Variance]] = {
-    "low_resolution": LowResolution,
-    "mirror": Mirror,
-    "brightness_contrast": BrightnessContrast,
-    "grey": Grey,
-    "shift_rotate": ShiftRotate,
-    "jpeg": JpegCompression,
-    "noise": GaussianNoise,
-}
+VARIANCES: Registry[Variance] = Registry("variance")
+VARIANCES.register("low_resolution")(LowResolution)
+VARIANCES.register("mirror")(Mirror)
+VARIANCES.register("brightness_contrast")(BrightnessContrast)
+VARIANCES.register("grey")(Grey)
+VARIANCES.register("shift_rotate")(ShiftRotate)
+VARIANCES.register("jpeg")(JpegCompression)
+VARIANCES.register("noise")(GaussianNoise)
 
 
 def build_variance(name: str, **options: object) -> Variance:
     """The variance called `name`, with its options as in the class of that name.
 
     Args:
-        name: A key of `VARIANCES`.
+        name: A name in `VARIANCES`, or `package.module:Class`.
         **options: The class's attributes; lists, as a recipe gives them, stand for tuples.
 
     Raises:
-        UsageError: The name or an option is unknown, or an option is out of range.
+        UsageError: The name or an option is unknown, an option is out of range, or a class of another package gives
+            nothing that can be called with a crop.
     """
-    variance = look_up("variance", VARIANCES, name)
-    check_options("variance", name, variance, options)
     values = {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
-    return variance(**values)
+    variance = VARIANCES.build(name, **values)
+    if not callable(variance):
+        raise UsageError(f"the variance {name!r} cannot be called; give it `__call__(self, crop, rng) -> crop`")
+    return variance
