@@ -35,22 +35,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=Path("docs/results"), help="where the report is written")
     options = parser.parse_args(arguments)
     if options.seeds < 3:
-        parser.error("--seeds must be at least 3: a spread of two says nothing")
+        parser.error("--seeds must be at least 3: two have no meaningful spread")
     with tempfile.TemporaryDirectory() as folder:
         report = measure(read_recipe(options.recipe), options.temperatures, options.seeds, Path(folder))
-    said = [f"--seeds {options.seeds}", f"--temperatures {' '.join(f'{t:g}' for t in options.temperatures)}"]
-    report["command"] = " ".join(["python benchmarks/general.py", *said])
+    given = [f"--seeds {options.seeds}", f"--temperatures {' '.join(f'{t:g}' for t in options.temperatures)}"]
+    report["command"] = " ".join(["python benchmarks/general.py", *given])
     draw(options.results / f"{NAME}.png", report["models"])
     write(options.results, NAME, report, markdown(report))
 
 
 def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder: Path) -> dict[str, Any]:
-    """Trains the teacher once, then every student with every seed; gives the report."""
+    """Trains the teacher once, then every student with every seed; returns the report."""
     started = time.process_time()
     recipe = replace(recipe, workers=0, out=str(folder / "recipe"))  # the clock below counts this process alone
-    lesson = open_classifier_workload(recipe, folder / "teacher")
-    assert lesson.teacher is not None, "the recipe distils"
-    recipe = lesson.resolved(replace(recipe, control=False, search={}))
+    workload = open_classifier_workload(recipe, folder / "teacher")
+    assert workload.teacher is not None, "the recipe distils"
+    recipe = workload.resolved(replace(recipe, control=False, search={}))
     hard, soft = recipe.losses[HARD], recipe.losses["soft"]
     students = {
         CONTROL: {HARD: hard},
@@ -58,15 +58,15 @@ def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder:
     }
     for t in temperatures:
         students[f"student, T = {t:g}"] = {HARD: hard, "soft": LossTerm(soft.weight, {"temperature": t})}
-    models = {TEACHER: measured([lesson.held_out_accuracy(lesson.teacher)]) | net_cost(lesson.teacher)}
+    models = {TEACHER: measured([workload.held_out_accuracy(workload.teacher)]) | net_cost(workload.teacher)}
     for name, losses in students.items():
-        models[name] = train_students(lesson, replace(recipe, losses=losses), seeds, folder / name)
+        models[name] = train_students(workload, replace(recipe, losses=losses), seeds, folder / name)
     control = models[CONTROL]["accuracies"]
     for name in students:
         gains = [ours - theirs for ours, theirs in zip(models[name]["accuracies"], control, strict=True)]
         models[name] |= {"against_control": estimate_dict(gains)}
-    assert recipe.classification is not None, "the lesson is one of classes"
-    parts = lesson.parts
+    assert recipe.classification is not None, "the recipe is of a classifier"
+    parts = workload.parts
     return {
         "models": models,
         "pictures": {
@@ -85,13 +85,13 @@ def measure(recipe: Recipe, temperatures: tuple[float, ...], seeds: int, folder:
     }
 
 
-def train_students(lesson: ClassifierWorkload, recipe: Recipe, seeds: int, folder: Path) -> dict[str, Any]:
+def train_students(workload: ClassifierWorkload, recipe: Recipe, seeds: int, folder: Path) -> dict[str, Any]:
     runs = [
         replace(recipe, seed=seed, name=f"{folder.name}, seed {seed}", out=str(folder / str(seed)))
         for seed in range(recipe.seed, recipe.seed + seeds)
     ]
-    net = build_task(recipe, lesson.pictures.classes)
-    return measured([train_and_test(lesson, run) for run in runs]) | net_cost(net)
+    net = build_task(recipe, workload.pictures.classes)
+    return measured([train_and_test(workload, run) for run in runs]) | net_cost(net)
 
 
 def draw(path: Path, models: Mapping[str, Any]) -> None:
@@ -100,12 +100,12 @@ def draw(path: Path, models: Mapping[str, Any]) -> None:
 
     drawing = Figure(figsize=(7, 3), layout="constrained")
     axis = drawing.subplots()
-    said = [estimate_dict(model["accuracies"]) for model in models.values()]
+    accuracies = [estimate_dict(model["accuracies"]) for model in models.values()]
     colours = ["C7" if name == TEACHER else "C1" if name in (CONTROL, STRONGER) else "C0" for name in models]
-    errors = [100 * (each["std"] or 0) for each in said]
-    axis.barh(list(models), [100 * each["mean"] for each in said], xerr=errors, color=colours, capsize=3)
+    errors = [100 * (each["std"] or 0) for each in accuracies]
+    axis.barh(list(models), [100 * each["mean"] for each in accuracies], xerr=errors, color=colours, capsize=3)
     axis.invert_yaxis()
-    lowest = min(100 * each["mean"] - error for each, error in zip(said, errors, strict=True))
+    lowest = min(100 * each["mean"] - error for each, error in zip(accuracies, errors, strict=True))
     axis.set(xlabel="accuracy on pictures kept out, % (± std over seeds)", xlim=(0.9 * lowest, None))
     axis.grid(axis="x", alpha=0.3)
     save(drawing, path)

@@ -78,10 +78,10 @@ def in_processes(options: argparse.Namespace, kind: str, classes: float, count: 
     started = [
         subprocess.Popen([*command, "--rank", str(rank)], stdout=subprocess.PIPE, text=True) for rank in range(count)
     ]
-    said = [process.communicate()[0] for process in started]
+    outputs = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
         raise SystemExit(f"{kind} with {classes:g} classes failed; was there memory enough?")
-    rows = [json.loads(text) for text in said]
+    rows = [json.loads(text) for text in outputs]
     return {**rows[0], **{key: max(row[key] for row in rows) for key in ("memory_mb", "cpu_ms")}}
 
 

@@ -57,7 +57,7 @@ def opened(folder: Path) -> None:
 
 
 def with_labels(folder: Path) -> None:
-    """Asks who is where; the first time reads the records' headers."""
+    """Reads the labels; the first time, from the records' headers."""
     _ = open_face_set(folder).labels
 
 

@@ -1,8 +1,8 @@
-"""Which loss teaches a small net most? Every registered one beside the hard loss, in turn; what each step costs.
+"""Which loss improves a small net most? Every registered one beside the hard loss, in turn; what each step costs.
 
 Same student, people, steps and seeds in each row; one teacher that was trained on those people, so that losses on
 embeddings, logits and feature maps can be compared. With `--teacher dlib` the losses on embeddings and logits are
-taught by dlib's net besides, which has seen real faces:
+also trained with dlib's net as the teacher, which has seen real faces:
 python benchmarks/losses.py --jobs 2
 python benchmarks/losses.py --teacher dlib --jobs 2
 python benchmarks/losses.py --only soft rkd --seeds 0
@@ -20,7 +20,7 @@ import torch
 
 from facedistill.datasets.training_faces import open_training_faces
 from facedistill.losses import LOSSES, build_loss
-from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
+from facedistill.pipelines.face_workload import FaceWorkload, resolve_student
 from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe.files import read_recipe
 from facedistill.recipe.parts import build_variances
@@ -44,14 +44,14 @@ from reporting import (
     table,
     write,
 )
-from running import STORE, UNSEEN, Run, finish_asked, told
-from sizing import Sizes, options_parser, sized, sized_teacher, sizes_of
+from running import TARGETS_FOLDER, Run, caches_of, run_benchmark, run_script, tests_of
+from sizing import Sizes, options_parser, sized, sized_teacher
 
 NAME = "losses"
 USUAL = Sizes(300, 12, 40, 20, 400, 400, 64, teacher_width=0.5, student_width=0.1875)
 FULL = Sizes(8000, 30, 1000, 200, 20_000, 20_000, 256, teacher_width=1.0, student_width=0.25)
 RECIPES = Path(__file__).parents[1] / "recipes"
-CONTROL, PAPER, QUICKSTART, TEACHER, WORD = "hard", "low_resolution", "quickstart", "teacher", "word"
+CONTROL, PAPER, QUICKSTART, TEACHER, TARGETS = "hard", "low_resolution", "quickstart", "teacher", "targets"
 DLIB_PREFIX = "dlib:"
 # The weights and options that each loss's own paper, or its authors' code, gives it beside the hard loss; 1 elsewhere.
 TERMS: Mapping[str, LossTerm] = {
@@ -69,16 +69,12 @@ TURNS = 15
 def main(arguments: list[str] | None = None) -> None:
     parser = options_parser(__doc__, NAME, USUAL, FULL)
     parser.add_argument("--teacher", choices=["checkpoint", "dlib"], default="checkpoint", help="dlib: besides")
-    options = parser.parse_args(arguments)
-    sizes = sizes_of(options, USUAL, FULL)
-    rows = table_rows(options, sizes)
-    finish_asked(parser, options, rows)
-    report(options, sizes, rows)
+    run_benchmark(parser, arguments, USUAL, FULL, table_rows, report)
 
 
 def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
-    """Row of the table -> its runs, one a seed; the teacher and what it was asked are rows with one run."""
-    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    """Row of the table -> its runs, one a seed; the teacher and its targets are rows with one run."""
+    out, tests = options.out, tests_of(options)
     base = read_recipe(RECIPES / "low_resolution.yaml")
     combined = read_recipe(RECIPES / "quickstart.yaml").losses
     trained = sized_teacher(read_recipe(RECIPES / "low_resolution_teacher.yaml"), sizes, out / TEACHER, options)
@@ -87,14 +83,14 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
     losses |= {PAPER: base.losses, QUICKSTART: combined}
     rows = {TEACHER: [teacher]}
 
-    def taught(prefix: str, said: TeacherRecipe, embedding_size: int | None, after: tuple[Path, ...]) -> None:
-        net = replace(base, student=replace(base.student, embedding_size=embedding_size), teacher=said)
+    def add_rows(prefix: str, teacher: TeacherRecipe, embedding_size: int | None, after: tuple[Path, ...]) -> None:
+        net = replace(base, student=replace(base.student, embedding_size=embedding_size), teacher=teacher)
 
         def sized_run(name: str, seed: int = 0) -> Recipe:
             return sized(net, sizes, out / f"{prefix}{name}".replace(":", "-"), options, seed)
 
-        word = Run(sized_run(WORD), trains=False, after=after)
-        rows[prefix + WORD] = [word]
+        targets = Run(sized_run(TARGETS_FOLDER), trains=False, after=after)
+        rows[prefix + TARGETS] = [targets]
         rows[prefix + CONTROL] = [
             Run(sized_run(f"{CONTROL}-{seed}", seed).labels_only(), tests=tests) for seed in options.seeds
         ]
@@ -104,17 +100,17 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
             rows[prefix + name] = [
                 Run(
                     replace(sized_run(f"{name}-{seed}", seed), losses={HARD: base.losses[HARD]} | terms),
-                    asker=word.folder,
-                    after=(word.folder,),
+                    targets_from=targets.folder,
+                    after=(targets.folder,),
                     tests=tests,
                 )
                 for seed in options.seeds
             ]
 
     own = TeacherRecipe(str(teacher.folder / BEST), centred=False)
-    taught("", own, trained.student.embedding_size, (teacher.folder,))
+    add_rows("", own, trained.student.embedding_size, (teacher.folder,))
     if options.teacher == "dlib":
-        taught(DLIB_PREFIX, TeacherRecipe("dlib", centred=True), 128, ())
+        add_rows(DLIB_PREFIX, TeacherRecipe("dlib", centred=True), 128, ())
     return rows
 
 
@@ -142,26 +138,22 @@ def step_times(rows: Mapping[str, Run], turns: int) -> dict[str, float]:
 
 
 def one_step(run: Run) -> Callable[[], None]:
-    """A function that asks for the teacher's word on one batch and goes forward and back through the student."""
+    """A function that gets the teacher targets of one batch and goes forward and back through the student."""
     teacher = teacher_of(run.recipe) if run.recipe.distils else None
     recipe = resolve_student(run.recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
-    stores = (
-        cache_teacher_targets(teacher, recipe, faces, run.asker / STORE)
-        if teacher is not None and run.asker is not None
-        else ()
-    )
+    caches = caches_of(run, recipe, teacher, faces)
     task = build_task(recipe, faces.train.classes)
-    word = FaceWorkload(faces, teacher, stores).teacher_targets(recipe, task) if recipe.distils else None
-    shown = AugmentedFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
-    batch = next(iter(batches(shown, recipe, 0, 0)))
+    targets = FaceWorkload(faces, teacher, caches).teacher_targets(recipe, task) if recipe.distils else None
+    augmented = AugmentedFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    batch = next(iter(batches(augmented, recipe, 0, 0)))
     fabric = make_fabric("cpu", recipe.precision)
 
     def step() -> None:
         with fabric.autocast():
-            said = word.outputs(batch.indices, batch.mirrored, batch.crops) if word is not None else None
-            words = (said.embedding, said.logits, said.features) if said is not None else (None, None)
-            terms = task(batch.crops, batch.labels, *words)
+            outputs = targets.outputs(batch.indices, batch.mirrored, batch.crops) if targets is not None else None
+            parts = (outputs.embedding, outputs.logits, outputs.features) if outputs is not None else (None, None)
+            terms = task(batch.crops, batch.labels, *parts)
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         task.zero_grad()
 
@@ -178,7 +170,7 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
     students = {name: rows[name][0] for name in models if name != TEACHER}
     content: dict[str, Any] = settings(sizes, options.seeds) | {
         "models": models,
-        "terms": {name: said_terms(rows[name][0].recipe.losses) for name in students},
+        "terms": {name: terms_line(rows[name][0].recipe.losses) for name in students},
         "step_cpu_ms": step_times(students, TURNS),
         "gains": {
             name: {each: difference(results[name], results[other], each, LOW, "eer") for each in models[name]["sets"]}
@@ -191,13 +183,13 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
     write(options.results, NAME, content, markdown(content, titles, decision(options.results / f"{NAME}.md")))
 
 
-def said_terms(losses: Mapping[str, LossTerm]) -> str:
+def terms_line(losses: Mapping[str, LossTerm]) -> str:
     """Weights and options in one line."""
-    words = []
+    parts = []
     for name, term in losses.items():
         options = ", ".join(f"{option} {value}" for option, value in term.options.items())
-        words.append(f"{name} {term.weight:g}" + f" ({options})" * bool(options))
-    return ", ".join(words)
+        parts.append(f"{name} {term.weight:g}" + f" ({options})" * bool(options))
+    return ", ".join(parts)
 
 
 def draw_bars(path: Path, content: Mapping[str, Any]) -> None:
@@ -211,10 +203,11 @@ def draw_bars(path: Path, content: Mapping[str, Any]) -> None:
     axes = drawing.subplots(1, len(sets) + 1, sharey=True)
     names = sorted(models, key=lambda name: sum(models[name]["sets"][each]["eer"][LOW]["mean"] for each in sets))
     for axis, each in zip(axes, sets, strict=False):
-        said = [models[name]["sets"][each]["eer"] for name in names]
-        errors = [100 * (eer[LOW]["std"] or 0) for eer in said]
-        axis.barh(names, [100 * eer[LOW]["mean"] for eer in said], xerr=errors, capsize=2, label="mean of 30 to 8 rows")
-        axis.plot([100 * eer["native"]["mean"] for eer in said], names, "k|", ms=9, label="native")
+        figures = [models[name]["sets"][each]["eer"] for name in names]
+        errors = [100 * (eer[LOW]["std"] or 0) for eer in figures]
+        means = [100 * eer[LOW]["mean"] for eer in figures]
+        axis.barh(names, means, xerr=errors, capsize=2, label="mean of 30 to 8 rows")
+        axis.plot([100 * eer["native"]["mean"] for eer in figures], names, "k|", ms=9, label="native")
         if CONTROL in models:
             axis.axvline(100 * models[CONTROL]["sets"][each]["eer"][LOW]["mean"], color="C1", label=CONTROL)
         axis.set(xlabel="EER, % (± std over seeds)")
@@ -227,7 +220,7 @@ def draw_bars(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def decision(path: Path) -> list[str]:
-    """What stands under the mark in the last report: a person writes there, so it is kept."""
+    """The text below the mark in the last report, which a person wrote and which is kept."""
     if not path.exists() or DECISION not in (former := path.read_text(encoding="utf-8")):
         return ["Not yet decided."]
     return former.partition(DECISION)[2].strip().splitlines()
@@ -251,10 +244,10 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Seq
         "# The table of methods",
         "",
         f"Every loss in turn beside the hard loss, and `{CONTROL}` alone. `{PAPER}` and `{QUICKSTART}` are the",
-        "combinations of these recipes. All are taught by one net that was trained on the same people; names that",
-        "begin with `dlib:` by dlib's, which has seen real faces. Each loss has the weight that its paper gives it,",
-        "and nothing was tuned here. A step is forward and backward through the student with the teacher's word, on",
-        "one core, the losses taking turns; losses on maps let the teacher look again at every step.",
+        "combinations of these recipes. Their teacher is one net that was trained on the same people; of names",
+        "that begin with `dlib:` it is dlib's, which has seen real faces. Each loss has the weight of its paper;",
+        "nothing was tuned here. A step is forward and backward through the student with the teacher targets, on",
+        "one core, the losses taking turns; losses on maps run the teacher at every step.",
         "",
         f"![EER of each loss, and CPU time of a step]({NAME}.png)",
         "",
@@ -266,7 +259,7 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Seq
         *sweep_tables(models, titles),
         "## Weights",
         "",
-        *(f"- `{name}`: {said}" for name, said in content["terms"].items() if name != CONTROL),
+        *(f"- `{name}`: {terms}" for name, terms in content["terms"].items() if name != CONTROL),
         "",
         "## How",
         "",
@@ -280,4 +273,4 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str], decided: Seq
 
 
 if __name__ == "__main__":
-    told(main)
+    run_script(main)

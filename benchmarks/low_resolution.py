@@ -1,4 +1,4 @@
-"""What does it cost to teach a small net low resolution, and how well does it then know people?
+"""What does it cost to train a small net for low resolution, and how well does it then recognise people?
 
 The claim of Wang et al. (ICCVW 2019): six ways to train one thin and deep student, and beside it nets of other families
 with as many multiply-accumulates:
@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facedistill.recipe import HARD, LossTerm, Recipe
+from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe.files import read_recipe
 from facedistill.training import BEST
 from reporting import (
@@ -31,15 +31,8 @@ from reporting import (
     table,
     write,
 )
-from running import (
-    ASKING,
-    TRAINING,
-    UNSEEN,
-    Run,
-    finish_asked,
-    told,
-)
-from sizing import Sizes, macs_of, options_parser, sized, sized_teacher, sizes_of, width_for
+from running import TARGETS, TARGETS_FOLDER, TRAINING, Run, run_benchmark, run_script, tests_of
+from sizing import Sizes, macs_of, options_parser, sized, sized_teacher, width_for
 
 NAME = "low_resolution"
 USUAL = Sizes(300, 12, 40, 20, 400, 400, 64, teacher_width=0.5, student_width=0.1875)
@@ -53,26 +46,24 @@ TITLES = {
     NO_KD: "(a) no teacher",
     TWO_STEP: "(b) two steps: teacher retrained, sees what the student sees",
     L2: "(c) one step, L2",
-    LIVE: "(d) one step, MK-MMD, teacher asked at every step",
-    STORED: "(e) one step, MK-MMD, teacher's word stored",
+    LIVE: "(d) one step, MK-MMD, teacher run at every step",
+    STORED: "(e) one step, MK-MMD, teacher targets cached",
     BOTH: "(f) as (e), MK-MMD on soft labels besides",
 }
 NETS = ("mobilenetv2", "mobilefacenet", "shufflenetv2", "squeezenet")  # trained as (e)
-RETRAINING, CENTRES, STORE, STUDENT = "retraining the teacher", "asking for class centres", "asking", "student"
+# What has to be run for a student, as the JSON file names it, and as the report does.
+RETRAINING, CENTRES, CACHED, STUDENT = "retraining the teacher", "asking for class centres", "asking", "student"
+PARTS = {RETRAINING: RETRAINING, CENTRES: "class centres", CACHED: "teacher targets", STUDENT: STUDENT}
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = options_parser(__doc__, NAME, USUAL, FULL)
-    options = parser.parse_args(arguments)
-    sizes = sizes_of(options, USUAL, FULL)
-    rows = table_rows(options, sizes)
-    finish_asked(parser, options, rows)
-    report(options, sizes, rows)
+    run_benchmark(parser, arguments, USUAL, FULL, table_rows, report)
 
 
 def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
-    """Row of the table -> its runs, one a seed; the teachers and what they were asked are rows with one run."""
-    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    """Row of the table -> its runs, one a seed; the teachers and their targets are rows with one run."""
+    out, tests = options.out, tests_of(options)
     first = read_recipe(RECIPES / "low_resolution_teacher.yaml")
     paper = read_recipe(RECIPES / "low_resolution.yaml")
     two_step = read_recipe(RECIPES / "two_step.yaml")
@@ -81,25 +72,25 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
     start = replace(retrained.student, start=str(out / "teacher" / BEST))
     augmented = Run(replace(retrained, student=start), after=(teacher.folder,), tests=tests)
 
-    def asked(net: Run, recipe: Recipe, name: str) -> Run:
-        said = replace(sized(recipe, sizes, out / name, options), teacher=told_by(recipe, net))
-        return Run(said, trains=False, after=(net.folder,))
+    def targets_run(net: Run, recipe: Recipe, name: str) -> Run:
+        settings = replace(sized(recipe, sizes, out / name, options), teacher=with_teacher(recipe, net))
+        return Run(settings, trains=False, after=(net.folder,))
 
-    def told_by(recipe: Recipe, net: Run) -> Any:
+    def with_teacher(recipe: Recipe, net: Run) -> TeacherRecipe:
         return replace(recipe.teacher, spec=str(net.folder / BEST))
 
-    word, centres = asked(teacher, paper, "word"), asked(augmented, two_step, "centres")
+    targets, centres = targets_run(teacher, paper, TARGETS_FOLDER), targets_run(augmented, two_step, "centres")
     base = {HARD: paper.losses[HARD], "soft": paper.losses["soft"]}
-    anew = replace(paper, teacher=replace(paper.teacher, stored=False))
+    online = replace(paper, teacher=replace(paper.teacher, stored=False))
     ways = {
         TWO_STEP: (two_step, augmented, centres),
-        L2: (replace(paper, losses=base | {"l2": LossTerm()}), teacher, word),
-        LIVE: (anew, teacher, word),
-        STORED: (paper, teacher, word),
+        L2: (replace(paper, losses=base | {"l2": LossTerm()}), teacher, targets),
+        LIVE: (online, teacher, targets),
+        STORED: (paper, teacher, targets),
         BOTH: (
             replace(paper, losses=paper.losses | {"mk_mmd@logits": LossTerm(options={"on": "logits"})}),
             teacher,
-            word,
+            targets,
         ),
     }
     net = replace(paper.student, embedding_size=first.student.embedding_size)
@@ -111,13 +102,13 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
         if name == NO_KD:
             alone = sized(replace(paper, student=net).labels_only(), sizes, folder, options, seed)
             return Run(alone, tests=tests)
-        recipe, by, asker = ways.get(name, ways[STORED])
-        said = replace(sized(recipe, sizes, folder, options, seed), teacher=told_by(recipe, by))
+        recipe, by, source = ways.get(name, ways[STORED])
+        settings = replace(sized(recipe, sizes, folder, options, seed), teacher=with_teacher(recipe, by))
         if name in widths:
-            said = replace(said, student=replace(said.student, backbone=name, width=widths[name]))
-        return Run(said, asker=asker.folder, after=(asker.folder,), tests=tests)
+            settings = replace(settings, student=replace(settings.student, backbone=name, width=widths[name]))
+        return Run(settings, targets_from=source.folder, after=(source.folder,), tests=tests)
 
-    single = {"teacher": [teacher], "augmented": [augmented], "word": [word], "centres": [centres]}
+    single = {"teacher": [teacher], "augmented": [augmented], "targets": [targets], "centres": [centres]}
     return single | {name: [student(name, seed) for seed in options.seeds] for name in (NO_KD, *ways, *NETS)}
 
 
@@ -126,7 +117,7 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
     results = finished(rows)
     shared: dict[str, Any] = {
         name: mean_seconds([results[name][0]["seconds"]])
-        for name in ("augmented", "word", "centres")
+        for name in ("augmented", "targets", "centres")
         if name in results
     }
     models = {name: summary(results[name]) for name in (*TITLES, *NETS) if name in results}
@@ -141,8 +132,8 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
     }
     content: dict[str, Any] = settings(sizes, options.seeds) | {
         "models": models,
-        "cpu_seconds": {name: {part: said["cpu"] for part, said in cost.items()} for name, cost in costs.items()},
-        "wall_seconds": {name: {part: said["wall"] for part, said in cost.items()} for name, cost in costs.items()},
+        "cpu_seconds": {name: seconds_of(cost, "cpu") for name, cost in costs.items()},
+        "wall_seconds": {name: seconds_of(cost, "wall") for name, cost in costs.items()},
         "ratio": ratio(costs),
     }
     against = {
@@ -159,7 +150,9 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
 
 
 def bars(cpu: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
-    return {name: parts for name, parts in cpu.items() if name in TITLES}
+    return {
+        name: {PARTS[part]: seconds for part, seconds in parts.items()} for name, parts in cpu.items() if name in TITLES
+    }
 
 
 def costs_of(name: str, model: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -167,17 +160,22 @@ def costs_of(name: str, model: Mapping[str, Any], shared: Mapping[str, Any]) -> 
     costs: dict[str, dict[str, Any]] = {}
     if name == TWO_STEP:
         costs[RETRAINING] = shared["augmented"][TRAINING]
-        costs[CENTRES] = shared["centres"][ASKING]
+        costs[CENTRES] = shared["centres"][TARGETS]
     elif name != NO_KD:
-        costs[CENTRES if name == LIVE else STORE] = shared["word"][ASKING]
+        costs[CENTRES if name == LIVE else CACHED] = shared["targets"][TARGETS]
     return costs | {STUDENT: model["seconds"][TRAINING]}
+
+
+def seconds_of(cost: Mapping[str, Any], clock: str) -> dict[str, float]:
+    """Part -> its seconds by a clock, "cpu" or "wall"."""
+    return {part: seconds[clock] for part, seconds in cost.items()}
 
 
 def ratio(costs: Mapping[str, Mapping[str, Any]]) -> dict[str, float] | None:
     """How many times as much CPU time (b) costs as (e), and what that cannot exceed."""
     if TWO_STEP not in costs or STORED not in costs:
         return None
-    two, one = ({part: said["cpu"] for part, said in costs[name].items()} for name in (TWO_STEP, STORED))
+    two, one = (seconds_of(costs[name], "cpu") for name in (TWO_STEP, STORED))
     whole = sum(two.values())
     return {
         "as_measured": whole / sum(one.values()),
@@ -193,9 +191,9 @@ def markdown(content: Mapping[str, Any], costs: Mapping[str, Mapping[str, Any]])
     lines = [
         "# The low-resolution claim",
         "",
-        "A teacher that keeps the faces as they are says the same of a face at every step, so it is asked once and",
+        "The targets of a teacher that takes the faces as they are never change, so they are computed once, and it",
         "is never trained again (one step; Wang et al., ICCVW 2019). Two steps train it again on degraded faces and",
-        "ask it about what the student is shown. The same student, pictures, steps and seeds in each row; all but",
+        "compute its targets from the student's crops. The same student, pictures, steps, seeds in each row; all but",
         "(a) have the hard and the soft loss and the one named; (b) has (e)'s losses. Probes are degraded to the rows",
         "given, the gallery is native.",
         "",
@@ -207,37 +205,36 @@ def markdown(content: Mapping[str, Any], costs: Mapping[str, Mapping[str, Any]])
     ]
     if content["eer_differences"]:
         names = next(iter(content["eer_differences"].values()))
-        told = [
+        differences = [
             [TITLES[key.split(" - ")[0]] + " against " + TITLES[key.split(" - ")[1]]]
-            + [percent(said[name], interval=True, signed=True) for name in names]
-            for key, said in content["eer_differences"].items()
+            + [percent(each[name], interval=True, signed=True) for name in names]
+            for key, each in content["eer_differences"].items()
         ]
         lines += ["### Difference of the mean EER at 30 to 8 rows, seed by seed, points", ""]
-        lines += table(["", *names], told)
+        lines += table(["", *names], differences)
     lines += [
         "## Cost",
         "",
         "What had to be run for one student; the teacher's first training serves all rows alike.",
         "",
     ]
-    parts = [RETRAINING, CENTRES, STORE, STUDENT]
     seconds = [
         [
             TITLES.get(name, name),
-            *(f"{cost[part]['cpu']:.0f}" if part in cost else "" for part in parts),
-            f"{sum(said['cpu'] for said in cost.values()):.0f}",
-            ("" if all(said["whole"] for said in cost.values()) else "at least ")
-            + f"{sum(said['wall'] for said in cost.values()):.0f}",
+            *(f"{cost[part]['cpu']:.0f}" if part in cost else "" for part in PARTS),
+            f"{sum(seconds_of(cost, 'cpu').values()):.0f}",
+            ("" if all(seconds["whole"] for seconds in cost.values()) else "at least ")
+            + f"{sum(seconds_of(cost, 'wall').values()):.0f}",
         ]
         for name, cost in costs.items()
     ]
-    lines += table(["CPU seconds", *parts, "in all", "by the clock"], seconds)
-    if said := content["ratio"]:
+    lines += table(["CPU seconds", *PARTS.values(), "in all", "by the clock"], seconds)
+    if ratios := content["ratio"]:
         lines += [
-            f"(b) costs {said['as_measured']:.1f} times as much CPU time as (e); {said['without_centres']:.1f} times "
-            "if its pass for class centres, which a teacher with a classifier of its own does not need, is left out. "
-            f"What bounds it: the student's own training is {said['students_share']:.0%} of (e), so were asking the "
-            f"teacher free, it would be {said['were_asking_free']:.1f} times.",
+            f"(b) costs {ratios['as_measured']:.1f} times as much CPU time as (e); {ratios['without_centres']:.1f} "
+            "times if its pass for class centres, which a teacher with a classifier of its own does not need, is left "
+            f"out. What bounds it: the student's own training is {ratios['students_share']:.0%} of (e), so with "
+            f"targets that cost nothing, it would be {ratios['were_asking_free']:.1f} times.",
             "",
         ]
     lines += equal_macs(models)
@@ -268,11 +265,11 @@ def equal_macs(models: Mapping[str, Any]) -> list[str]:
     ]
     headings = [f"EER, %: {each}, {at}" for each in sets for at in ("native", "16", "mean of 30 to 8")]
     return [
-        "## Students at equal multiply-accumulates, taught as (e)",
+        "## Students at equal multiply-accumulates, trained as (e)",
         "",
         *table(["net", "MMAC", "parameters", "training, CPU s", *headings], rows),
     ]
 
 
 if __name__ == "__main__":
-    told(main)
+    run_script(main)

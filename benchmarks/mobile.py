@@ -1,4 +1,4 @@
-"""How small a net still knows people as its teacher does, and what squeeze-and-excitation and fewer bits do to it?
+"""How small a net still recognises people as its teacher does, and what squeeze-and-excitation and fewer bits do to it?
 
 The claim of Wei et al. (2019): squeeze-and-excitation on both nets, on neither, on one; beside each student the same
 net without a teacher; every student as a file of 32, 16 and 8 bits; and smaller ones until one falls too far behind:
@@ -36,8 +36,8 @@ from reporting import (
     table,
     write,
 )
-from running import UNSEEN, Run, finish_asked, sweeps_of, told
-from sizing import Sizes, options_parser, sized, sized_teacher, sizes_of
+from running import TARGETS_FOLDER, Run, run_benchmark, run_script, sweeps_of, tests_of
+from sizing import Sizes, options_parser, sized, sized_teacher
 
 NAME = "mobile"
 USUAL = Sizes(300, 12, 40, 20, 600, 600, 64, teacher_width=0.5, student_width=0.125)
@@ -49,7 +49,7 @@ LARGEST_MB, LARGEST_LOSS = 3.22, 0.003
 ALONE = "-alone"  # the same student without a teacher
 # Row -> whether the teacher and the student have squeeze-and-excitation.
 PLACES = {"both": (True, True), "neither": (False, False), "teacher_only": (True, False), "student_only": (False, True)}
-WORDS = {
+TITLES = {
     "teacher-se": "teacher with SE",
     "teacher-plain": "teacher without SE",
     "both": "SE on both",
@@ -65,56 +65,50 @@ CALIBRATION_FACES = 128
 def main(arguments: list[str] | None = None) -> None:
     parser = options_parser(__doc__, NAME, USUAL, FULL)
     parser.add_argument("--smaller", nargs="*", default=SMALLER, metavar="NET:WIDTH", help="with SE on both")
-    options = parser.parse_args(arguments)
-    sizes = sizes_of(options, USUAL, FULL)
-    rows = table_rows(options, sizes)
-    finish_asked(parser, options, rows)
-    report(options, sizes, rows)
+    run_benchmark(parser, arguments, USUAL, FULL, table_rows, report)
 
 
 def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
-    """Row of the table -> its runs, one a seed; the teachers and what they were asked are rows with one run."""
-    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    """Row of the table -> its runs, one a seed; the teachers and their targets are rows with one run."""
+    out, tests = options.out, tests_of(options)
     base = read_recipe(RECIPE)
     rows: dict[str, list[Run]] = {}
-    words: dict[bool, Run] = {}
+    targets: dict[bool, Run] = {}
     for se, name in ((True, "se"), (False, "plain")):
         trained = sized_teacher(base, sizes, out / f"teacher-{name}", options)
         large = replace(trained.student, backbone=TEACHER_NET, se=se)
         teacher = Run(replace(trained, student=large), tests=tests)
-        asked = replace(
-            sized(base, sizes, out / f"word-{name}", options),
-            teacher=replace(base.teacher, spec=str(teacher.folder / BEST)),
-        )
-        words[se] = Run(asked, trains=False, after=(teacher.folder,))
-        rows |= {teacher.folder.name: [teacher], f"word-{name}": [words[se]]}
+        recipe = sized(base, sizes, out / f"{TARGETS_FOLDER}-{name}", options)
+        recipe = replace(recipe, teacher=replace(base.teacher, spec=str(teacher.folder / BEST)))
+        targets[se] = Run(recipe, trains=False, after=(teacher.folder,))
+        rows |= {teacher.folder.name: [teacher], f"targets-{name}": [targets[se]]}
 
-    def students(row: str, net: str, width: float, se: bool, word: Run | None) -> list[Run]:
+    def students(row: str, net: str, width: float, se: bool, source: Run | None) -> list[Run]:
         runs = []
         for seed in options.seeds:
             recipe = sized(base, sizes, out / f"{row.replace(':', '-')}-{seed}", options, seed)
             recipe = replace(recipe, student=replace(recipe.student, backbone=net, width=width, se=se))
-            if word is None:
+            if source is None:
                 runs.append(Run(recipe.labels_only(), tests=tests))
             else:
-                recipe = replace(recipe, teacher=word.recipe.teacher)
-                runs.append(Run(recipe, word.folder, after=(word.folder,), tests=tests, extra=in_few_bits))
+                recipe = replace(recipe, teacher=source.recipe.teacher)
+                runs.append(Run(recipe, source.folder, after=(source.folder,), tests=tests, extra=in_few_bits))
         return runs
 
     own = base.student.backbone
     for name, (teachers, student) in PLACES.items():
-        rows[name] = students(name, own, sizes.student_width, student, words[teachers])
+        rows[name] = students(name, own, sizes.student_width, student, targets[teachers])
     for se, name in ((True, "se"), (False, "plain")):
         rows[name + ALONE] = students(name + ALONE, own, sizes.student_width, se, None)
-    for said in options.smaller:
-        net, _colon, width = said.partition(":")
-        rows[said] = students(said, net, float(width), True, words[True])
-        rows[said + ALONE] = students(said + ALONE, net, float(width), True, None)
+    for row in options.smaller:
+        net, _colon, width = row.partition(":")
+        rows[row] = students(row, net, float(width), True, targets[True])
+        rows[row + ALONE] = students(row + ALONE, net, float(width), True, None)
     return rows
 
 
 def in_few_bits(run: Run, faces: TrainingFaces) -> dict[str, Any]:
-    """The size of each file of a student, and what the file itself says of the test people."""
+    """The size of each file of a student, and the sweeps of the file itself."""
     chosen = np.random.default_rng(0).permutation(len(faces.train))[:CALIBRATION_FACES]
     crops = np.stack([faces.train[int(index)].image for index in chosen])
     paths = write_files(load_backbone(run.folder / BEST), run.folder, "student", crops)
@@ -146,8 +140,8 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
             if (other := alone(name)) in results
         },
     }
-    titles = {name: WORDS.get(name, name.replace(":", " x ").replace(ALONE, ", no teacher")) for name in models}
-    bars = {name: {"8 bits": said["8"]["size_mb"]} for name, said in files.items()}
+    titles = {name: TITLES.get(name, name.replace(":", " x ").replace(ALONE, ", no teacher")) for name in models}
+    bars = {name: {"8 bits": of_bits["8"]["size_mb"]} for name, of_bits in files.items()}
     draw(options.results / f"{NAME}.png", models, titles, bars, "MB of the file at 8 bits")
     write(options.results, NAME, content, markdown(content, titles))
 
@@ -168,19 +162,19 @@ def teacher_row(name: str) -> str:
 
 def file_figures(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """Bits -> size, and test set -> rows -> accuracy and EER of the files over seeds."""
-    said = [results[seed]["files"] for seed in sorted(results)]
+    by_seed = [results[seed]["files"] for seed in sorted(results)]
     return {
         str(bits): {
-            "size_mb": said[0][str(bits)]["size_mb"],
+            "size_mb": by_seed[0][str(bits)]["size_mb"],
             "sets": {
                 name: {
                     measure: {
-                        at: estimate_dict([each[str(bits)]["cells"][name][at][measure] for each in said])
+                        at: estimate_dict([each[str(bits)]["cells"][name][at][measure] for each in by_seed])
                         for at in (NATIVE, "16")
                     }
                     for measure in ("accuracy", "eer")
                 }
-                for name in said[0][str(bits)]["cells"]
+                for name in by_seed[0][str(bits)]["cells"]
             },
         }
         for bits in BITS
@@ -220,23 +214,23 @@ def beside(teacher: str, content: Mapping[str, Any], titles: Mapping[str, str]) 
     models = content["models"]
     worst = {
         (name, bits): max(loss["mean"] for loss in content["below_teacher"][name][bits].values())
-        for name, said in content["files"].items()
-        for bits in said
-        if teacher_row(name) == teacher and said[bits]["size_mb"] < LARGEST_MB
+        for name, files in content["files"].items()
+        for bits in files
+        if teacher_row(name) == teacher and files[bits]["size_mb"] < LARGEST_MB
     }
     sizes = {place: content["files"][place[0]][place[1]]["size_mb"] for place in worst}
-    words = {place: f"{titles[place[0]]} at {place[1]} bits, {sizes[place]:.2f} MB" for place in worst}
+    named = {place: f"{titles[place[0]]} at {place[1]} bits, {sizes[place]:.2f} MB" for place in worst}
     reached = [place for place in worst if worst[place] <= LARGEST_LOSS]
     if reached:
-        named = "; ".join(words[place] for place in reached)
-        line = f"reached by {named}. **The smallest: {words[min(reached, key=lambda place: sizes[place])]}.**"
+        every = "; ".join(named[place] for place in reached)
+        line = f"reached by {every}. **The smallest: {named[min(reached, key=lambda place: sizes[place])]}.**"
     else:
         nearest = min(worst, key=lambda place: worst[place])
-        line = f"not reached. The nearest: {words[nearest]}, {100 * worst[nearest]:.2f} points below on its worse set."
+        line = f"not reached. The nearest: {named[nearest]}, {100 * worst[nearest]:.2f} points below on its worse set."
     better = [
         titles[name] for name in models if name.endswith(ALONE) and native(models[name]) > native(models[teacher])
     ]
-    weak = f" A teacher easily matched: nets without one know people better ({'; '.join(better)})." if better else ""
+    weak = f" A weak teacher: nets without one recognise people better ({'; '.join(better)})." if better else ""
     return f"- The {titles[teacher]}: {line}{weak}"
 
 
@@ -260,25 +254,25 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
         "",
     ]
     if content["files"]:
-        told_files = [
+        file_rows = [
             [
                 f"{titles[name]}, {bits} bits",
                 f"{models[name]['parameters']:,}",
-                f"{said[bits]['size_mb']:.2f}",
-                *(percent(said[bits]["sets"][each]["accuracy"][at]) for each in sets for at in (NATIVE, "16")),
+                f"{files[bits]['size_mb']:.2f}",
+                *(percent(files[bits]["sets"][each]["accuracy"][at]) for each in sets for at in (NATIVE, "16")),
                 *(percent(content["below_teacher"][name][bits][each], interval=True, signed=True) for each in sets),
             ]
-            for name, said in content["files"].items()
-            for bits in said
+            for name, files in content["files"].items()
+            for bits in files
         ]
         headings = [f"accuracy, %: {each}, {at}" for each in sets for at in (NATIVE, "16")]
         losses = [f"below the teacher, points: {each}" for each in sets]
         lines += ["## The files", "", *verdict(content, titles)]
-        lines += table(["student", "parameters", "MB", *headings, *losses], told_files)
+        lines += table(["student", "parameters", "MB", *headings, *losses], file_rows)
     if content["gain_over_alone"]:
         gains = [
-            [titles[name], *(percent(said[each], interval=True, signed=True) for each in sets)]
-            for name, said in content["gain_over_alone"].items()
+            [titles[name], *(percent(gain[each], interval=True, signed=True) for each in sets)]
+            for name, gain in content["gain_over_alone"].items()
         ]
         lines += ["## What the teacher gave: accuracy against the same student without one, points", ""]
         lines += table(["student", *(SET_NAMES[each] for each in sets)], gains)
@@ -286,4 +280,4 @@ def markdown(content: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
 
 
 if __name__ == "__main__":
-    told(main)
+    run_script(main)

@@ -25,8 +25,8 @@ ROWS = (NATIVE, "30", "20", "16", "12", "8")
 LOW = "8-30"  # the mean over all degraded resolutions
 SET_NAMES = {"unseen": "synthetic people who were not trained on", "orl": "ORL"}
 INTERVALS = (
-    "± is the standard deviation over seeds; [ ] is the 95 % t-interval of the mean over seeds, which speaks of other "
-    "seeds. The JSON file also has each run's interval over resampled people (bootstrap), which speaks of other people."
+    "± is the standard deviation over seeds; [ ] is the 95 % t-interval of the mean over seeds, which covers other "
+    "seeds. The JSON file also has each run's interval over resampled people (bootstrap), which covers other people."
 )
 
 
@@ -70,7 +70,7 @@ def figure(sweep: Mapping[str, Any], rows: str, measure: str) -> float:
 
 
 def summary(runs: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the runs of one row gave: test set -> measure -> rows -> `Estimate` as a dict; and what they cost.
+    """The results of the runs of one row: test set -> measure -> rows -> `Estimate` as a dict; and their cost.
 
     Args:
         runs: Seed -> `Run.result()`; at least one.
@@ -139,19 +139,19 @@ def settings(sizes: Sizes, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def _command() -> str:
-    """The call, without what says but where the files are and how many runs are done at once."""
-    kept, words = [], iter(sys.argv[1:])
-    for word in words:
-        if word in ("--out", "--results", "--jobs"):
-            next(words, None)
-        elif word != "--report":
-            kept.append(word)
+    """The call, without the options on folders and on the number of runs at once."""
+    kept, arguments = [], iter(sys.argv[1:])
+    for argument in arguments:
+        if argument in ("--out", "--results", "--jobs"):
+            next(arguments, None)
+        elif argument != "--report":
+            kept.append(argument)
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *kept])
 
 
-def settings_lines(said: Mapping[str, Any]) -> list[str]:
+def settings_lines(content: Mapping[str, Any]) -> list[str]:
     """The settings as a Markdown list."""
-    sizes = said["sizes"]
+    sizes = content["sizes"]
     teacher = (
         f", {sizes['teacher_steps']} a training of the teacher (width {sizes['teacher_width']:g})"
         if sizes["teacher_steps"]
@@ -160,10 +160,10 @@ def settings_lines(said: Mapping[str, Any]) -> list[str]:
     return [
         f"- {sizes['people']} synthetic people x {sizes['images']} pictures to train on, {sizes['validation']} more "
         f"people to choose checkpoints, {sizes['held_out']} to test; batch {sizes['batch']}; {sizes['steps']} steps a "
-        f"student (width {sizes['student_width']:g}){teacher}; seeds {', '.join(map(str, said['seeds']))}.",
-        f"- {', '.join(f'{name} {number}' for name, number in said['versions'].items())}; Python {said['python']} on "
-        f"{said['machine']}.",
-        f"- Command: `{said['command']}`.",
+        f"student (width {sizes['student_width']:g}){teacher}; seeds {', '.join(map(str, content['seeds']))}.",
+        f"- {', '.join(f'{name} {number}' for name, number in content['versions'].items())}; Python "
+        f"{content['python']} on {content['machine']}.",
+        f"- Command: `{content['command']}`.",
     ]
 
 
@@ -177,17 +177,17 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def percent(said: Mapping[str, Any] | None, interval: bool = False, signed: bool = False) -> str:
-    """An estimate of a fraction in per cent: `3.21 ± 0.40`, with its interval where asked for."""
-    if said is None:
+def percent(figure: Mapping[str, Any] | None, interval: bool = False, signed: bool = False) -> str:
+    """An estimate of a fraction in per cent: `3.21 ± 0.40`, with its interval on request."""
+    if figure is None:
         return "-"
     sign = "+" if signed else ""
-    words = f"{100 * said['mean']:{sign}.2f}"
-    if said["std"] is not None:
-        words += f" ± {100 * said['std']:.2f}"
+    text = f"{100 * figure['mean']:{sign}.2f}"
+    if figure["std"] is not None:
+        text += f" ± {100 * figure['std']:.2f}"
         if interval:
-            words += f" [{100 * said['ci'][0]:{sign}.2f}, {100 * said['ci'][1]:{sign}.2f}]"
-    return words
+            text += f" [{100 * figure['ci'][0]:{sign}.2f}, {100 * figure['ci'][1]:{sign}.2f}]"
+    return text
 
 
 def sweep_tables(models: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[str]:
@@ -226,7 +226,7 @@ def draw(
     Args:
         path: A PNG file.
         models: Key -> `summary`.
-        titles: Key -> words.
+        titles: Key -> its title.
         bars: Key -> part -> height; the parts are stacked.
         bar_label: What the bars show.
     """
@@ -239,9 +239,9 @@ def draw(
     lines = {key: (f"C{place % 10}", "--" if place >= 10 else "-") for place, key in enumerate(models)}
     for axis, name in zip(axes, sets, strict=False):
         for key, model in models.items():
-            said = [model["sets"][name]["eer"][rows] for rows in ROWS]
-            heights = [100 * each["mean"] for each in said]
-            errors = [100 * (each["std"] or 0) for each in said]
+            figures = [model["sets"][name]["eer"][rows] for rows in ROWS]
+            heights = [100 * each["mean"] for each in figures]
+            errors = [100 * (each["std"] or 0) for each in figures]
             colour, dashes = lines[key]
             axis.errorbar(
                 range(len(ROWS)), heights, errors, label=titles[key], color=colour, ls=dashes, marker="o", ms=3
@@ -250,8 +250,8 @@ def draw(
         axis.set(xlabel="rows of the probe", ylabel="EER, % (± std over seeds)", ylim=(0, None))
         axis.set_title(SET_NAMES[name], fontsize=9)
         axis.grid(alpha=0.3)
-    handles, words = axes[0].get_legend_handles_labels()
-    drawing.legend(handles, words, loc="outside lower center", ncols=3, fontsize=7, handlelength=4)
+    handles, labels = axes[0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7, handlelength=4)
     parts = list(dict.fromkeys(part for stack in bars.values() for part in stack))
     below = [0.0] * len(bars)
     for place, part in enumerate(parts):

@@ -30,17 +30,20 @@ from facedistill.files import write_text
 from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.recipe import Recipe
 from facedistill.recipe.validate import validate
-from facedistill.teachers import teacher_of
+from facedistill.teachers import Teacher, TeacherCache, teacher_of
 from facedistill.training import BEST, train
 from facedistill.training.build import build_task
 from facedistill.training.loop import Embed
 from facedistill.training.run_folder import open_run_folder
+from sizing import Sizes, sizes_of
 
-RESULT, SECONDS, STORE, LOG = "result.json", "seconds.json", "store", "log.txt"
+RESULT, SECONDS, CACHE, LOG = "result.json", "seconds.json", "store", "log.txt"
 UNSEEN = "unseen"  # synthetic people who were not trained on
-TRAINING, ASKING = "training", "asking"
+TRAINING, TARGETS = "training", "asking"  # phases, as `seconds.json` names them
+TARGETS_FOLDER = "word"  # of runs that only compute teacher targets
 
 Extra = Callable[["Run", TrainingFaces], dict[str, Any]]
+Rows = Mapping[str, list["Run"]]
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,15 @@ class Run:
 
     Attributes:
         recipe: What is trained; `recipe.out` is its folder.
-        asker: The run whose store holds the teacher's word; None where labels alone teach.
-        trains: Else the teacher of the recipe is only asked about the faces.
-        after: Folders of the runs that must be finished first.
-        tests: `unseen`, `orl`.
-        extra: What else is measured of a net: a module's function, whose dict is put into the result.
+        targets_from: Folder of the run that caches the teacher targets; None where there are labels alone.
+        trains: Whether a net is trained; else the teacher targets of the recipe are computed and cached.
+        after: Folders of the runs that must be finished before.
+        tests: The test sets: `unseen`, `orl`.
+        extra: A module's function that measures more; its dict is added to the result.
     """
 
     recipe: Recipe
-    asker: Path | None = None
+    targets_from: Path | None = None
     trains: bool = True
     after: tuple[Path, ...] = ()
     tests: tuple[str, ...] = (UNSEEN, ORL)
@@ -80,7 +83,7 @@ class Run:
 
 
 def finish(runs: Sequence[Run], jobs: int) -> None:
-    """Does what is left of the runs, `jobs` at once, each in a process of its own; says what each took.
+    """Does the unfinished runs, `jobs` at once, each in a process of its own; prints the CPU seconds of each.
 
     Raises:
         FacedistillError: A run failed; what the others did is kept.
@@ -95,7 +98,7 @@ def finish(runs: Sequence[Run], jobs: int) -> None:
         for run in runs:
             if not run.finished:
                 perform(run, threads)
-                _say(run)
+                _print_seconds(run)
         return
     context = multiprocessing.get_context("spawn")
     os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -106,16 +109,49 @@ def finish(runs: Sequence[Run], jobs: int) -> None:
             for run in [run for run in left.values() if all((folder / RESULT).exists() for folder in run.after)]:
                 waiting[pool.submit(perform, left.pop(run.folder), threads)] = run
             if not waiting:
-                raise FacedistillError(f"{next(iter(left))} waits for a run that is not asked for; leave --only out")
+                raise FacedistillError(f"{next(iter(left))} waits for a run that --only leaves out; name its row too")
             for done in wait(waiting, return_when=FIRST_COMPLETED).done:
                 done.result()
-                _say(waiting.pop(done))
+                _print_seconds(waiting.pop(done))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def finish_asked(parser: argparse.ArgumentParser, options: argparse.Namespace, rows: Mapping[str, list[Run]]) -> None:
-    """Does what is left of the rows that `--only` names, or of all, and of what they need; `--report` does nothing.
+def run_benchmark(
+    parser: argparse.ArgumentParser,
+    arguments: list[str] | None,
+    usual: Sizes,
+    full: Sizes,
+    table_rows: Callable[[argparse.Namespace, Sizes], Rows],
+    report: Callable[[argparse.Namespace, Sizes, Rows], None],
+) -> None:
+    """What the `main` of every benchmark of many runs does: the runs, then the report.
+
+    Args:
+        parser: Made by `options_parser`.
+        arguments: Of the command line; None takes the process's own.
+        usual: The default sizes.
+        full: Those of `--full`.
+        table_rows: Gives the runs of each row of the table.
+        report: Writes the finished ones.
+
+    Raises:
+        FacedistillError: See `finish`.
+    """
+    options = parser.parse_args(arguments)
+    sizes = sizes_of(options, usual, full)
+    rows = table_rows(options, sizes)
+    finish_selected(parser, options, rows)
+    report(options, sizes, rows)
+
+
+def tests_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """The names of the test sets."""
+    return (UNSEEN,) if options.skip_orl else (UNSEEN, ORL)
+
+
+def finish_selected(parser: argparse.ArgumentParser, options: argparse.Namespace, rows: Rows) -> None:
+    """Does the unfinished runs of the rows that `--only` names, or of all, and those before them; none on `--report`.
 
     Raises:
         FacedistillError: See `finish`.
@@ -141,7 +177,7 @@ def with_needed(runs: Mapping[Path, Run], wanted: Sequence[Run]) -> list[Run]:
     return list(ordered.values())
 
 
-def _say(run: Run) -> None:
+def _print_seconds(run: Run) -> None:
     spent = sum(phase["cpu"] for phase in run.result()["seconds"].values())
     print(f"{run.folder.name}: {spent:.0f} CPU seconds", flush=True)
 
@@ -150,26 +186,22 @@ def perform(run: Run, threads: int) -> None:
     """Does one run from where it stopped; its progress goes to `log.txt`."""
     torch.set_num_threads(threads)
     validate(run.recipe)
-    teacher = teacher_of(run.recipe) if run.asker is not None or not run.trains else None
+    teacher = teacher_of(run.recipe) if run.targets_from is not None or not run.trains else None
     recipe = resolve_student(run.recipe, teacher)
     folder = open_run_folder(recipe)
     with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stderr(log):
         faces = open_training_faces(recipe.data, recipe.student.input_size)
         if not run.trains:
-            assert teacher is not None, "a run that does not train asks"
-            with timed(folder, ASKING):
-                cache_teacher_targets(teacher, recipe, faces, folder / STORE)
+            assert teacher is not None, "a run that does not train has a teacher"
+            with timed(folder, TARGETS):
+                cache_teacher_targets(teacher, recipe, faces, folder / CACHE)
             extra = run.extra(run, faces) if run.extra else {}
             write_text(folder / RESULT, json.dumps({"teacher": recipe.teacher.spec, **extra}) + "\n")
             return
-        stores = (
-            cache_teacher_targets(teacher, recipe, faces, run.asker / STORE)
-            if teacher is not None and run.asker
-            else ()
-        )
+        caches = caches_of(run, recipe, teacher, faces)
         task = build_task(recipe, faces.train.classes)
         with timed(folder, TRAINING):
-            fitted = train(FaceWorkload(faces, teacher, stores), recipe, task)
+            fitted = train(FaceWorkload(faces, teacher, caches), recipe, task)
         backbone = load_backbone(folder / BEST)
         info = net_info(str(folder / BEST))
         with timed(folder, "testing"):
@@ -186,6 +218,13 @@ def perform(run: Run, threads: int) -> None:
         **extra,
     }
     write_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
+
+
+def caches_of(run: Run, recipe: Recipe, teacher: Teacher | None, faces: TrainingFaces) -> tuple[TeacherCache, ...]:
+    """The teacher targets of a run, in the folder of the run that computes them; none without a teacher."""
+    if teacher is None or run.targets_from is None:
+        return ()
+    return cache_teacher_targets(teacher, recipe, faces, run.targets_from / CACHE)
 
 
 def _tested(name: str, recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
@@ -215,7 +254,7 @@ def timed(folder: Path, phase: str) -> Iterator[None]:
 
 
 def cpu_seconds() -> float:
-    """What this process and its ended children took so far."""
+    """CPU seconds of this process and its ended children so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
@@ -229,8 +268,8 @@ def _write_book(folder: Path, book: Mapping[str, Any]) -> None:
     write_text(folder / SECONDS, json.dumps(book, indent=1) + "\n")
 
 
-def told(main: Callable[[], None]) -> None:
-    """Runs a script's `main`; what goes wrong is said in one line."""
+def run_script(main: Callable[[], None]) -> None:
+    """Runs a script's `main`; an error is printed as one line."""
     try:
         main()
     except FacedistillError as error:

@@ -1,4 +1,4 @@
-"""What does one face cost? CPU time of each thing that a training does with it, on one core.
+"""What does one face cost? CPU time of each step of training with it, on one core.
 
 python benchmarks/scale.py --json scale.json
 
@@ -56,10 +56,10 @@ def step_of(net: str, width: float, crops: torch.Tensor) -> Callable[[], object]
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(task.parameters(), lr=1e-4, momentum=0.9)
     labels = torch.randint(_CLASSES, (len(crops),))
-    said = torch.randn(len(crops), _SIZE)
+    targets = torch.randn(len(crops), _SIZE)
 
     def step() -> None:
-        torch.autograd.backward(list(task(crops, labels, said, None).values()))
+        torch.autograd.backward(list(task(crops, labels, targets, None).values()))
         optimiser.step()
         optimiser.zero_grad()
 

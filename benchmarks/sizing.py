@@ -57,9 +57,9 @@ def options_parser(description: str | None, name: str, usual: Sizes, full: Sizes
 
 
 def sizes_of(options: argparse.Namespace, usual: Sizes, full: Sizes) -> Sizes:
-    """What was asked for."""
-    said = {field: getattr(options, field) for field in vars(usual)}
-    return replace(full if options.full else usual, **{field: value for field, value in said.items() if value})
+    """The sizes that the options give."""
+    given = {field: getattr(options, field) for field in vars(usual)}
+    return replace(full if options.full else usual, **{field: value for field, value in given.items() if value})
 
 
 def data_of(recipe: Recipe, sizes: Sizes, faces: str) -> DataRecipe:

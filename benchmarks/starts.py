@@ -1,7 +1,7 @@
 """Is a student better off with its teacher's own weights as its start?
 
 Students that begin as dlib's net, whole or thinned, beside the same nets and the quickstart's from random weights: the
-same people, pictures, steps and seeds. A started one learns to say of a degraded face what dlib says of the sharp one
+same people, pictures, steps and seeds. A started one learns dlib's embedding of the sharp face for the degraded one
 (`recipes/teacher_start.yaml`); those from random weights learn as the quickstart's student does:
 python benchmarks/starts.py --jobs 2
 python benchmarks/starts.py --only started --seeds 0
@@ -31,8 +31,8 @@ from reporting import (
     table,
     write,
 )
-from running import ASKING, TRAINING, UNSEEN, Run, finish_asked, sweeps_of, told
-from sizing import Sizes, options_parser, sized, sizes_of
+from running import TARGETS, TRAINING, Run, run_benchmark, run_script, sweeps_of, tests_of
+from sizing import Sizes, options_parser, sized
 
 NAME = "starts"
 USUAL = Sizes(300, 12, 40, 20, 300, 0, 32, teacher_width=1.0, student_width=0.5)
@@ -52,18 +52,14 @@ PAIRS = (("started", "scratch"), ("started_thin", "scratch_thin"), ("started", "
 
 def main(arguments: list[str] | None = None) -> None:
     parser = options_parser(__doc__, NAME, USUAL, FULL)
-    options = parser.parse_args(arguments)
-    sizes = sizes_of(options, USUAL, FULL)
-    rows = table_rows(options, sizes)
-    finish_asked(parser, options, rows)
-    report(options, sizes, rows)
+    run_benchmark(parser, arguments, USUAL, FULL, table_rows, report)
 
 
 def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]]:
-    """Row of the table -> its runs, one a seed; dlib, which is only asked, is a row with one run."""
-    out, tests = options.out, (UNSEEN,) if options.skip_orl else (UNSEEN, "orl")
+    """Row of the table -> its runs, one a seed; dlib, which is not trained, is a row with one run."""
+    out, tests = options.out, tests_of(options)
     started, quickstart = (read_recipe(RECIPES / f"{name}.yaml") for name in ("teacher_start", "quickstart"))
-    asked = Run(sized(started, sizes, out / TEACHER, options), trains=False, tests=tests, extra=as_it_is)
+    teacher = Run(sized(started, sizes, out / TEACHER, options), trains=False, tests=tests, extra=as_it_is)
     random = replace(quickstart, student=replace(started.student, start=None))
     recipes = {
         "started": (started, sizes.teacher_width),
@@ -72,18 +68,18 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
         "scratch_thin": (random, sizes.student_width),
         "quickstart": (quickstart, quickstart.student.width),
     }
-    rows = {TEACHER: [asked]}
+    rows = {TEACHER: [teacher]}
     for name, (recipe, width) in recipes.items():
         rows[name] = []
         for seed in options.seeds:
-            said = sized(recipe, sizes, out / f"{name}-{seed}", options, seed)
-            said = replace(said, student=replace(said.student, width=width))
-            rows[name].append(Run(said, asked.folder, after=(asked.folder,), tests=tests))
+            settings = sized(recipe, sizes, out / f"{name}-{seed}", options, seed)
+            settings = replace(settings, student=replace(settings.student, width=width))
+            rows[name].append(Run(settings, teacher.folder, after=(teacher.folder,), tests=tests))
     return rows
 
 
 def as_it_is(run: Run, faces: TrainingFaces) -> dict[str, Any]:
-    """What the teacher itself makes of the test people, and what it costs."""
+    """The sweeps of the teacher itself, and its cost."""
     info = net_info("dlibresnet")
     cells = sweeps_of(run, faces, teacher_of(run.recipe).embed)
     return {"cells": cells, "parameters": info.parameters, "macs": info.macs}
@@ -108,7 +104,7 @@ def report(options: argparse.Namespace, sizes: Sizes, rows: Mapping[str, list[Ru
             if ours in results and theirs in results
         },
     }
-    bars = {name: {"training": said["seconds"][TRAINING]["cpu"]} for name, said in models.items() if name != TEACHER}
+    bars = {name: {"training": model["seconds"][TRAINING]["cpu"]} for name, model in models.items() if name != TEACHER}
     draw(options.results / f"{NAME}.png", models, TITLES, bars, "CPU seconds of training")
     write(options.results, NAME, content, markdown(content))
 
@@ -118,19 +114,19 @@ def markdown(content: Mapping[str, Any]) -> list[str]:
     nets = [
         [
             TITLES[name],
-            f"{said['parameters']:,}",
-            f"{said['macs'] / 1e6:.0f}",
-            f"{said['seconds'][TRAINING]['cpu']:.0f}" if name != TEACHER else "",
+            f"{model['parameters']:,}",
+            f"{model['macs'] / 1e6:.0f}",
+            f"{model['seconds'][TRAINING]['cpu']:.0f}" if name != TEACHER else "",
         ]
-        for name, said in models.items()
+        for name, model in models.items()
     ]
     lines = [
         "# The teacher's weights as the student's start",
         "",
-        "dlib's net has seen real faces, which rendered people cannot teach, but no small ones. A student that begins",
-        "as dlib's net, or as its most used channels, learns on rendered people to say of a degraded face what dlib",
-        "says of the sharp one. The others begin with random weights and learn as the quickstart's student does,",
-        "labels included. The same people, pictures, steps and seeds in each row.",
+        "dlib's net was trained on real faces, which rendered people do not replace, but on no small ones. A student",
+        "that begins as dlib's net, or as its most used channels, learns on rendered people dlib's embedding of the",
+        "sharp face for the degraded one. The others begin with random weights and learn as the quickstart's student",
+        "does, labels included. The same people, pictures, steps and seeds in each row.",
         "",
         f"![EER over rows, and CPU time of training]({NAME}.png)",
         "",
@@ -140,16 +136,16 @@ def markdown(content: Mapping[str, Any]) -> list[str]:
     ]
     if content["eer_differences"]:
         names = list(next(iter(content["eer_differences"].values())))
-        told_pairs = [
+        differences = [
             [" against ".join(TITLES[name] for name in key.split(" - "))]
-            + [percent(said[name], interval=True, signed=True) for name in names]
-            for key, said in content["eer_differences"].items()
+            + [percent(each[name], interval=True, signed=True) for name in names]
+            for key, each in content["eer_differences"].items()
         ]
-        lines += ["### Difference of the EER, seed by seed, points", "", *table(["", *names], told_pairs)]
+        lines += ["### Difference of the EER, seed by seed, points", "", *table(["", *names], differences)]
     lines += ["## The nets", "", *table(["", "parameters", "MMAC", "training, CPU s"], nets)]
     if TEACHER in models:
-        spent = models[TEACHER]["seconds"][ASKING]["cpu"]
-        lines += [f"Asking dlib about all faces took {spent:.0f} CPU seconds, once for all rows.", ""]
+        spent = models[TEACHER]["seconds"][TARGETS]["cpu"]
+        lines += [f"dlib's embeddings of all faces took {spent:.0f} CPU seconds, once for all rows.", ""]
     return [
         *lines,
         "## How",
@@ -160,4 +156,4 @@ def markdown(content: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    told(main)
+    run_script(main)

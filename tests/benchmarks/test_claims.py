@@ -1,4 +1,4 @@
-"""The claims' benchmarks: which runs they ask for, what they report of finished ones, and all of it once, tiny."""
+"""The claims' benchmarks: which runs they need, what they report of finished ones, and all of it once, tiny."""
 
 import json
 from pathlib import Path
@@ -41,8 +41,8 @@ TINY = [
 ]
 
 
-def parsed(script, words):
-    """The options and rows that `main` makes of the words."""
+def parsed(script, arguments):
+    """The options and rows that `main` makes of its arguments."""
     made = {}
 
     def report(options, sizes, rows):
@@ -50,7 +50,7 @@ def parsed(script, words):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "report", report)
-        script.main([*words, "--report"])
+        script.main([*arguments, "--report"])
     return made
 
 
@@ -97,7 +97,7 @@ def test_the_variants_differ_in_what_they_are_called_after(folders):
 
 def test_every_registered_loss_has_its_row(folders):
     rows = parsed(losses, folders)["rows"]
-    assert set(LOSSES) | {"teacher", "hard", "word", "low_resolution", "quickstart"} == set(rows)
+    assert set(LOSSES) | {"teacher", "hard", "targets", "low_resolution", "quickstart"} == set(rows)
     with_dlib = parsed(losses, [*folders, "--teacher", "dlib"])["rows"]
     assert {"dlib:soft", "dlib:cosine", "dlib:hard", "dlib:quickstart"} <= set(with_dlib)
     assert not {"dlib:attention", "dlib:fitnets"} & set(with_dlib)
@@ -120,22 +120,22 @@ def test_the_low_resolution_report_adds_up_what_had_to_be_run(folders, tmp_path)
     rows = parsed(low_resolution, folders)["rows"]
     eers = {"no_kd": 0.3, "two_step": 0.2, "stored": 0.1}
     spent = {"augmented": 100.0, "two_step": 60.0, "stored": 15.0}
-    for name in ("augmented", "word", "centres", *eers):
+    for name in ("augmented", "targets", "centres", *eers):
         for run in rows[name]:
-            made_up.finish(run, eers.get(name, 0.05) + run.recipe.seed / 100, spent.get(name, 10.0), asking=5.0)
+            made_up.finish(run, eers.get(name, 0.05) + run.recipe.seed / 100, spent.get(name, 10.0), targets=5.0)
     low_resolution.main([*folders, "--report"])
-    said = json.loads((tmp_path / "results/low_resolution.json").read_text())
-    assert said["cpu_seconds"]["two_step"] == {
+    content = json.loads((tmp_path / "results/low_resolution.json").read_text())
+    assert content["cpu_seconds"]["two_step"] == {
         "retraining the teacher": 100,
         "asking for class centres": 5,
         "student": 60,
     }
-    assert said["cpu_seconds"]["stored"] == {"asking": 5, "student": 15}
-    assert said["cpu_seconds"]["no_kd"] == {"student": 10}
-    assert said["ratio"] == pytest.approx(
+    assert content["cpu_seconds"]["stored"] == {"asking": 5, "student": 15}
+    assert content["cpu_seconds"]["no_kd"] == {"student": 10}
+    assert content["ratio"] == pytest.approx(
         {"as_measured": 165 / 20, "without_centres": 160 / 20, "were_asking_free": 165 / 15, "students_share": 0.75}
     )
-    assert said["eer_differences"]["stored - two_step"]["orl"]["values"] == pytest.approx([-0.1] * 3)
+    assert content["eer_differences"]["stored - two_step"]["orl"]["values"] == pytest.approx([-0.1] * 3)
     page = (tmp_path / "results/low_resolution.md").read_text()
     assert "(b) costs 8.2 times" in page
     assert (tmp_path / "results/low_resolution.png").stat().st_size < 150_000
@@ -147,11 +147,11 @@ def test_the_smallest_student_that_keeps_up_is_named(folders, tmp_path):
     made_up.finish(rows["teacher-plain"][0], 0.05)
 
     def files(eer):
-        told = {}
+        sizes = {}
         for bits, size in (("32", 2.4), ("16", 1.2), ("8", 0.6)):
             cells = made_up.sweep(eer + 0.01 * (bits == "8"))
-            told[bits] = {"size_mb": size, "cells": {"unseen": cells, "orl": cells}}
-        return told
+            sizes[bits] = {"size_mb": size, "cells": {"unseen": cells, "orl": cells}}
+        return sizes
 
     for name, eer in (("both", 0.022), ("slim:0.25", 0.05), ("neither", 0.05)):
         for run in rows[name]:
@@ -159,15 +159,15 @@ def test_the_smallest_student_that_keeps_up_is_named(folders, tmp_path):
     for run in rows["se-alone"]:
         made_up.finish(run, 0.042)
     mobile.main([*folders, "--report"])
-    said = json.loads((tmp_path / "results/mobile.json").read_text())
-    assert said["below_teacher"]["both"]["16"]["orl"]["mean"] == pytest.approx(0.002)
-    assert said["below_teacher"]["slim:0.25"]["32"]["orl"]["mean"] == pytest.approx(0.03)
-    assert said["gain_over_alone"]["both"]["unseen"]["mean"] == pytest.approx(0.02)
+    content = json.loads((tmp_path / "results/mobile.json").read_text())
+    assert content["below_teacher"]["both"]["16"]["orl"]["mean"] == pytest.approx(0.002)
+    assert content["below_teacher"]["slim:0.25"]["32"]["orl"]["mean"] == pytest.approx(0.03)
+    assert content["gain_over_alone"]["both"]["unseen"]["mean"] == pytest.approx(0.02)
     better, weaker = [line for line in (tmp_path / "results/mobile.md").read_text().splitlines() if "reached" in line]
     assert better.startswith("- The teacher with SE: reached by SE on both at 32 bits, 2.40 MB; SE on both at 16 bits")
     assert better.endswith("The smallest: SE on both at 16 bits, 1.20 MB.**")
     assert weaker.startswith("- The teacher without SE: reached by SE on neither at 32 bits")
-    assert weaker.endswith("nets without one know people better (student with SE, no teacher).")
+    assert weaker.endswith("nets without one recognise people better (student with SE, no teacher).")
 
 
 def test_what_a_person_decided_stays_in_the_table_of_methods(folders, tmp_path, monkeypatch):
@@ -182,8 +182,8 @@ def test_what_a_person_decided_stays_in_the_table_of_methods(folders, tmp_path, 
     page.write_text(page.read_text().replace("Not yet decided.", "RKD is the default."))
     losses.main([*folders, "--report"])
     assert page.read_text().endswith("RKD is the default.\n")
-    said = json.loads((tmp_path / "results/losses.json").read_text())
-    assert said["gains"]["rkd"]["orl"]["mean"] == pytest.approx(-0.1)
+    content = json.loads((tmp_path / "results/losses.json").read_text())
+    assert content["gains"]["rkd"]["orl"]["mean"] == pytest.approx(-0.1)
 
 
 def test_an_unknown_row_is_refused_with_the_known_ones(folders, capsys):
@@ -212,12 +212,12 @@ def test_finished_runs_are_only_read(folders, monkeypatch):
 )
 def test_a_benchmark_runs_from_faces_to_the_report(script, only, folders, tmp_path):
     write_face_set(tmp_path / "people", draw_toy_people(20, 5), extension=".png")
-    words = [*folders, *TINY, "--faces", str(tmp_path / "people"), "--seeds", "0", "--only", *only]
-    script.main(words)
-    said = json.loads((tmp_path / f"results/{script.NAME}.json").read_text())
-    assert set(only) <= set(said["models"])
+    arguments = [*folders, *TINY, "--faces", str(tmp_path / "people"), "--seeds", "0", "--only", *only]
+    script.main(arguments)
+    content = json.loads((tmp_path / f"results/{script.NAME}.json").read_text())
+    assert set(only) <= set(content["models"])
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.json")}
-    script.main(words)
+    script.main(arguments)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.json")} == before
     assert (tmp_path / f"results/{script.NAME}.png").stat().st_size < 150_000
 
@@ -230,7 +230,7 @@ def test_two_runs_at_once_and_a_failure_in_one_line(folders, tmp_path):
     assert all(run.finished for run in made["rows"]["no_kd"])
     recipe = made["rows"]["stored"][0].recipe
     with pytest.raises(FacedistillError, match="does not exist"):
-        finish([Run(recipe, asker=tmp_path / "nowhere"), *made["rows"]["no_kd"]], 2)
+        finish([Run(recipe, targets_from=tmp_path / "nowhere"), *made["rows"]["no_kd"]], 2)
 
 
 @pytest.mark.slow
@@ -241,8 +241,8 @@ def test_the_general_claim_from_pictures_to_the_report(tmp_path):
         recipe.read_text().replace("teacher_steps: 240", "teacher_steps: 20").replace("steps: 60", "steps: 15")
     )
     general.main(["--recipe", str(short), "--seeds", "3", "--temperatures", "4", "--results", str(tmp_path)])
-    said = json.loads((tmp_path / "general.json").read_text())
-    student, control = said["models"]["student, T = 4"], said["models"][general.CONTROL]
+    content = json.loads((tmp_path / "general.json").read_text())
+    student, control = content["models"]["student, T = 4"], content["models"][general.CONTROL]
     assert student["against_control"]["mean"] == pytest.approx(student["accuracy"] - control["accuracy"])
     assert "![Accuracy of each student](general.png)" in (tmp_path / "general.md").read_text()
     assert (tmp_path / "general.png").stat().st_size < 150_000

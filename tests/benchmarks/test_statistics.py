@@ -14,28 +14,28 @@ from running import timed
 
 @pytest.mark.parametrize("values", [[1.0, 2.0, 4.0], [0.1, 0.3], [3.0, -1.0, 0.0, 2.0, 8.0]])
 def test_the_interval_is_that_of_students_t(values):
-    said = estimate(values)
-    assert said.mean == pytest.approx(np.mean(values))
-    assert said.std == pytest.approx(np.std(values, ddof=1))
-    assert said.ci == pytest.approx(stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values)))
+    result = estimate(values)
+    assert result.mean == pytest.approx(np.mean(values))
+    assert result.std == pytest.approx(np.std(values, ddof=1))
+    assert result.ci == pytest.approx(stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values)))
 
 
 def test_one_seed_has_no_spread():
-    said = estimate([0.25])
-    assert (said.mean, said.std, said.ci) == (0.25, None, None)
+    result = estimate([0.25])
+    assert (result.mean, result.std, result.ci) == (0.25, None, None)
 
 
 def test_the_low_figure_is_the_mean_of_the_degraded_ones():
-    said = {at: {"eer": place / 10} for place, at in enumerate(ROWS)}
-    assert figure(said, LOW, "eer") == pytest.approx(0.3)  # native, the first, does not count
-    assert figure(said, "16", "eer") == pytest.approx(0.3)
+    cells = {at: {"eer": place / 10} for place, at in enumerate(ROWS)}
+    assert figure(cells, LOW, "eer") == pytest.approx(0.3)  # native, the first, does not count
+    assert figure(cells, "16", "eer") == pytest.approx(0.3)
 
 
 def test_differences_are_taken_seed_by_seed_where_both_have_one():
     ours = {seed: {"cells": {"orl": sweep(eer)}} for seed, eer in ((0, 0.2), (1, 0.4), (2, 0.9))}
     theirs = {seed: {"cells": {"orl": sweep(eer)}} for seed, eer in ((0, 0.1), (1, 0.2), (7, 0.0))}
-    said = difference(ours, theirs, "orl", "16", "eer")
-    assert said["values"] == pytest.approx((0.1, 0.2))
+    gap = difference(ours, theirs, "orl", "16", "eer")
+    assert gap["values"] == pytest.approx((0.1, 0.2))
     assert difference(ours, {7: theirs[7]}, "orl", "16", "eer") is None
 
 
@@ -46,15 +46,15 @@ def test_a_row_is_summed_up_over_its_seeds_in_their_order():
         1: {"cells": {"orl": sweep(0.4)}, "parameters": 7, "macs": 9, "seconds": killed},
         0: {"cells": {"orl": sweep(0.2)}, "parameters": 7, "macs": 9, "seconds": book},
     }
-    said = summary(runs)
-    assert said["seeds"] == [0, 1]
-    assert said["sets"]["orl"]["eer"]["8"]["values"] == (0.2, 0.4)
-    assert said["sets"]["orl"]["accuracy"][LOW]["mean"] == pytest.approx(0.7)
-    assert said["seconds"]["training"] == {"cpu": 3.0, "wall": 2.0, "whole": False}
+    row = summary(runs)
+    assert row["seeds"] == [0, 1]
+    assert row["sets"]["orl"]["eer"]["8"]["values"] == (0.2, 0.4)
+    assert row["sets"]["orl"]["accuracy"][LOW]["mean"] == pytest.approx(0.7)
+    assert row["seconds"]["training"] == {"cpu": 3.0, "wall": 2.0, "whole": False}
 
 
 @pytest.mark.parametrize(
-    ("values", "options", "said"),
+    ("values", "options", "text"),
     [
         pytest.param([0.0321], {}, "3.21", id="one seed"),
         pytest.param([0.01, 0.03], {}, "2.00 ± 1.41", id="two"),
@@ -62,8 +62,8 @@ def test_a_row_is_summed_up_over_its_seeds_in_their_order():
         pytest.param([0.005], {"signed": True}, "+0.50", id="a difference"),
     ],
 )
-def test_figures_for_people(values, options, said):
-    assert percent(vars(estimate(values)), **options) == said
+def test_figures_for_people(values, options, text):
+    assert percent(vars(estimate(values)), **options) == text
     assert percent(None) == "-"
 
 
@@ -83,7 +83,7 @@ def test_what_a_phase_took_adds_up_over_sessions(tmp_path):
     assert book["training"]["whole"]
 
 
-def test_a_killed_session_is_told(tmp_path):
+def test_a_killed_session_is_marked(tmp_path):
     with timed(tmp_path, "training"):
         left_behind = (tmp_path / "seconds.json").read_text()
     (tmp_path / "seconds.json").write_text(left_behind)  # as it stands when the process is killed
