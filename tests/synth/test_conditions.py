@@ -1,4 +1,4 @@
-"""What varies from picture to picture: stated shares hold, ranges hold, and nothing depends on the order of drawing."""
+"""The conditions of pictures: shares, ranges, reproducibility, independence of the identity."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -68,7 +68,7 @@ def test_values_stay_in_their_ranges(drawn):
         assert 35 <= c.sensor.jpeg <= 95
 
 
-def test_hair_and_glasses_do_not_tell_who_it_is(people, drawn):
+def test_hair_and_glasses_do_not_identify_a_person(people, drawn):
     each = DRAWS // len(people)
     styles = [Counter(c.hair.style for c in drawn[k : k + each]) for k in range(0, DRAWS, each)]
     assert max(counts.most_common(1)[0][1] / each for counts in styles) < 0.75
@@ -95,5 +95,5 @@ def test_negative_numbers_are_refused(people, seed, number):
 
 
 def test_conditions_are_plain_values(drawn):
-    """They travel to worker processes and into labels."""
+    """They are sent to worker processes and written into labels."""
     assert asdict(drawn[0])["pose"]["yaw"] == drawn[0].pose.yaw

@@ -1,4 +1,4 @@
-"""Whole face sets of synthetic people: reproducible, resumable, labelled, and readable by everything else."""
+"""Face sets of synthetic people: reproducible, resumable, labelled, readable as any face set."""
 
 import shutil
 
@@ -42,7 +42,7 @@ def test_two_workers_write_the_same_bytes(written, tmp_path):
     assert pyarrow.parquet.read_table(tmp_path / "two" / LABELS) == pyarrow.parquet.read_table(written[0] / LABELS)
 
 
-def test_a_stopped_run_goes_on(written, tmp_path, monkeypatch):
+def test_an_interrupted_run_resumes(written, tmp_path, monkeypatch):
     render, rendered = dataset._render_identity, []
 
     def stops_after_two(job):
@@ -80,7 +80,7 @@ def test_a_finished_set_is_not_rendered_again(written, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        pytest.param({"seed": 6}, "other settings", id="a set with another seed lies there"),
+        pytest.param({"seed": 6}, "other settings", id="the folder holds a set with another seed"),
         pytest.param({"identities": 1}, "identities", id="one person"),
         pytest.param({"images": 0}, "images", id="no pictures"),
         pytest.param({"seed": -1}, "seed", id="a negative seed"),
@@ -88,7 +88,7 @@ def test_a_finished_set_is_not_rendered_again(written, monkeypatch):
         pytest.param({"size": (112, 97)}, "112x97", id="no crop convention"),
     ],
 )
-def test_what_cannot_be_is_refused(written, changes, reason):
+def test_invalid_arguments_are_refused(written, changes, reason):
     with pytest.raises(UsageError, match=reason):
         write_synthetic(written[0], **{"identities": PEOPLE, "images": PICTURES, "seed": 5, **changes})
 
@@ -99,7 +99,7 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path):
         write_synthetic(tmp_path / "set", PEOPLE, PICTURES)
 
 
-def test_a_finished_set_that_lost_a_file_says_so(written, tmp_path):
+def test_a_finished_set_without_a_file_is_refused(written, tmp_path):
     shutil.copytree(written[0], tmp_path / "set")
     (tmp_path / "set" / LABELS).unlink()
     with pytest.raises(FacedistillError, match=LABELS):

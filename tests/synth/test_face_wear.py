@@ -1,4 +1,4 @@
-"""What is on a face: spectacles, an open mouth, masks, scarves, hands, beards."""
+"""Spectacles, open mouths, masks, scarves, hands and beards."""
 
 import dataclasses
 
@@ -7,15 +7,12 @@ import pytest
 
 pytest.importorskip("numba")
 pytest.importorskip("anny")
-from facedistill.synth.assets import load_assets
 from facedistill.synth.conditions import draw_conditions
 from facedistill.synth.face_coverings import FaceCoverings, tauten
 from facedistill.synth.hands import HandBuilder
-from facedistill.synth.head_shape import HeadShapeModel
 from facedistill.synth.mouth import MouthInterior
 from facedistill.synth.person import draw_person
 from facedistill.synth.regions import Regions
-from facedistill.synth.renderer import Renderer
 from facedistill.synth.shade import EXTRA, POSITION
 from facedistill.synth.shade_skin import BEARD
 from facedistill.synth.skin_overlays import FACIAL_HAIR, SkinOverlayBuilder
@@ -23,19 +20,9 @@ from facedistill.synth.spectacles import FRAMES, fit_spectacles
 from facedistill.synth.strokes import draw_line, fill_polygon
 from facedistill.synth.texture_layout import AXIS_Z
 
-NEAR = 0.1  # one over the distance of everything drawn below
+NEAR = 0.1  # inverse depth of everything drawn below
 EYES = np.array([[-0.31, 7.28, 1.39], [0.31, 7.28, 1.39]], np.float32)
 EARS = np.array([[-0.76, 7.3, 0.2], [0.76, 7.3, 0.2]], np.float32)
-
-
-@pytest.fixture(scope="module")
-def assets():
-    return load_assets()
-
-
-@pytest.fixture(scope="module")
-def head_shape_model(assets):
-    return HeadShapeModel(assets)
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +30,10 @@ def overlays(assets):
     return SkinOverlayBuilder(Regions(assets))
 
 
-@pytest.fixture(scope="module")
-def renderer():
-    return Renderer()
-
-
-def drawn_line(start, end, half, behind=0.0):
+def drawn_line(start, end, half, depth=0.0):
     path = np.array([[*start, NEAR, half, 1.0], [*end, NEAR, half, 1.0]], np.float32)
     cover, gleam = np.zeros((40, 40), np.float32), np.zeros((40, 40), np.float32)
-    draw_line(path, np.full((80, 80), behind, np.float32), cover, gleam)
+    draw_line(path, np.full((80, 80), depth, np.float32), cover, gleam)
     return cover
 
 
@@ -68,15 +50,15 @@ def test_a_line_covers_its_own_area(half, slope):
 
 
 def test_a_line_behind_something_is_hidden():
-    assert drawn_line((8, 12), (32, 12), 1.0, behind=2 * NEAR).max() == 0
+    assert drawn_line((8, 12), (32, 12), 1.0, depth=2 * NEAR).max() == 0
 
 
-def test_a_pane_fills_its_outline_and_nothing_else():
+def test_a_polygon_fills_its_outline_and_nothing_else():
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     outline = np.stack([20.2 + 11 * np.cos(angle), 18.7 + 7 * np.sin(angle), np.full(40, NEAR)], 1).astype(np.float32)
-    for way in (outline, outline[::-1].copy()):
+    for ordered in (outline, outline[::-1].copy()):
         cover, height = np.zeros((40, 40), np.float32), np.zeros((40, 40), np.float32)
-        fill_polygon(way, np.zeros((80, 80), np.float32), cover, height)
+        fill_polygon(ordered, np.zeros((80, 80), np.float32), cover, height)
         assert cover.sum() == pytest.approx(np.pi * 11 * 7, rel=0.02)
         assert cover[18, 20] == 1
         assert cover[3, 3] == 0
@@ -174,13 +156,13 @@ def test_beards_leave_lips_and_eyes_bare_and_end_softly(assets, overlays, name):
     assert 0.1 < beard.max() <= 1
     assert beard[regions.lips > 0.9].max() == 0
     assert beard[(regions.y > 7.2) & (regions.z > 0.5)].max() == 0
-    blurred = np.stack([np.roll(beard, shift, axis=1) for shift in range(-4, 5)]).mean(axis=0)  # single strands gone
+    blurred = np.stack([np.roll(beard, shift, axis=1) for shift in range(-4, 5)]).mean(axis=0)  # removes single strands
     # Half a pixel of the photo lies between two texels; lips and ear lobes are edges by themselves.
     smooth = (regions.lips < 0.02) & (regions.x < 0.65)
     assert np.abs(np.diff(blurred, axis=0))[smooth[1:] & smooth[:-1]].max() < 0.4
 
 
-def test_a_sheet_does_not_depend_on_who_came_before(overlays):
+def test_overlays_do_not_depend_on_former_calls(overlays):
     first, second = draw_person(16, 0), draw_person(16, 1)
     before = overlays.build(first, "stubble").copy()
     overlays.build(second, "beard")

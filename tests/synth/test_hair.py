@@ -1,4 +1,4 @@
-"""Hair: where it grows, where it ends, and that it is the same whatever was combed before."""
+"""Hair: hairline, ends, and independence of former calls."""
 
 import dataclasses
 
@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("numba")
 pytest.importorskip("anny")
-from facedistill.synth.assets import PART_NUMBERS, load_assets
 from facedistill.synth.hair import HairBuilder
 from facedistill.synth.hairflow import FLOW_PATTERNS, VARIANTS, HairFlowBuilder
 from facedistill.synth.hairgrid import MAP_COLUMNS, MAP_ROWS, HairGrid
@@ -18,11 +17,6 @@ from facedistill.synth.raster import vertex_normals
 from facedistill.synth.texture_layout import azimuth
 
 BROWS = 7.56  # upper edge of most brows on the resting head, decimetres
-
-
-@pytest.fixture(scope="module")
-def assets():
-    return load_assets()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +34,7 @@ def person():
     return dataclasses.replace(draw_person(4, 2), recession=0.0, hairline=0.0)
 
 
-def test_hair_is_the_same_whatever_was_made_before(assets, hair_builder, person):
+def test_hair_does_not_depend_on_former_calls(assets, hair_builder, person):
     style = HAIR_STYLES["side_part"]
     hair_builder.build(person, HAIR_STYLES["long_curly"], assets.points, 5)
     again, fresh = (builder.build(person, style, assets.points, 8) for builder in (hair_builder, HairBuilder(assets)))
@@ -91,7 +85,7 @@ def test_hair_follows_the_head(assets, hair_builder, person):
 
 def test_hair_grows_from_the_skin(assets, grid):
     """Above the ears the grid stays within three millimetres of the resting skin, measured across it."""
-    skin = np.flatnonzero(assets.parts == PART_NUMBERS["skin"])
+    skin = np.flatnonzero(assets.vertices_of("skin"))
     above = grid.resting[grid.resting[..., 1] > 7.6]
     nearest = skin[((above[:, None] - assets.points[skin][None]) ** 2).sum(-1).argmin(axis=1)]
     normals = vertex_normals(assets.points, assets.triangles)[nearest]

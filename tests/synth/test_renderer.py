@@ -1,4 +1,4 @@
-"""Photos of people who do not exist: the same for the same numbers, and what their labels say."""
+"""Rendered synthetic people: reproducible, with correct landmarks, and distinct from each other."""
 
 import dataclasses
 
@@ -8,28 +8,16 @@ import pytest
 pytest.importorskip("numba")
 pytest.importorskip("anny")
 from facedistill.errors import UsageError
-from facedistill.synth.assets import load_assets
 from facedistill.synth.camera import rotation_matrix
 from facedistill.synth.conditions import draw_conditions
 from facedistill.synth.hairstyles import HAIR_STYLES
-from facedistill.synth.head_shape import EYES_AT, HeadShapeModel, macro_weights
+from facedistill.synth.head_shape import EYES_AT, macro_weights
 from facedistill.synth.person import draw_person
-from facedistill.synth.renderer import Renderer
 from facedistill.synth.skin_texture import skin_colour
 from facedistill.synth.spectacles import FRAMES
 from facedistill.synth.traits import MEANS, TRAITS
 
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_MOUTH, RIGHT_MOUTH = range(5)
-
-
-@pytest.fixture(scope="module")
-def renderer():
-    return Renderer()
-
-
-@pytest.fixture(scope="module")
-def head_shape_model():
-    return HeadShapeModel(load_assets())
 
 
 def plain(person, **pose):
@@ -45,7 +33,7 @@ def plain(person, **pose):
     )
 
 
-def test_the_same_numbers_give_the_same_pixels_whatever_came_before(renderer):
+def test_the_same_arguments_give_the_same_pixels_after_other_calls(renderer):
     person = draw_person(3, 1)
     conditions = draw_conditions(person, 3, 2)
     first = renderer.render(person, conditions, 96)
@@ -72,13 +60,13 @@ def test_a_photo_is_rgb_bytes_with_a_face_in_it(renderer, size):
 
 
 @pytest.mark.parametrize("size", [0, 31, 1025])
-def test_sizes_that_make_no_sense_are_refused(renderer, size):
+def test_sizes_out_of_range_are_refused(renderer, size):
     person = draw_person(1, 1)
     with pytest.raises(UsageError, match="size"):
         renderer.render(person, plain(person), size)
 
 
-def test_what_does_not_exist_is_refused(renderer):
+def test_unknown_choices_are_refused(renderer):
     person = draw_person(1, 1)
     bad_hair = dataclasses.replace(plain(person), hair=dataclasses.replace(plain(person).hair, style="mohawk"))
     with pytest.raises(UsageError, match="mohawk"):
@@ -133,7 +121,7 @@ def test_every_style_and_frame_can_be_drawn(renderer):
         renderer.render(person, dataclasses.replace(base, hair=hair, wear=wear, occlusion=occlusion), 32)
 
 
-def test_people_differ_and_stay_themselves(head_shape_model):
+def test_people_differ_and_expressions_leave_the_neutral_head(head_shape_model):
     first, second = draw_person(7, 0), draw_person(7, 1)
     face = slice(0, 4828)
     neutral = head_shape_model.build(first, first.age, {}).neutral
@@ -172,7 +160,7 @@ def test_darker_skin_tones_are_darker():
     assert (tones < 1).all()
 
 
-def test_every_middle_is_that_of_a_trait_of_its_own():
+def test_every_mean_is_that_of_a_left_or_single_trait():
     assert set(MEANS) <= {trait.high for trait in TRAITS if trait.low and trait.copies is None}
 
 

@@ -1,4 +1,4 @@
-"""The camera's whims, one at a time, against what they should do to a known picture."""
+"""The effects of the sensor, one at a time, on a known picture."""
 
 from dataclasses import replace
 

@@ -1,11 +1,11 @@
-"""Synthetic and real faces stand alike in their crops, whether the detector or the labels placed them."""
+"""Landmarks of synthetic and real faces in aligned crops agree, for alignment by the detector and by the labels."""
 
 import numpy as np
 import pytest
 
 from facedistill.datasets import load_orl
 from facedistill.faces import CROP_112X96, Detector, find_face, similarity_transform
-from facedistill.synth.image_formation import MIRRORED, ImageFormation, as_detected, face_frame
+from facedistill.synth.image_formation import MIRRORED, as_detected, face_frame
 from facedistill.synth.person import draw_person
 
 UPRIGHT = np.array([[30.0, 50], [66, 50], [48, 72], [33, 92], [63, 92]])
@@ -33,9 +33,8 @@ def test_the_face_frame_does_not_vanish_in_profile():
 
 
 @pytest.fixture(scope="module")
-def near_frontal():
-    """Labels of pictures that look like ORL's: nothing hides the face, and it was found."""
-    image_formation = ImageFormation()
+def near_frontal(image_formation):
+    """Labels of pictures comparable to ORL's: near-frontal, detected, without occlusion."""
     rows = [
         image_formation.capture(draw_person(4, number), 4, image).labels for number in range(150) for image in range(4)
     ]
@@ -52,20 +51,20 @@ def in_crop(points, aligned_by):
 
 
 @pytest.mark.slow
-def test_the_labels_place_a_face_where_the_detector_does(near_frontal):
+def test_moved_labels_agree_with_the_detector(near_frontal):
     found = np.mean([in_crop(row["landmarks_used"], row["landmarks_used"]) for row in near_frontal], axis=0)
     moved = [as_detected(row["landmarks"], row["yaw"]) for row in near_frontal]
     expected = np.mean([in_crop(m, row["landmarks_used"]) for m, row in zip(moved, near_frontal, strict=True)], axis=0)
     away = found - expected
     np.testing.assert_allclose(away, 0, atol=0.7)
-    # MTCNN sees eyes and mouth a third of a pixel too far right, on ORL as well; the offsets are averaged with their
-    # mirror images, so they leave that out.
+    # MTCNN's eyes and mouth lie a third of a pixel too far right, on ORL as well; the offsets are averaged with their
+    # mirror images, so they do not contain that.
     np.testing.assert_allclose((away + away[MIRRORED] * [-1, 1]) / 2, 0, atol=0.3)
 
 
 @pytest.mark.slow
-def test_synthetic_faces_stand_in_their_crops_as_real_ones_do(near_frontal):
-    """Place and size agree; the single points less so, for the faces of ORL's photos are broader for their height."""
+def test_synthetic_landmarks_in_crops_agree_with_real_ones(near_frontal):
+    """Position and size agree; single landmarks less so, as the faces of ORL are broader for their height."""
     detector = Detector()
     real = [find_face(detector, face.image).landmarks for face in load_orl()]
     real, synthetic = (

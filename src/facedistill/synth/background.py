@@ -1,4 +1,4 @@
-"""What stands behind people: walls, rooms, windows, streets and trees, out of focus."""
+"""Backgrounds: walls, rooms, windows, streets and trees, out of focus."""
 
 from functools import lru_cache
 
@@ -8,16 +8,15 @@ import numpy as np
 from facedistill.synth.arrays import Floats
 from facedistill.synth.noise import cloud
 
-BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
 _SIDE = 72  # everything is out of focus: it is drawn small
-_LIT = (0.08, 1.0)  # how much light falls on it, of what falls on the face
+_LIT = (0.08, 1.0)  # range of the light on it, as a share of that on the face
 _CLOUDS = 12  # drawn of each kind
 _LEAVES = (8, 11, 15, 21)  # sizes of the blotches of foliage, pixels
 _DOWN, _ACROSS = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)  # -1..1
 
 
 def draw_background(kind: str, seed: int, size: int) -> Floats:
-    """A blurred background, linear RGB, float32 [size, size, 3]; `kind` is one of `BACKGROUNDS`."""
+    """Draws a blurred background, linear RGB, float32 [size, size, 3]; `kind` is one of `BACKGROUNDS`."""
     rng = np.random.default_rng(seed)
     picture = _DRAWERS[kind](rng)
     light = rng.uniform(0, 2 * np.pi)
@@ -31,13 +30,13 @@ def draw_background(kind: str, seed: int, size: int) -> Floats:
 
 @lru_cache
 def _bank(coarse: int, octaves: int) -> list[Floats]:
-    """Clouds of twice the side, repeated, so that any window of the side is a cloud of its own."""
+    """Noises tiled to twice the side, so that any window of one side can be cut out."""
     rng = np.random.default_rng((coarse, octaves))
     return [np.tile(cloud(rng, _SIDE, _SIDE, coarse, octaves), (2, 2)) for _ in range(_CLOUDS)]
 
 
 def _cloud(rng: np.random.Generator, coarse: int, octaves: int) -> Floats:
-    """Noise as `noise.cloud` draws it, [_SIDE, _SIDE], at a fraction of its time."""
+    """Noise like that of `noise.cloud`, [_SIDE, _SIDE], cut from precomputed ones for speed."""
     left, top, number = rng.integers((_SIDE, _SIDE, _CLOUDS)).tolist()
     window: Floats = _bank(coarse, octaves)[number][top : top + _SIDE, left : left + _SIDE]
     return window[:, ::-1] if rng.random() < 0.5 else window
@@ -177,11 +176,5 @@ def _street(rng: np.random.Generator) -> Floats:
     return picture
 
 
-_DRAWERS = {
-    "studio": _studio,
-    "wall": _wall,
-    "room": _room,
-    "window": _window,
-    "outdoor": _outdoor,
-    "street": _street,
-}
+_DRAWERS = {"studio": _studio, "wall": _wall, "room": _room, "window": _window, "outdoor": _outdoor, "street": _street}
+BACKGROUNDS = tuple(_DRAWERS)

@@ -1,4 +1,4 @@
-"""What is worked out once from the resting head: which skin lies where on the sheet, and what the sky sees of it."""
+"""Baking: textures and ambient occlusion computed once from the resting head."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from facedistill.synth.raster import NO_TRIANGLE, rasterise, vertex_normals
 from facedistill.synth.texture_layout import AXIS_Z, COLUMNS, ROWS
 
 _FAR = 60.0  # so far that perspective vanishes
-_SIDE = 384  # pixels of one look from the sky
-_LOOKS = 160
+_SIDE = 384  # pixels of the depth buffer of one direction
+_DIRECTIONS = 160
 _FROM_ABOVE = 0.75  # how much more light comes from straight above than from the side
 
 
@@ -32,7 +32,7 @@ def sample_mask(path: Path, uv: Floats) -> Floats:
 
 
 def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
-    """How far out on its lash each vertex is: 0 at the lid, 1 at the tip, 0 off the lashes."""
+    """Position along its lash of each vertex, float32 [V]: 0 at the lid, 1 at the tip, 0 off the lashes."""
     tips = np.zeros(len(points), np.float32)
     lashes = np.flatnonzero(parts == lash)
     lids = points[parts == skin]
@@ -41,20 +41,20 @@ def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
     return tips
 
 
-NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # for `rasterise`, where nobody asks for them
+NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # for `rasterise`, where they are not needed
 
 
 def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
-    """Empty inverse_depth, triangle_ids and weight buffers for `rasterise`."""
+    """Empty buffers for `rasterise`: inverse depth and triangle ids [rows, columns], weights [rows, columns, 2]."""
     inverse_depth = np.zeros((rows, columns), np.float32)
     triangle_ids = np.full((rows, columns), NO_TRIANGLE, np.int32)
     return inverse_depth, triangle_ids, np.zeros((rows, columns, 2), np.float32)
 
 
 def bake_texture(points: Floats, places: Floats, triangles: Ints, values: Floats) -> Floats:
-    """Vertex values [V, K] spread over the sheet: float32 [ROWS, COLUMNS, K], the outermost skin where it folds.
+    """Rasterises vertex values [V, K] into the texture: float32 [ROWS, COLUMNS, K], the outermost skin where it folds.
 
-    Pixels that no skin covers (the seam at the back) take the nearest covered pixel's values.
+    Pixels that no skin covers (the seam at the back) take the values of the nearest covered pixel.
     """
     radius = np.hypot(points[:, 0], points[:, 2] - AXIS_Z)
     screen = np.stack([places[:, 1], places[:, 0], _FAR - radius], axis=1).astype(np.float32)
@@ -80,23 +80,23 @@ def bake_texture(points: Floats, places: Floats, triangles: Ints, values: Floats
 
 
 def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
-    """Ambient occlusion [V]: the cosine-weighted share of directions from which a vertex is seen, 0..1.
+    """Ambient occlusion [V]: the cosine-weighted share of directions in which nothing hides the sky, 0..1.
 
-    Light comes from above more often than from below, so directions above count for more.
+    Directions from above have a larger weight, as light mostly comes from there.
     """
     normals = vertex_normals(points, triangles)
     golden = np.pi * (3 - np.sqrt(5))
-    heights = 1 - 2 * (np.arange(_LOOKS) + 0.5) / _LOOKS
+    heights = 1 - 2 * (np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS
     seen = np.zeros(len(points))
     total = np.full(len(points), 1e-6)
     scale = _SIDE / 6.0
     centre = np.array([0, 6.8, 0.3], np.float32)
     opaque = np.full(len(triangles), -1, np.float32)
     blank = np.zeros((1, 1), np.float32)
-    for look in range(_LOOKS):
-        y = heights[look]
+    for number in range(_DIRECTIONS):
+        y = heights[number]
         ring = np.sqrt(1 - y * y)
-        toward = np.array([np.cos(golden * look) * ring, y, np.sin(golden * look) * ring])
+        toward = np.array([np.cos(golden * number) * ring, y, np.sin(golden * number) * ring])
         right = np.cross([0, 1, 0], toward)
         right /= np.linalg.norm(right)
         up = np.cross(toward, right)

@@ -1,4 +1,4 @@
-"""Where the camera stands, and where it sees a point of the head."""
+"""The pinhole camera: pose of the head, focal length, projection."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from facedistill.synth.arrays import Floats
 
 # The head turns about the middle of the skull, level with the eyes (decimetres, head frame).
 PIVOT = np.array([0.0, 7.1, 0.45], np.float32)
-_CROP_MIDDLE = 0.04  # where an aligned crop has its middle, between eyes (0) and mouth (1), all poses considered
+_CROP_MIDDLE = 0.04  # middle of an aligned crop between eyes (0) and mouth (1), mean over poses
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Camera:
     centre: tuple[float, float]
 
     def project(self, points: Floats) -> Floats:
-        """Points of the head frame [..., 3] -> x right and y down in pixels, and the distance along the axis."""
+        """Projects points [..., 3] of the head frame to x right, y down (pixels) and depth (dm), float32 [..., 3]."""
         local = points @ self.rotation.T - self.rotation @ PIVOT
         screen = np.empty(local.shape, np.float32)
         depth = screen[..., 2] = self.distance - local[..., 2]
@@ -38,13 +38,13 @@ class Camera:
         return screen
 
     def position(self) -> Floats:
-        """The camera's place in the head frame, float32 [3]."""
+        """The camera's centre in the head frame, float32 [3], decimetres."""
         place: Floats = (PIVOT + self.rotation.T @ np.array([0, 0, self.distance])).astype(np.float32)
         return place
 
 
 def rotation_matrix(yaw: float, pitch: float, roll: float) -> Floats:
-    """Degrees -> head frame to camera frame.
+    """The rotation from head frame to camera frame, float32 [3, 3]; angles in degrees.
 
     Positive yaw turns the face to the picture's right (the subject's left), positive pitch lowers the chin,
     positive roll tilts the head clockwise as seen in the picture.
@@ -66,9 +66,9 @@ def frame_face(
     fraction: float,
     shift: tuple[float, float],
 ) -> Camera:
-    """A camera that shows the relaxed face in a chosen size.
+    """A camera that shows the neutral face in a given size.
 
-    The size is what a frontal view would give: were the distance measured on the turned face, a nod would enlarge it.
+    The size is that of a frontal view: measured on the turned face, pitch would change the scale.
 
     Args:
         rotation: Head frame to camera frame.
@@ -77,12 +77,12 @@ def frame_face(
         mouth: Midpoint of the mouth, head frame.
         size: Rows and columns of the picture, pixels.
         fraction: Eye-to-mouth distance over the picture's height.
-        shift: How far right and down the face stands of where it fits best, fractions of the picture.
+        shift: Displacement of the face to the right and down, fractions of the picture.
     """
     middle = (eyes + mouth) / 2
     frontal_depth = distance - (middle[2] - PIVOT[2])
     focal = float(fraction * size / np.linalg.norm(eyes - mouth) * frontal_depth)
     plain = Camera(rotation, distance, focal, (0.0, 0.0))
-    # The middle of an aligned crop, so that the photo hardly ever ends within one.
+    # Centred on the aligned crop, so that it rarely extends beyond the photo.
     x, y, _ = plain.project(eyes + _CROP_MIDDLE * (mouth - eyes))
     return Camera(rotation, distance, focal, (size * (0.5 + shift[0]) - float(x), size * (0.5 + shift[1]) - float(y)))

@@ -1,6 +1,6 @@
-"""How kernels are compiled: once, by numba, and kept in the cache folder until one of their sources changes.
+"""Compiles kernels with numba, cached in the cache folder until the source of any kernel changes.
 
-numba's own cache looks at the file of a kernel alone, so it would go on with the old code of what a kernel calls.
+numba's own cache checks the file of a kernel only, so it would keep outdated code of the functions that a kernel calls.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ _MARKS = (b"\n@kernel\n", b"\n@inline\n")
 
 
 def kernel(function: F) -> F:
-    """Compiles a function; LLVM inlines it into its callers.
+    """Compiles a function that LLVM inlines into its callers.
 
-    A call would hand over every array as eight numbers, which takes as long as the arithmetic.
+    A call would pass every array as eight numbers, which takes as long as the arithmetic.
     """
     return _compiled(function, forceinline=True)
 
 
 def inline(function: F) -> F:
-    """Compiles a small function into the very code of its callers, so that constants stay constants there."""
+    """Compiles a small function that numba inlines into its callers, so that constant arguments are folded."""
     return _compiled(function, inline="always")
 
 

@@ -1,23 +1,27 @@
-"""What changes from one picture of a person to the next; drawn so that only the face tells who it is."""
+"""The conditions of a picture: everything that is not the identity, sampled independently of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from facedistill.errors import UsageError
+from facedistill.synth.background import BACKGROUNDS
 from facedistill.synth.person import Person
-from facedistill.synth.pose_and_light import LightSetting, Pose, draw_expression, draw_light, draw_pose
+from facedistill.synth.pose_and_light import LightSetting, Pose, choose, draw_expression, draw_light, draw_pose
 from facedistill.synth.sensor import Sensor, draw_sensor
 
-# Shares of pictures. Hair, glasses and clothes change between pictures of one person: were they constant, a net
-# would learn the glasses and not the face.
+# Shares of pictures. Hair, glasses and clothes change between pictures of one person: if they were constant, a net
+# would learn the glasses instead of the face.
 GLASSES = 0.10
 SUNGLASSES = 0.02
 HEADWEAR = 0.05
 MAKE_UP = 0.30  # of women's pictures
 DYED_HAIR = 0.06
-GREY_COVERED = 0.8  # of women's pictures where all is grey, and a third of that of men's: dyed in their own colour
+GREY_COVERED = 0.8  # of women's pictures where all is grey, and a third of that of men's: dyed back
 OCCLUSIONS = {"none": 0.94, "hand": 0.02, "mask": 0.025, "scarf": 0.015}
+
+RGB = tuple[float, float, float]  # linear
 
 _PICTURE_STREAM, _DAY_STREAM = 0x51C7, 0xDA11
 
@@ -66,22 +70,30 @@ _FRAMES = {  # frame -> weights for spectacles and sunglasses
 _METALS = ((0.15, 0.145, 0.14), (0.17, 0.12, 0.06), (0.06, 0.06, 0.063), (0.03, 0.027, 0.027))
 _PLASTICS = ((0.02, 0.02, 0.022), (0.045, 0.028, 0.018), (0.12, 0.07, 0.035), (0.03, 0.035, 0.06), (0.12, 0.03, 0.03))
 _MASKS = ((0.42, 0.58, 0.70), (0.42, 0.58, 0.70), (0.66, 0.67, 0.67), (0.66, 0.67, 0.67), (0.02, 0.02, 0.022))
-_BACKGROUNDS = ("studio", "wall", "room", "window", "outdoor", "street")
-_BEARDS = ("none", "shadow", "stubble", "moustache", "goatee", "chin", "beard")
-_CLOTHES = ("shirt", "collar", "turtleneck")
+_BEARDS = {  # facial hair of men who can grow it -> share of pictures
+    "none": 0.46,
+    "shadow": 0.22,
+    "stubble": 0.16,
+    "moustache": 0.03,
+    "goatee": 0.03,
+    "chin": 0.02,
+    "beard": 0.08,
+}
+CLOTHING = {"shirt": 0.6, "collar": 0.3, "turtleneck": 0.1}
+HEADWEAR_KINDS = ("cap", "beanie")
 
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair for one picture.
+    """Hair of one picture.
 
     Attributes:
         style: A key of `hairstyles.HAIR_STYLES`.
         melanin: 0 (fair) .. 1 (black).
-        red: 0..1.
-        grey: 0..1.
-        dyed: Whether the colour is not the person's own.
-        seed: Of its disorder.
+        red: 0..1, share of red pigment.
+        grey: 0..1, share of grey hairs.
+        dyed: Whether it is dyed in another than the natural colour.
+        seed: Seed of its random shape.
     """
 
     style: str
@@ -94,18 +106,18 @@ class Hair:
 
 @dataclass(frozen=True)
 class Wear:
-    """What is worn and painted on; colours are linear RGB, 0..1.
+    """Facial hair, make-up, glasses and clothes; colours are linear RGB, 0..1.
 
     Attributes:
         facial_hair: A key of `skin_overlays.FACIAL_HAIR`.
-        lipstick, eye_shadow, blush: 0..1.
-        lipstick_colour, shadow_colour: Their colours.
-        glasses: A key of `clothing.FRAMES`, or None.
+        lipstick, eye_shadow, blush: Strength, 0..1.
+        lipstick_colour, shadow_colour: Colours of lipstick and eye shadow.
+        glasses: A key of `spectacles.FRAMES`, or None.
         glasses_colour: Of the rim.
         lens_tint: 0 (clear) .. 1 (black): sunglasses are above 0.5.
-        headwear: "cap", "beanie" or None.
+        headwear: One of `HEADWEAR_KINDS`, or None.
         headwear_colour: Its colour.
-        clothing: "shirt", "collar" or "turtleneck".
+        clothing: A key of `CLOTHING`.
         clothing_colour: Its colour.
     """
 
@@ -113,15 +125,15 @@ class Wear:
     lipstick: float
     eye_shadow: float
     blush: float
-    lipstick_colour: tuple[float, float, float]
-    shadow_colour: tuple[float, float, float]
+    lipstick_colour: RGB
+    shadow_colour: RGB
     glasses: str | None
-    glasses_colour: tuple[float, float, float]
+    glasses_colour: RGB
     lens_tint: float
     headwear: str | None
-    headwear_colour: tuple[float, float, float]
+    headwear_colour: RGB
     clothing: str
-    clothing_colour: tuple[float, float, float]
+    clothing_colour: RGB
 
     @property
     def sunglasses(self) -> bool:
@@ -131,25 +143,25 @@ class Wear:
 
 @dataclass(frozen=True)
 class Conditions:
-    """All that is not the person.
+    """All conditions of one picture.
 
     Attributes:
         pose: Head and camera.
         expression: Coefficients 0..1 by the names of the face model's expressions.
-        expression_kind: A word for it: "neutral", "smile", ...
+        expression_kind: A key of `pose_and_light.EXPRESSIONS`.
         gaze: Degrees to the subject's left and up, relative to the head.
         pupil: Pupil over iris radius.
         eye_redness: 0..1.
         light: Ambient and key light.
         background: One of `background.BACKGROUNDS`.
-        background_seed: Of its drawing.
-        hair: Hair.
-        wear: Beard, make-up, glasses, headwear, clothes.
+        background_seed: Seed of the background.
+        hair: Hair on the head.
+        wear: Facial hair, make-up, glasses, headwear, clothes.
         occlusion: A key of `OCCLUSIONS`.
         occlusion_colour: Linear RGB of the mask or scarf.
-        occlusion_seed: Of a hand's place and shape.
-        age_shift: Years younger (negative) or older than the person's age.
-        sensor: What the camera does to the picture.
+        occlusion_seed: Seed of the place and shape of mask, scarf or hand.
+        age_shift: Years added to the person's age, -6..6.
+        sensor: Parameters of the camera's sensor.
     """
 
     pose: Pose
@@ -164,17 +176,17 @@ class Conditions:
     hair: Hair
     wear: Wear
     occlusion: str
-    occlusion_colour: tuple[float, float, float]
+    occlusion_colour: RGB
     occlusion_seed: int
     age_shift: float
     sensor: Sensor
 
 
 def draw_conditions(person: Person, seed: int, number: int, same_day: bool = False) -> Conditions:
-    """The conditions of a person's picture `number`; the same for the same arguments.
+    """Samples the conditions of a person's picture `number`; the same for the same arguments.
 
     Args:
-        person: Who is pictured: some hair, beards and make-up suit some people more often.
+        person: The person; shares of hairstyles, facial hair and make-up depend on gender, age and hair.
         seed: Seed of the set.
         number: The picture's number, from 0.
         same_day: Hair, beard, make-up, glasses, headwear, clothes and age stay those of picture 0.
@@ -188,7 +200,7 @@ def draw_conditions(person: Person, seed: int, number: int, same_day: bool = Fal
     day = np.random.default_rng((seed, person.number, 0 if same_day else number, _DAY_STREAM))
     kind, expression = draw_expression(rng)
     light = draw_light(rng)
-    occlusion = str(rng.choice(list(OCCLUSIONS), p=list(OCCLUSIONS.values())))
+    occlusion = choose(rng, OCCLUSIONS)
     wear = _draw_wear(person, day)
     return Conditions(
         pose=draw_pose(rng),
@@ -198,7 +210,7 @@ def draw_conditions(person: Person, seed: int, number: int, same_day: bool = Fal
         pupil=float(rng.uniform(0.25, 0.55)),
         eye_redness=float(rng.beta(1.2, 6)),
         light=light,
-        background=str(rng.choice(_BACKGROUNDS)),
+        background=str(rng.choice(BACKGROUNDS)),
         background_seed=int(rng.integers(1 << 31)),
         hair=_draw_hair(person, day),
         wear=wear,
@@ -215,7 +227,7 @@ def _draw_hair(person: Person, rng: np.random.Generator) -> Hair:
     if person.curl > 0.6:
         weights = {name: (w / 4, m / 4) for name, (w, m) in weights.items()} | _CURLED_STYLES
     shares = np.array([(1 - person.gender) * w + person.gender * m for w, m in weights.values()])
-    if person.recession > 0.7:  # little left to part or to grow long
+    if person.recession > 0.7:  # too little hair for other styles
         shares *= np.array([name in _CLOSE_STYLES for name in weights])
     style = str(rng.choice(list(weights), p=shares / shares.sum()))
     dyed = bool(rng.random() < DYED_HAIR)
@@ -233,7 +245,7 @@ def _draw_wear(person: Person, rng: np.random.Generator) -> Wear:
     made_up = rng.random() < MAKE_UP * (1 - person.gender)
     wears = rng.random() < GLASSES + SUNGLASSES
     dark = bool(rng.random() < SUNGLASSES / (GLASSES + SUNGLASSES))
-    frame = str(rng.choice(list(_FRAMES), p=[weights[dark] for weights in _FRAMES.values()]))
+    frame = choose(rng, {name: weights[dark] for name, weights in _FRAMES.items()})
     glasses = frame if wears else None
     return Wear(
         facial_hair=_draw_beard(person, rng),
@@ -245,34 +257,38 @@ def _draw_wear(person: Person, rng: np.random.Generator) -> Wear:
         glasses=glasses,
         glasses_colour=_rim(rng, frame),
         lens_tint=float(rng.uniform(0.90, 0.985)) if dark else float(rng.uniform(0, 0.04)),
-        headwear=str(rng.choice(("cap", "beanie"))) if rng.random() < HEADWEAR else None,
+        headwear=str(rng.choice(HEADWEAR_KINDS)) if rng.random() < HEADWEAR else None,
         headwear_colour=_cloth(rng),
-        clothing=str(rng.choice(_CLOTHES, p=(0.6, 0.3, 0.1))),
+        clothing=choose(rng, CLOTHING),
         clothing_colour=_cloth(rng),
     )
 
 
 def _draw_beard(person: Person, rng: np.random.Generator) -> str:
-    """A man who can grow a beard wears one now and then; nobody else does."""
+    """Facial hair; "none" for women, and the more often the sparser a man's beard grows."""
     if person.gender < 0.5 or rng.random() > person.beard_density * 1.1:
         return "none"
-    return str(rng.choice(_BEARDS, p=(0.46, 0.22, 0.16, 0.03, 0.03, 0.02, 0.08)))
+    return choose(rng, _BEARDS)
 
 
-def _rim(rng: np.random.Generator, frame: str) -> tuple[float, float, float]:
-    """Thin rims are of metal, most others of dark plastic; linear RGB."""
+def _one_of(rng: np.random.Generator, colours: Sequence[RGB]) -> RGB:
+    return colours[int(rng.integers(len(colours)))]
+
+
+def _rim(rng: np.random.Generator, frame: str) -> RGB:
+    """Colour of a rim: thin ones are of metal, most others of dark plastic."""
     if frame in ("rectangle", "square", "cat"):
-        return _cloth(rng) if rng.random() < 0.1 else _PLASTICS[int(rng.integers(len(_PLASTICS)))]
-    return _METALS[int(rng.integers(len(_METALS)))]
+        return _cloth(rng) if rng.random() < 0.1 else _one_of(rng, _PLASTICS)
+    return _one_of(rng, _METALS)
 
 
-def _mask(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Surgical mostly, else of any cloth; linear RGB."""
-    return _MASKS[int(rng.integers(len(_MASKS)))] if rng.random() < 0.8 else _cloth(rng)
+def _mask(rng: np.random.Generator) -> RGB:
+    """Colour of a face mask, mostly that of a surgical one."""
+    return _one_of(rng, _MASKS) if rng.random() < 0.8 else _cloth(rng)
 
 
-def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mostly muted, sometimes bright; linear RGB."""
+def _cloth(rng: np.random.Generator) -> RGB:
+    """Colour of cloth, mostly muted, sometimes bright."""
     value = float(rng.beta(1.1, 2.2)) * 0.8 + 0.01
     saturation = float(rng.beta(1, 2.5))
     hue = rng.uniform(0, 1, 3)

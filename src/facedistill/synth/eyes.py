@@ -1,9 +1,9 @@
-"""EyeModel: where they look, how far they are open, and what colour they are."""
+"""Eyes: gaze, opening and colour, for the shader."""
 
 import numpy as np
 
 from facedistill.synth.arrays import Floats
-from facedistill.synth.assets import PART_NUMBERS, Assets
+from facedistill.synth.assets import Assets
 from facedistill.synth.person import Person
 from facedistill.synth.regions import LID_SPLIT
 
@@ -11,12 +11,12 @@ _IRIS_SINE = 0.44  # sine of the angle that the iris subtends at the eyeball's c
 
 
 class EyeModel:
-    """Reads off the posed mesh what the shader needs to know about the eyes."""
+    """Computes the eye parameters of the shader from a posed head."""
 
     def __init__(self, assets: Assets) -> None:
         x, y = assets.points[:, 0], assets.points[:, 1]
-        roots = (assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.25)
-        ball = assets.parts == PART_NUMBERS["eye"]
+        roots = assets.vertices_of("lash") & (assets.lash_tips < 0.25)
+        ball = assets.vertices_of("eye")
         sides = (x < 0, x > 0)  # the subject's right eye first: it is on the picture's left
         self._balls = [np.flatnonzero(ball & side) for side in sides]
         self._upper = [np.flatnonzero(roots & side & (y > LID_SPLIT)) for side in sides]
@@ -25,19 +25,19 @@ class EyeModel:
     def shader_table(
         self, person: Person, posed: Floats, gaze: tuple[float, float], pupil: float, redness: float, window: float
     ) -> Floats:
-        """The shader's table of both eyes, float32 [2, 20].
+        """The parameters of both eyes for the shader, float32 [2, 20], the subject's right eye first.
 
         Columns: 0-2 centre, 3 radius, 4-6 gaze, 7 sine of the iris' half angle, 8 pupil over iris radius, 9 and 10
-        height of the upper and lower lid, 13 phase of the iris' fibres, 14 redness, 15 side of the window that is
-        mirrored, 16 brightness of the white, 17-19 linear RGB of the iris.
+        height of the upper and lower lid, 13 phase of the iris' fibres, 14 redness, 15 position of
+        the reflected window, 16 brightness of the white, 17-19 linear RGB of the iris.
 
         Args:
-            person: Whose eyes.
+            person: Person whose irises are drawn.
             posed: [V, 3] the head, head frame.
             gaze: Degrees to the subject's left and up, relative to the head.
             pupil: Pupil over iris radius, about .25 to .55.
             redness: 0..1 of the white.
-            window: -.6..6, where a bright window stands mirrored in the eye.
+            window: -0.6..0.6, horizontal position of a window's reflection in the eye.
         """
         table = np.zeros((2, 20), np.float32)
         for side in range(2):

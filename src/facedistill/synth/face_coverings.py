@@ -1,15 +1,14 @@
-"""A mask over nose and chin, and a scarf round neck and chin: cloth drawn taut over whatever face is under it."""
+"""Occluding cloth: a mask over nose and chin, a scarf round neck and chin, stretched over the posed face."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.synth.arrays import Floats
-from facedistill.synth.assets import PART_NUMBERS, Assets
-from facedistill.synth.grids import grid_submesh
+from facedistill.synth.assets import Assets
 from facedistill.synth.masks import smooth_step
 from facedistill.synth.shade import COVERING
-from facedistill.synth.submeshes import Submesh
+from facedistill.synth.submeshes import Submesh, grid_submesh
 from facedistill.synth.texture_layout import AXIS_Z, texture_coordinates
 
 _NEIGHBOURS = 3
@@ -19,14 +18,14 @@ _SCARF_TOPS = (6.22, 6.50, 6.78)  # under the chin, over it, over the mouth
 
 
 class SurfaceAnchors:
-    """Places of the resting head that move with the nearest skin."""
+    """Points of the resting head, bound to the nearest skin vertices, so that they follow every deformation."""
 
     def __init__(self, assets: Assets, angles: NDArray[np.floating], heights: NDArray[np.floating]) -> None:
         angles, heights = np.atleast_2d(*np.broadcast_arrays(angles, heights))
         places = texture_coordinates(np.stack([np.sin(angles), heights, AXIS_Z + np.cos(angles)], axis=-1))
         rows, columns = places[..., 0].astype(int), places[..., 1].astype(int)
         rest = assets.sheet_points[rows, columns].reshape(-1, 3)
-        skin = np.flatnonzero((assets.parts == PART_NUMBERS["skin"]) & (assets.inner_mouth < 0.5))
+        skin = np.flatnonzero(assets.vertices_of("skin") & (assets.inner_mouth < 0.5))
         there = assets.points[skin]
         away = (there**2).sum(axis=1) - 2 * rest @ there.T  # squared, but for a constant
         nearest = np.argpartition(away, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
@@ -37,15 +36,20 @@ class SurfaceAnchors:
         self._shape = (*angles.shape, 3)
 
     def positions(self, posed: Floats) -> Floats:
-        """The places on a posed head [V, 3]: float32 [..., 3]."""
+        """The points on a posed head [V, 3]: float32 [..., 3]."""
         points: Floats = ((self._weights * posed[self._skin]).sum(axis=1) + self._offset).reshape(self._shape)
         return points
 
 
 def tauten(points: Floats, rounds: int) -> Floats:
-    """Bridges hollows of a grid [R, C, 3] as taut cloth does: nothing lies nearer the head's axis than its neighbours.
+    """Stretches a grid over hollows: moves points outwards until none lies nearer the axis than its neighbours.
 
-    Moves points away from the axis only.
+    Args:
+        points: [R, C, 3], head frame, decimetres.
+        rounds: Number of relaxation steps.
+
+    Returns:
+        float32 [R, C, 3]; no point is nearer to the head's vertical axis than before.
     """
     side, front = points[..., 0], points[..., 2] - AXIS_Z
     reach = np.hypot(side, front)
@@ -59,7 +63,7 @@ def tauten(points: Floats, rounds: int) -> Floats:
 
 
 def push_outwards(points: Floats, by: Floats) -> Floats:
-    """A grid's points moved away from the head's axis by decimetres [R, C]."""
+    """Points [R, C, 3] moved away from the head's vertical axis by `by` [R, C], decimetres."""
     direction = points - np.array([0, 0, AXIS_Z], np.float32)
     direction[..., 1] = 0
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True) + 1e-6
@@ -67,7 +71,7 @@ def push_outwards(points: Floats, by: Floats) -> Floats:
 
 
 class FaceCoverings:
-    """Masks and scarves for posed heads."""
+    """Builds masks and scarves on posed heads."""
 
     def __init__(self, assets: Assets) -> None:
         down = np.linspace(0, 1, _MASK_ROWS)[:, None]
@@ -90,7 +94,7 @@ class FaceCoverings:
             self._scarves.append(SurfaceAnchors(assets, around, rim * (1 - down) + 5.45 * down))
 
     def mask(self, posed: Floats, seed: int) -> list[Submesh]:
-        """A pleated mask with ear loops."""
+        """A mask, pleated or with a seam, and its four ear loops, on a posed head [V, 3]."""
         rng = np.random.default_rng(seed)
         down = np.linspace(0, 1, _MASK_ROWS, dtype=np.float32)[:, None]
         across = np.linspace(-1, 1, _MASK_COLUMNS, dtype=np.float32)[None]
@@ -100,7 +104,7 @@ class FaceCoverings:
         edge = np.minimum(np.minimum(down, 1 - down) * 6, 1) * np.minimum((1 - np.abs(across)) * 5, 1)
         stand = 0.02 + 0.045 * edge + float(rng.uniform(0, 0.03)) * edge * (1 - across**2)
         bright = np.ones_like(stand)
-        if pleated:  # each fold hangs over the one below, and shades it
+        if pleated:  # each fold overlaps and shades the one below
             fold = (3.6 * down + float(rng.uniform(0, 0.4))) % 1.0
             inner = smooth_step(0.08, 0.2, down) * smooth_step(0.95, 0.8, down)
             stand = stand + 0.022 * fold * inner * middle
@@ -111,7 +115,7 @@ class FaceCoverings:
         hem = smooth_step(0.07, 0.03, np.minimum(down, 1 - down)) + 0 * across
         bright = bright * (1 + 0.06 * hem) * (1 - 0.08 * np.abs(across) ** 3)
         bright = bright * (1 + 0.05 * np.sin(9 * across + 5 * down + seed % 7) * (1 - middle))
-        submeshes = [grid_submesh(push_outwards(points, stand), COVERING, np.asarray(bright, np.float32))]
+        submeshes = [grid_submesh(push_outwards(points, stand), COVERING, bright)]
         for loop in self._loops:
             line = loop.positions(posed)
             lifted = push_outwards(line, np.full(line.shape[:2], 0.035, np.float32))
@@ -121,7 +125,7 @@ class FaceCoverings:
         return submeshes
 
     def scarf(self, posed: Floats, seed: int) -> list[Submesh]:
-        """A scarf wound round neck and chin in slanting folds."""
+        """A scarf in slanting folds round neck and chin of a posed head [V, 3]."""
         rng = np.random.default_rng(seed)
         anchors = self._scarves[int(rng.choice(len(self._scarves), p=(0.5, 0.3, 0.2)))]
         down = np.linspace(0, 1, _SCARF_ROWS, dtype=np.float32)[:, None]
@@ -138,4 +142,4 @@ class FaceCoverings:
             bright = bright * (0.62 + 0.38 * smooth_step(-0.3, 0.3, np.sin(5 * np.pi * turn)))
         elif pattern < 0.7:  # knitted
             bright = bright * (0.94 + 0.06 * np.cos(np.arange(_SCARF_COLUMNS) * np.pi)[None])
-        return [grid_submesh(push_outwards(points, stand), COVERING, np.asarray(bright, np.float32))]
+        return [grid_submesh(push_outwards(points, stand), COVERING, bright)]

@@ -1,8 +1,7 @@
-"""Hair: shells over the skull, cut into strands by a map of alpha_map, as fur is drawn.
+"""Hair: shells over the skull, cut into strands by an alpha test, as in fur rendering.
 
-Each hairstyle says how far the hair stands off the skull, which way it is combed and where it ends. Towards its ends
-and its line on the forehead strands are thinned out, and lie over the roots painted on the skin, so that hair has no
-outline of its own.
+A hairstyle sets the thickness of the shells, the direction of the strands and where they end. Towards the ends and the
+hairline strands are thinned out over the roots that the skin texture shows, so that hair has no sharp outline.
 """
 
 from dataclasses import dataclass
@@ -26,34 +25,32 @@ from facedistill.synth.hairgrid import (
 from facedistill.synth.hairline import hairline_depth
 from facedistill.synth.hairstyles import HairStyle
 from facedistill.synth.masks import smooth_step
+from facedistill.synth.mesh import Mesh
 from facedistill.synth.noise import cloud
 from facedistill.synth.person import Person
 from facedistill.synth.raster import vertex_normals
 from facedistill.synth.texture_layout import azimuth
 
-__all__ = ["MAP_COLUMNS", "MAP_ROWS", "HairBuilder", "HairMesh"]
-
-
-# Share of the thickness, level, brightness; the first one throws the shadows. The shortest hair has only that one.
+# Shells: share of the thickness, alpha cutoff, brightness; the first one casts the shadows. Short hair has one shell.
 _SHELLS = ((0.60, 0.08, 0.70), (1.0, 0.47, 1.0))
 _SHORTEST = ((1.0, 0.30, 0.9),)
-_ROOTS = 0.13  # so deep inside the hairline the roots that are painted on the skin close, and shells take over
+_ROOTS = 0.13  # depth inside the hairline, decimetres, where shells replace the roots in the skin texture
 _LONGEST = 0.43  # a fringe ends above the brows
-_ENDS = 6.75  # hair hangs from here down, whatever height of the skull it leaves
+_ENDS = 6.75  # height from which the length of hanging hair counts, decimetres
 
 
 @dataclass(frozen=True, eq=False)
 class HairMesh:
-    """Hair ready to be drawn. N vertices, T triangles.
+    """The shells of the hair. N vertices, T triangles.
 
     Attributes:
         points, normals, tangents: float32 [N, 3], head frame; tangents along the strands.
         texcoords: float32 [N, 2], row and column on the strand maps.
-        shade: float32 [N], 0..1, darker near the roots.
+        shade: float32 [N], occlusion, 0..1, lower near the roots.
         triangles: int32 [T, 3].
         alpha_cutoffs: float32 [T], see `raster.rasterise`.
-        shadowing: So many of the first triangles suffice to throw the shadow.
-        alpha_map: float32 [MAP_ROWS, MAP_COLUMNS], what the alpha_cutoffs are compared with.
+        shadowing: Number of the first triangles that cast the shadow.
+        alpha_map: float32 [MAP_ROWS, MAP_COLUMNS], height of each strand, 0..1, compared with `alpha_cutoffs`.
         strands: float32 [MAP_ROWS, MAP_COLUMNS], brightness of the strands, 0..1.
     """
 
@@ -71,12 +68,12 @@ class HairMesh:
 
 @dataclass(frozen=True)
 class _Cut:
-    """What a style leaves to chance.
+    """Random variation of a hairstyle in one picture.
 
     Attributes:
         fringe, volume, length: Factors.
         tucked: Whether hanging hair is behind the ears.
-        slant: How much farther down it hangs in front than behind, decimetres.
+        slant: Additional length in front, decimetres.
     """
 
     fringe: float
@@ -87,7 +84,7 @@ class _Cut:
 
 
 class HairBuilder:
-    """Makes hair for any head; holds the grid, the combed hair and the noises that all hair shares."""
+    """Builds hair on posed heads; holds the grid, the strand maps and the noises that all hair shares."""
 
     def __init__(self, assets: Assets) -> None:
         rng = np.random.default_rng(25)
@@ -104,9 +101,9 @@ class HairBuilder:
         resting = self._grid.resting
         around = np.abs(azimuth(resting))
         self._top = smooth_step(7.55, 8.25, resting[..., 1])
-        # Seen from the front, hair that stands off the temples would show what is behind it.
+        # Thin at the temples: from the front the background would be visible between hair and head.
         self._temples = 0.012 + 0.24 * smooth_step(1.05, 1.8, around) + 0.3 * smooth_step(7.75, 8.15, resting[..., 1])
-        # There the painted roots alone are seen at the edge of short hair, and no stray strands against what is behind.
+        # At the sides the edge of short hair is drawn by the roots alone, without strands against the background.
         self._beside = smooth_step(0.7, 0.95, around)
         self._brow = np.exp(-((azimuth(resting) / 0.6) ** 2)) * smooth_step(7.85, 8.15, resting[..., 1])
         self._ears = np.exp(-(((around - 1.45) / 0.4) ** 2)) * smooth_step(7.65, 7.3, resting[..., 1])
@@ -114,13 +111,13 @@ class HairBuilder:
         self._knot = np.exp(-np.einsum("rcx,rcx->rc", from_knot, from_knot) / 0.30**2)
 
     def build(self, person: Person, style: HairStyle, posed: Floats, seed: int) -> HairMesh | None:
-        """Hair on a head, or None for a bald style.
+        """The hair on a head, or None for a style without volume.
 
         Args:
-            person: Whose hairline.
+            person: Person whose hairline is drawn.
             style: The hairstyle.
-            posed: [V, 3] the head, head frame.
-            seed: Of the disorder in the hair.
+            posed: [V, 3] the posed head, head frame.
+            seed: Seed of the random variation.
         """
         if style.volume <= 0:
             return None
@@ -139,26 +136,27 @@ class HairBuilder:
         outer, inner, shade = self._shells(style, cut, flow, posed, depth, lumps)
         return self._assemble(outer, inner, shade, alpha_map, flow, depth + 0.5 * ragged, style)
 
-    def skull_cap(self, posed: Floats, thickness: float) -> tuple[Floats, Ints, Floats]:
-        """A cap over the skull: points [N, 3], triangles [T, 3], and how far above its rim each point lies (dm)."""
+    def skull_cap(self, posed: Floats, thickness: float) -> tuple[Mesh, Floats]:
+        """A cap over the skull, and the height of each vertex above its rim, float32 [N]; all in decimetres."""
         grid = self._grid
-        points = (grid.skull(posed) + thickness * grid.outward).reshape(-1, 3).astype(np.float32)
+        points = grid.skull(posed) + thickness * grid.outward
         angle = np.abs(azimuth(grid.resting))
         rim = 7.74 - 0.28 * smooth_step(0.7, 1.6, angle) - 0.12 * smooth_step(1.6, 2.8, angle)
         triangles = grid.triangles[: (SKULL_ROWS - 1) * AROUND * 2]
-        return points, triangles, (grid.resting[..., 1] - rim).reshape(-1).astype(np.float32)
+        above = (grid.resting[..., 1] - rim).reshape(-1).astype(np.float32)
+        return Mesh.with_normals(points.reshape(-1, 3), triangles), above
 
     def _depth(
         self, person: Person, style: HairStyle, cut: _Cut, flow: HairFlow, lumps: Floats
     ) -> tuple[Floats, Floats]:
-        """How deep inside the hair each place lies, and how far strands differ in that; decimetres, [*COARSE]."""
+        """Depth inside the outline of the hair, and its variation between strands; decimetres, float32 [*COARSE]."""
         if self._last is None or self._last[0] is not person:
             self._last = person, hairline_depth(self._grid.coarse_points, person)
         fringe = style.fringe * cut.fringe
         longer = np.clip(1 - style.sweep * flow.side * self._signed / 0.55, 0.1, 1.7)
         opening = np.exp(-(((self._signed - flow.middle) / 0.34) ** 2))
         fringe = np.minimum(fringe * longer * (1 - style.gap * opening), _LONGEST)
-        if style.gap:  # what the middle lacks hangs beside the eyes
+        if style.gap:  # the hair of the gap hangs beside the eyes
             fringe += 0.8 * style.fringe * style.gap * smooth_step(0.35, 0.7, self._angle)
         reach = fringe * self._front + (style.over_ears + 0.07) * (1 - self._front)
         depth = self._last[1] - _ROOTS + reach - 0.10 * flow.parting
@@ -168,7 +166,7 @@ class HairBuilder:
             clipped = self._height - (7.15 + 0.65 * style.fade) + 2.0 * smooth_step(0.95, 0.6, self._angle)
             depth = np.minimum(depth, 0.6 * clipped)
         if style.length:
-            # From the temple down, hair frames the face, or goes behind the ear.
+            # From the temple down, hair hangs beside the face, or behind the ear.
             open_from = 0.62 + (1.0 if cut.tucked else 0.36) * smooth_step(7.85, 7.35, self._height) + 0.02 * lumps
             beside = 0.8 * (self._angle - open_from)
             depth = np.maximum(np.where(self._height < 7.95, np.minimum(depth, beside + 0.10), depth), beside - 0.03)
@@ -178,7 +176,7 @@ class HairBuilder:
         return depth.astype(np.float32), (ragged + 0 * depth).astype(np.float32)
 
     def _alpha_map(self, depth: Floats, ragged: Floats, flow: HairFlow, person: Person) -> Floats:
-        """How high each strand stands, 0..1: nothing outside the hairline and beyond the strands' ends."""
+        """The alpha map, 0..1: height of each strand, 0 outside the hairline and beyond the ends."""
         fine = cv2.resize(np.stack([depth, ragged], -1), (MAP_COLUMNS, MAP_ROWS), interpolation=cv2.INTER_LINEAR)
         covered = (flow.strands - 0.5) * fine[..., 1]
         covered += fine[..., 0]
@@ -191,11 +189,11 @@ class HairBuilder:
     def _shells(
         self, style: HairStyle, cut: _Cut, flow: HairFlow, posed: Floats, depth: Floats, lumps: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        """The outer and inner surface of the hair, [rows, AROUND + 1, 3], and how much light reaches it, 0..1."""
+        """Outer and inner surface of the hair, [rows, AROUND + 1, 3], and its occlusion, [rows, AROUND + 1], 0..1."""
         at_vertices = self._grid.at_vertices(np.stack([depth, flow.parting, lumps], -1))
         inside, parting, bumps = (at_vertices[:SKULL_ROWS, :, k] for k in range(3))
         volume = style.volume * cut.volume
-        rise = smooth_step(0.0, 0.35 + 0.6 * volume, inside)  # hair that is still sparse lies close
+        rise = smooth_step(0.0, 0.35 + 0.6 * volume, inside)  # sparse hair lies close to the skull
         thick = volume * (style.sides + (1 - style.sides) * self._top) * (1 + 0.09 * bumps)
         thick += 0.12 * style.quiff * self._brow
         thick *= (1 - 0.45 * np.minimum(parting, 1)) * rise
@@ -225,7 +223,7 @@ class HairBuilder:
         drop = np.linspace(0, 1, HANGING_ROWS + 1)[1:, None, None].astype(np.float32)
         out = self._grid.outward[-1] * np.array([1, 0, 1], np.float32)
         out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-6
-        # Never through the cheeks: at the sides it hangs at least as wide as the jaw, or the ears that it covers.
+        # At the sides hair hangs outside of the jaw, or of the ears that it covers, so that it never cuts the cheeks.
         wide = np.abs(edge[:, 0])
         at_side = smooth_step(0.4, 0.7, wide)
         start = edge.copy()
@@ -249,7 +247,7 @@ class HairBuilder:
     ) -> HairMesh:
         rows = len(outer)
         count = rows * (AROUND + 1)
-        # Cells without hair need not be drawn; their corners tell, and those of the cells beside them.
+        # Cells without hair at their corners and at those of the adjacent cells are left out.
         near = cv2.dilate(self._grid.at_vertices(highest)[:rows], np.ones((3, 3), np.uint8))
         grid = self._grid.triangles[: (rows - 1) * AROUND * 2]
         grid = grid[np.repeat(near[:-1, :-1].reshape(-1) > -0.2, 2)]

@@ -1,4 +1,4 @@
-"""Which way hair is pattern: the strands on the skull, their directions, and the parting."""
+"""The flow of hair over the skull: direction of the strands, strand maps, parting."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,9 @@ from facedistill.synth.hairgrid import CENTRE, FREE_ROW, HANGING_ROWS, MAP_COLUM
 from facedistill.synth.masks import smooth_step
 from facedistill.synth.noise import cloud, streaks
 
-# Strands run as meridians away from a pole (a direction from inside the skull). A parting, so far to the side
-# (decimetres, None = no parting), has another pole on its outer side. Mirrored for half of the pictures.
+# Strands run as meridians away from a pole (a direction from the centre of the skull). Beyond the parting, given by its
+# distance from the middle (decimetres, None = no parting), they run away from a second pole. Half of the variants are
+# mirrored.
 FLOW_PATTERNS: dict[str, tuple[tuple[float, float, float], float | None, tuple[float, float, float]]] = {
     "crown": ((0.12, 0.90, -0.45), None, (0, 1, 0)),
     "forward": ((0.55, 0.80, -0.25), None, (0, 1, 0)),
@@ -26,14 +27,14 @@ _BANK_ROWS, _BANK_COLUMNS = 256, 1024
 
 @dataclass(frozen=True, eq=False)
 class HairFlow:
-    """Combed hair on the resting head.
+    """Flow of the hair on the resting head.
 
     Attributes:
-        strands: float32 [MAP_ROWS, MAP_COLUMNS], 0..1, how bright and how high each strand is.
-        single: float32 [MAP_ROWS, MAP_COLUMNS], -0.5..0.5, differs from hair to hair: where hair is sparse.
+        strands: float32 [MAP_ROWS, MAP_COLUMNS], 0..1, brightness and relative height of the strands.
+        single: float32 [MAP_ROWS, MAP_COLUMNS], -0.5..0.5, noise of single hairs, for sparse hair.
         tangents: float32 [rows of the grid, AROUND + 1, 3], along the strands.
         parting: float32 [*COARSE], 1 on the parting.
-        side: 1 or -1, the side of the face that the parting is on or the fringe is pattern from.
+        side: 1 or -1 (the subject's left or right), side of the parting or of the short end of the fringe.
         middle: Angle of the parting from the nose, radians.
     """
 
@@ -46,7 +47,7 @@ class HairFlow:
 
 
 class HairFlowBuilder:
-    """Combs hair; whatever was pattern once is kept."""
+    """Builds the flow of hairstyles; keeps each one that was built."""
 
     def __init__(self, grid: HairGrid) -> None:
         rng = np.random.default_rng(22)
@@ -63,7 +64,7 @@ class HairFlowBuilder:
         self._meridians: dict[tuple[float, ...], tuple[Floats, Floats]] = {}
 
     def build(self, pattern: str, wave: float, curl: float, variant: int) -> HairFlow:
-        """Hair pattern some way (a key of `FLOW_PATTERNS`), in one of `VARIANTS`."""
+        """The flow of a pattern (a key of `FLOW_PATTERNS`) with `wave` and `curl` 0..1; `variant` below `VARIANTS`."""
         key = (pattern, wave, curl, variant)
         if key not in self._kept:
             self._kept[key] = self._draw(*key)

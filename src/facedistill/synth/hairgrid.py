@@ -1,30 +1,31 @@
-"""The grid of directions that hair grows along, bound to the resting head once; it follows every deformation.
+"""The hair grid: a polar grid of vertices round the skull, bound to the resting head, moved with each deformation.
 
-Its rows run from the whorl down to where the skull ends, then down the hair that hangs free. A map of strands is
-stretched over it, finer in front than behind.
+Its rows run from the whorl to the lower end of the skull and then down the hair that hangs free. The strand map lies
+over it, with more columns per radian in front than behind.
 """
 
 import cv2
 import numpy as np
 
 from facedistill.synth.arrays import Floats
-from facedistill.synth.assets import PART_NUMBERS, Assets
+from facedistill.synth.assets import Assets
+from facedistill.synth.mesh import grid_triangles
 
 CENTRE = np.array([0.0, 7.55, 0.25], np.float32)  # inside the resting skull
 SKULL_ROWS, HANGING_ROWS, AROUND = 22, 8, 64  # rows of vertices, cells round the head
 MAP_ROWS, MAP_COLUMNS = 192, 512
-FREE_ROW = 151  # of the map: above it lies the skull, below it hair hangs
-COARSE = (64, 128)  # rows and columns of whatever changes slowly over the map
+FREE_ROW = 151  # of the map: rows above it lie on the skull, rows below it hang free
+COARSE = (64, 128)  # rows and columns of maps of low resolution
 _TILT = np.radians(25)  # the whorl lies this far behind the top
 _WIDEST = np.radians(118)  # polar angle where the skull ends
 
 
 class HairGrid:
-    """The grid on the resting head, and how to move it to another one.
+    """The grid on the resting head, and its transfer to a deformed head.
 
     Attributes:
         outward: float32 [SKULL_ROWS, AROUND + 1, 3], unit vectors.
-        resting: float32 [SKULL_ROWS, AROUND + 1, 3], where they leave the resting skull.
+        resting: float32 [SKULL_ROWS, AROUND + 1, 3], points of the resting skull in these directions.
         texcoords: float32 [SKULL_ROWS + HANGING_ROWS, AROUND + 1, 2], row and column on the map.
         triangles: int32 [T, 3], row by row.
         map_points: float32 [MAP_ROWS, MAP_COLUMNS, 3], the resting skull under each pixel of the map; the hanging
@@ -34,7 +35,7 @@ class HairGrid:
 
     def __init__(self, assets: Assets) -> None:
         self.outward = _directions()
-        skin = assets.points[assets.parts == PART_NUMBERS["skin"]]
+        skin = assets.points[assets.vertices_of("skin")]
         ears = (np.abs(skin[:, 0]) > 0.78) & (skin[:, 1] < 7.6)
         usable = np.flatnonzero(~ears & (skin[:, 1] > 6.2))
         arms = skin[usable] - CENTRE
@@ -56,9 +57,7 @@ class HairGrid:
         self.texcoords = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).astype(np.float32)
         self.map_points = self._under(MAP_ROWS, MAP_COLUMNS)
         self.coarse_points = self._under(*COARSE)
-        quad = np.arange((SKULL_ROWS + HANGING_ROWS) * (AROUND + 1)).reshape(-1, AROUND + 1)
-        a, b, c, d = quad[:-1, :-1], quad[1:, :-1], quad[1:, 1:], quad[:-1, 1:]
-        self.triangles = np.stack([a, b, c, a, c, d], axis=-1).reshape(-1, 3).astype(np.int32)
+        self.triangles = grid_triangles(SKULL_ROWS + HANGING_ROWS, AROUND + 1)
         self._coarse_places = (self.texcoords + 0.5) * np.array(COARSE) / (MAP_ROWS, MAP_COLUMNS) - 0.5
         self._coarse_places = self._coarse_places.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Where hair grows on the head: in front of the ears, above the forehead, down to the nape."""
+"""The hairline: its height round the head, and the distance of points from it."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _RADIUS = 0.8  # of the head, roughly, decimetres
 
 
 def hairline_depth(points: Floats, person: Person) -> Floats:
-    """How deep inside the hairline places of the resting head [..., 3] lie: decimetres, negative where none grows."""
+    """Distance of points [..., 3] of the resting head inside the hairline, float32 [...], dm; negative outside."""
     line = _hairline(person)
     steep = np.gradient(line, _RADIUS * _STEPS)  # the nearest point of a steep line lies beside, not below
     nearer = (1 / np.sqrt(1 + steep**2)).astype(np.float32)
@@ -31,18 +31,18 @@ def hairline_depth(points: Floats, person: Person) -> Floats:
 
 
 def _hairline(person: Person) -> Floats:
-    """Its height at `_STEPS`."""
+    """The height of the hairline at `_STEPS`, float32 [1025], decimetres."""
     own = np.random.default_rng((person.skin_seed, 0x4A1B))
     angle = np.abs(_STEPS)
     line = np.interp(angle, _ANGLES, _FEMALE + person.gender * (_MALE - _FEMALE))
     front = smooth_step(1.3, 0.7, angle)
     line += 0.08 * person.hairline * front
-    # The middle runs from a peak over a straight line to a bow; no two temples are quite alike.
+    # The middle varies from a peak to an arc, and so do the temples.
     line += own.uniform(-0.06, 0.03) * np.exp(-0.5 * (angle / 0.16) ** 2)
     line += own.uniform(-0.03, 0.06) * np.exp(-0.5 * ((angle - 0.55) / 0.15) ** 2)
     line += own.uniform(-0.05, 0.05) * smooth_step(0.75, 1.1, angle) * smooth_step(1.45, 1.2, angle)
     line += 0.015 * np.sin(5.0 * _STEPS + own.uniform(0, 6)) * front
-    # Receding starts at the temples, then moves the whole front back.
+    # Recession starts at the temples, then moves the whole front back.
     temples = np.exp(-0.5 * ((angle - 0.55) / 0.2) ** 2)
     line += 0.22 * person.recession * temples + 0.65 * max(person.recession - 0.25, 0.0) * front
     return np.asarray(line, np.float32)

@@ -1,4 +1,4 @@
-"""The hairstyles there are, as a few numbers each."""
+"""Hairstyles and their parameters."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ class HairStyle:
     """A hairstyle; lengths in decimetres.
 
     Attributes:
-        volume: How far hair stands off the top of the skull; 0 = shaved.
+        volume: Thickness of the hair at the top of the skull; 0 = shaved.
         flow_pattern: Which way the strands run, a key of `hairflow.FLOW_PATTERNS`.
         sides: Share of that volume at the sides.
-        fringe: How far hair reaches over the forehead from its hairline.
-        sweep: 0..1, how much longer the fringe is on one side.
-        gap: 0..1, how far the fringe opens in its middle.
-        over_ears: How far it reaches over the ears and down the nape.
-        fade: 0..1, how far up the sides it is clipped to stubble.
-        length: How far it hangs below the skull; 0 = short hair.
+        fringe: Length of the fringe below the hairline.
+        sweep: 0..1, difference in length between the sides of the fringe.
+        gap: 0..1, opening in the middle of the fringe.
+        over_ears: Length below the hairline over the ears and down the nape.
+        fade: 0..1, height up to which the sides are clipped to stubble.
+        length: Length below the skull; 0 = short hair.
         quiff: 0..1, extra height above the forehead.
         knot: Height of a knot on the crown.
         wave: 0..1, waviness.
         curl: 0..1, tightness of curls.
-        stubble: 0.., how dark the scalp is between the strands.
+        stubble: Opacity of the roots in the skin texture, 0 or more.
     """
 
     volume: float

@@ -1,4 +1,4 @@
-"""A hand at the cheek or before the mouth."""
+"""Occluding hands, at the cheek or in front of the mouth."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import Assets
 from facedistill.synth.face_coverings import SurfaceAnchors, push_outwards, tauten
-from facedistill.synth.grids import grid_mesh
-from facedistill.synth.shade import EXTRA, TEXCOORD
+from facedistill.synth.mesh import grid_mesh
+from facedistill.synth.shade import TEXCOORD
 from facedistill.synth.submeshes import Submesh, skin_submesh
 from facedistill.synth.texture_layout import texture_coordinates
 
@@ -21,7 +21,7 @@ _HEIGHTS = (6.0, 7.15)
 
 
 class HandBuilder:
-    """HandBuilder that lie on a posed face."""
+    """Builds hands that touch a posed face."""
 
     def __init__(self, assets: Assets) -> None:
         heights = np.linspace(_HEIGHTS[1], _HEIGHTS[0], _ROWS, dtype=np.float32)[:, None]
@@ -29,11 +29,11 @@ class HandBuilder:
         self._face = SurfaceAnchors(assets, angles[None], heights)
 
     def submeshes(self, posed: Floats, seed: int) -> list[Submesh]:
-        """Fingers, thumb, palm and wrist, of a size that suits the face."""
+        """A hand on a posed head [V, 3]: four fingers, the back with the wrist, and at the cheek a thumb."""
         rng = np.random.default_rng(seed)
         side = float(rng.choice((-1.0, 1.0)))
         face = tauten(self._face.positions(posed), 8)
-        across = rng.random() < 0.35  # before the mouth, else up the cheek
+        across = rng.random() < 0.35  # in front of the mouth, else up the cheek
         size = float(rng.uniform(0.9, 1.05))
         if across:
             root, way = np.array([0.80, float(rng.uniform(6.60, 6.74))]), np.array([-1.0, 0.10])
@@ -90,14 +90,13 @@ class HandBuilder:
             + wide[:, None, None] * np.sin(around)[None, :, None] * outward[:, None]
             + wide[:, None, None] * np.cos(around)[None, :, None] * sideways[:, None]
         )
-        attributes, triangles, material, alpha_cutoffs = skin_submesh(grid_mesh(tube.astype(np.float32)))
         top = np.clip(np.sin(around), 0, 1)[None] ** 2
         crease = np.abs(np.sin(40 * along))[:, None] * (knuckles > 0.4)[:, None] * top
         under = np.clip(-np.sin(around), 0, 1)[None] + 0.3 * (1 - top) + 0 * along[:, None]
-        attributes[:, EXTRA] = np.clip(0.14 * crease + 0.16 * under, 0, 0.5).ravel()
+        submesh = skin_submesh(grid_mesh(tube), np.clip(0.14 * crease + 0.16 * under, 0, 0.5).ravel())
         nail = ((along[:, None] > 0.86) & (along[:, None] < 0.975) & (np.sin(around)[None] > 0.8)).ravel()
-        attributes[nail, TEXCOORD : TEXCOORD + 2] = texture_coordinates(_NAIL)
-        return attributes, triangles, material, alpha_cutoffs
+        submesh.attributes[nail, TEXCOORD : TEXCOORD + 2] = texture_coordinates(_NAIL)
+        return submesh
 
 
 def _back(middle: Floats, side: float, across: bool, size: float) -> Submesh:
@@ -119,6 +118,5 @@ def _back(middle: Floats, side: float, across: bool, size: float) -> Submesh:
     sideways = np.cross(forward, outward)
     tube = spine[:, None] + (deep[:, None] * np.sin(around))[..., None] * outward[:, None]
     tube = tube + (wide[:, None] * np.cos(around))[..., None] * sideways[:, None]
-    attributes, triangles, material, alpha_cutoffs = skin_submesh(grid_mesh(tube.astype(np.float32)))
-    attributes[:, EXTRA] = (0.06 + 0.12 * np.clip(-np.sin(around), 0, 1)[None] + 0 * along[:, None]).ravel()
-    return attributes, triangles, material, alpha_cutoffs
+    shade = 0.06 + 0.12 * np.clip(-np.sin(around), 0, 1)[None] + 0 * along[:, None]
+    return skin_submesh(grid_mesh(tube), shade.ravel())

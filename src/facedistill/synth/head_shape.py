@@ -1,4 +1,4 @@
-"""The shape of a head: blend shapes summed for a person, an age and an expression."""
+"""The head shape model: a linear blend-shape model of person, age and expression."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ import numpy as np
 
 from facedistill.errors import UsageError
 from facedistill.synth.arrays import Floats
-from facedistill.synth.assets import AGES, ANCESTRIES, BUILDS, GENDERS, MACROS, PART_NUMBERS, Assets
+from facedistill.synth.assets import AGES, ANCESTRIES, BUILDS, GENDERS, MACROS, Assets
 from facedistill.synth.person import Person
 from facedistill.synth.traits import TRAITS
 
-_CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the model's ages stand for
+_CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the ages of the blend shapes stand for
 EXPRESSION_LIMIT = 1.0
-_DIMORPHISM = 1.55  # the model's own women and men look more alike than real ones do to a recogniser
+_DIMORPHISM = 1.55  # the blend shapes of women and men differ less, to a recogniser, than real faces do
 # Where all resting average heads stand afterwards, decimetres: the midpoint of the eyeballs' centres.
 EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
-# The model's heads are narrow for their height: on real photos a detector sees the eyes farther apart, measured by the
-# way from eyes to mouth. Their jaws are wide enough.
+# The blend shapes give heads that are narrow for their height: in real photos the distance between the eyes is larger
+# relative to that from eyes to mouth. Their jaws are wide enough.
 _STRETCH = np.array([1.115, 0.955, 1.0], np.float32)
 _TAPER, _JAW, _NECK = 0.10, -0.23, -1.14  # narrower per decimetre, from here to there, decimetres above the eyes
-_LONGER = 0.12  # brow and chin reach farther from eyes and mouth than the model's, as a share of their way
+_LONGER = 0.12  # relative stretch of the face above the brows and below the mouth
 _BROW, _CHIN = 0.12, -0.72  # where that begins, decimetres above the eyes
-_BEND = 0.02  # how softly, square decimetres
+_BEND = 0.02  # softness of that transition, square decimetres
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +71,19 @@ def _blend(weights: Floats, shapes: Floats) -> Floats:
 
 
 class HeadShapeModel:
-    """Shapes heads out of the blend shapes; remembers the last person's own part."""
+    """Computes head shapes from blend shapes; remembers the identity part of the last person."""
 
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
         self._number_of = {str(name): index for index, name in enumerate(assets.expression_names)}
-        self._eyes = assets.parts == PART_NUMBERS["eye"]
+        self._eyes = assets.vertices_of("eye")
         self._last: tuple[Person, Floats] | None = None
 
     def build(self, person: Person, age: float, expression: Mapping[str, float]) -> Head:
         """The person's head at an age, relaxed and with an expression.
 
         Args:
-            person: Whose head.
+            person: Person whose head is computed.
             age: Years.
             expression: Coefficients 0..1 by name; see `Assets.expression_names`.
 
@@ -137,13 +137,13 @@ def _stretch(points: Floats) -> Floats:
 
 
 def _beyond(way: Floats) -> Floats:
-    """0 below 0, the way itself above, smooth between."""
+    """A smooth rectifier: about 0 below 0, about `way` above."""
     smooth: Floats = 0.5 * (way + np.sqrt(way * way + _BEND))
     return smooth
 
 
 def _resting(person: Person) -> dict[str, float]:
-    """The face a person makes when he makes none."""
+    """Expression coefficients of the person's neutral face."""
     up, wide = person.resting_mouth, person.resting_lids
     smile, frown = 0.04 + max(up, 0) * 0.18, max(-up, 0) * 0.14
     squint, open_ = max(-wide, 0) * 0.18, 0.12 + max(wide, 0) * 0.25

@@ -1,4 +1,4 @@
-"""One labelled picture of a synthetic person: rendered, taken by a sensor, found and aligned as real photos are."""
+"""Image formation: one labelled picture: rendering, sensor model, detection and alignment."""
 
 import math
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from facedistill.synth.person import Person
 from facedistill.synth.renderer import RenderedImage, Renderer
 from facedistill.synth.sensor import apply_sensor
 
-PHOTO_SIZE = 128  # rows and columns of a photo: a face is about as large in it as in an aligned 112x96 crop
+PHOTO_SIZE = 128  # rows and columns of a photo; faces have about the scale of an aligned 112x96 crop
 _SMALLEST_FACE = 70  # pixels; nearly every face is larger, so the detector need not look for less
 _NOISE_STREAM = 0x5E50
 _EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance between the eyes
-_FARTHEST = 0.35  # interocular distances; a detection whose landmarks lie farther off is of something else
+_FARTHEST = 0.35  # largest error of a detection's landmarks, in distances between the eyes
 
-# Where MTCNN sees eyes, nose tip and mouth corners, relative to the labels: right and down in the face's own frame, in
-# units of the distance between the eyes, for a face that looks to the picture's right. Means as
-# benchmarks/synth_alignment.py prints them; a face that looks to the left is the mirror image of one that looks right.
+# Mean offsets of MTCNN's landmarks from the labels, as benchmarks/synth_alignment.py prints them: right and down in the
+# frame of the face, in units of the distance between the eyes, for faces turned to the picture's right by
+# DETECTOR_YAWS; for faces turned to the left they are mirrored.
 DETECTOR_YAWS = (0, 20, 40, 60)
 DETECTOR_OFFSETS = np.array(
     [
@@ -31,12 +31,12 @@ DETECTOR_OFFSETS = np.array(
         [[-0.083, -0.045], [0.064, 0.033], [-0.067, -0.087], [-0.157, 0.096], [-0.04, 0.211]],
     ]
 )
-MIRRORED = [1, 0, 2, 4, 3]  # the landmark that each one becomes in a mirror
+MIRRORED = [1, 0, 2, 4, 3]  # order of the landmarks of the mirror image
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A crop and what is known of it.
+    """A labelled picture.
 
     Attributes:
         crop: uint8 [H, W, 3], aligned.
@@ -50,7 +50,7 @@ class Picture:
 
 
 class ImageFormation:
-    """Takes pictures of people; holds the renderer and the detector, so make one per process."""
+    """Forms labelled pictures of people; holds the renderer and the detector, so build one per process."""
 
     def __init__(self) -> None:
         self._renderer = Renderer()
@@ -61,11 +61,11 @@ class ImageFormation:
     ) -> Picture:
         """Picture `number` of a person; the same arguments give the same pixels in any process.
 
-        The crop is aligned by the five points that MTCNN finds, as real photos are. Where it finds none (some
-        profiles, masks and hands), the labels' own points are used, moved to where MTCNN would see them.
+        The crop is aligned by the five landmarks that MTCNN finds, as real photos are. Where it finds none (some
+        profiles, masks and hands), the labels' landmarks with MTCNN's mean offsets are used.
 
         Args:
-            person: Who.
+            person: Person in the picture.
             seed: Seed of the set.
             number: The picture's number, from 0.
             size: (height, width) of a crop convention.
@@ -89,14 +89,14 @@ class ImageFormation:
         return Picture(crop, photo, labels)
 
     def _find(self, photo: NDArray[np.uint8], expected: NDArray[np.float64]) -> Detection | None:
-        """The detection whose points lie nearest to the expected ones, unless it is of something else."""
+        """The detection nearest to the expected landmarks, or None where all are too far from them."""
         unit = float(np.linalg.norm(face_frame(expected)[0]))
         errors = {_landmark_error(face, expected): face for face in self._detector.detect(photo)}
         return errors[min(errors)] if min(errors, default=math.inf) < _FARTHEST * unit else None
 
 
 def as_detected(landmarks: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
-    """The labels' points [5, 2] of a face turned by `yaw` degrees, moved to where MTCNN would see them, [5, 2]."""
+    """The landmarks that MTCNN finds on average, float64 [5, 2], given the labels' [5, 2] and the yaw in degrees."""
     above = int(np.clip(np.searchsorted(DETECTOR_YAWS, abs(yaw)), 1, len(DETECTOR_YAWS) - 1))
     low, high = DETECTOR_YAWS[above - 1], DETECTOR_YAWS[above]
     share = min((abs(yaw) - low) / (high - low), 1.0)
@@ -107,9 +107,9 @@ def as_detected(landmarks: NDArray[np.float64], yaw: float) -> NDArray[np.float6
 
 
 def face_frame(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The face's own right and down in the picture, each as long as a frontal face's eyes are apart; rows of [2, 2].
+    """The frame of a face in the picture: its right and down, each as long as the eyes are apart, float64 [2, 2].
 
-    In profile the eyes coincide, so the length is taken from eyes to mouth where that says more.
+    In profile the eyes coincide, so the length follows from the distance of eyes and mouth where that gives more.
     """
     across = landmarks[1] - landmarks[0]
     down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
@@ -122,18 +122,18 @@ def face_frame(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
 def aligned_points(
     rendered: RenderedImage, used: NDArray[np.floating[Any]], convention: CropConvention
 ) -> NDArray[np.float64]:
-    """Where the labels' points lie in the crop, [5, 2]."""
+    """The labels' landmarks in the crop that is aligned by the landmarks `used`, float64 [5, 2], pixels."""
     matrix = similarity_transform(used, convention.template)
     return np.asarray(rendered.landmarks @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
 
 
 def _landmark_error(face: Detection, expected: NDArray[np.float64]) -> float:
-    """How far a detection's points lie from the expected ones on average, pixels."""
+    """Mean distance of a detection's landmarks from the expected ones, pixels."""
     return float(np.linalg.norm(face.landmarks - expected, axis=1).mean())
 
 
 def label_row(person: Person, conditions: Conditions) -> dict[str, Any]:
-    """What the labels say of person and conditions."""
+    """The columns of `labels.parquet` that follow from person and conditions."""
     pose, light, sensor = conditions.pose, conditions.light, conditions.sensor
     african, asian, european = person.ancestry
     return {

@@ -1,4 +1,4 @@
-"""Spectacles in the picture: thin rims, their shadow, and lenses that tint and mirror a little."""
+"""Compositing of spectacles: thin rims, their shadow, tinted and reflecting lenses."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ _LARGEST_SHIFT = 4.0  # pixels of the shadow
 
 @dataclass(frozen=True, eq=False)
 class Lenses:
-    """Spectacles to lay over a shaded picture.
+    """Spectacles to composite over a shaded picture.
 
     Attributes:
-        spectacles: Where they stand.
+        spectacles: Their lines and lenses in the head frame.
         colour: Linear RGB of the rims.
         tint: 0 (clear) .. 1 (black) of the lenses.
     """
@@ -30,7 +30,7 @@ class Lenses:
     tint: float
 
     def composite(self, rgba: Floats, inverse_depth: Floats, camera: Camera, light: Light) -> None:
-        """Changes a shaded picture [H, W, 4] where spectacles are in front of `inverse_depth` [2H, 2W]."""
+        """Draws the spectacles into `rgba` [H, W, 4] where they are in front of `inverse_depth` [2H, 2W]."""
         rows, columns = rgba.shape[:2]
         rim, gleam, glass, down = (np.zeros((rows, columns), np.float32) for _ in range(4))
         for line in self.spectacles.lines:
@@ -55,7 +55,7 @@ class Lenses:
         rgba[band, :, 3:] += share * (1 - rgba[band, :, 3:])
 
     def _shadow(self, rgba: Floats, rim: Floats, camera: Camera, light: Light) -> None:
-        """What the rims keep from the skin behind them: blurred, and moved away from the light."""
+        """Darkens the skin by the shadow of the rims: blurred, and displaced away from the light."""
         right, up, toward = (camera.rotation @ light.direction).tolist()
         if toward < 0.15:
             return
@@ -67,7 +67,7 @@ class Lenses:
         rgba[..., :3] *= 1 - strength * cv2.GaussianBlur(moved, (0, 0), 1.1)[..., None]
 
     def _glaze(self, rgba: Floats, glass: Floats, down: Floats, camera: Camera, light: Light) -> None:
-        """The lenses: tinted more towards their top, mirroring the sky there."""
+        """Applies the lenses: their tint and the reflection of the sky, both stronger towards their top."""
         toward = camera.position() - PIVOT
         facing = max(float(toward @ light.direction) / float(np.linalg.norm(toward)), 0.0)
         hue = np.array(self.colour, np.float32)

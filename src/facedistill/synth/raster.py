@@ -1,4 +1,4 @@
-"""The z-buffer: which triangle is seen at which pixel. Plain loops, compiled by numba."""
+"""The rasteriser: a z-buffer with alpha test, and functions of meshes. Compiled by numba."""
 
 import math
 
@@ -8,12 +8,12 @@ from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.compiling import inline, kernel
 
 NO_TRIANGLE = -1
-_LANES = 8  # pixels that a processor draws at once
+_LANES = 8  # pixels per SIMD instruction
 
 
 @inline
 def map_value(values: Floats, row: float, column: float) -> float:
-    """A map [R, C] between its pixels: linear, columns go round, rows end."""
+    """Bilinear sample of a map [R, C]; columns wrap, rows are clamped."""
     rows, columns = values.shape
     row = min(max(row, 0.0), rows - 1.001)
     r, c = int(row), math.floor(column)
@@ -41,21 +41,21 @@ def rasterise(
     triangle_ids: Ints,
     weights: Floats,
 ) -> None:
-    """Draws triangles into the buffers, nearest wins.
+    """Draws triangles into the buffers; the nearest one is kept.
 
     Pixel (row, column) is sampled at its centre (column + .5, row + .5).
 
     Args:
         screen: [V, 3] x right, y down in pixels, and the distance from the camera along its axis (> 0).
         triangles: [T, 3] vertex indices.
-        first: Number of the first triangle, so that several meshes share one set of buffers.
-        cull: Leave out triangles that turn their back (those that run clockwise on the screen).
-        texcoords: [V, 2] row and column in `alpha_map`; looked at only where the triangle has a level.
-        alpha_map: [R, C] the strand map of hair; a fragment is drawn where it exceeds the triangle's level.
-        alpha_cutoffs: [T] level of each triangle; below 0 means opaque.
-        inverse_depth: [H, W], one over the distance of what was drawn; 0 where nothing was drawn yet.
-        triangle_ids: [H, W] number of the triangle seen, `NO_TRIANGLE` where none.
-        weights: [H, W, 2] perspective-correct weights of its first two vertices; empty when nobody asks.
+        first: Id of the first triangle, so that several calls can share one set of buffers.
+        cull: Whether back faces (clockwise on the screen) are left out.
+        texcoords: [V, 2] row and column in `alpha_map`; unused where a triangle is opaque.
+        alpha_map: [R, C]; a fragment is drawn where the map exceeds the cutoff of its triangle.
+        alpha_cutoffs: [T] cutoff of each triangle's alpha test; below 0: opaque.
+        inverse_depth: [H, W], one over the distance of the nearest surface, changed in place; 0 where there is none.
+        triangle_ids: [H, W] id of the visible triangle, changed in place; `NO_TRIANGLE` where there is none.
+        weights: [H, W, 2] perspective-correct weights of its first two vertices; not written where empty.
     """
     rows, columns = inverse_depth.shape
     for t in range(triangles.shape[0]):
@@ -80,7 +80,7 @@ def rasterise(
         lanes = (right - left + _LANES) // _LANES * _LANES
         start = min(left, columns - lanes)
         if alpha_cutoffs[t] < 0.0 and len(weights) == 0 and start >= 0:
-            # All lanes of the rows are looked at: without branches that is one instruction for many.
+            # All lanes of a row are computed without branches, several per SIMD instruction.
             one, few = np.float32(1), np.float32(-1e-6)  # a little over the edge, so that rounding leaves no gap
             x, number = start + 0.5, np.int32(first + t)
             along_a, along_b, along = np.float32(step_a), np.float32(step_b), np.float32(step_near)
@@ -101,7 +101,7 @@ def rasterise(
         ra, rb, rc = texcoords[a, 0] * ia, texcoords[b, 0] * ib, texcoords[c, 0] * ic
         sa, sb, sc = texcoords[a, 1] * ia, texcoords[b, 1] * ib, texcoords[c, 1] * ic
         step_r, step_s = step_a * (ra - rc) + step_b * (rb - rc), step_a * (sa - sc) + step_b * (sb - sc)
-        # Where a weight changes its sign, the triangle's span of a row begins or ends.
+        # A triangle's span in a row begins and ends where a weight changes its sign.
         turn_a, turn_b, turn_c = _turn(step_a), _turn(step_b), _turn(-step_a - step_b)
         for row in range(top, bottom + 1):
             x, y = left + 0.5, row + 0.5
@@ -132,7 +132,7 @@ def rasterise(
 
 @inline
 def _turn(step: float) -> float:
-    """Minus one over a step along a row; a step of nothing counts as tiny."""
+    """Minus one over a step along a row, bounded where the step is 0."""
     return -1.0 / step if abs(step) > 1e-12 else -1e12
 
 
@@ -180,7 +180,7 @@ def vertex_normals(points: Floats, triangles: Ints) -> Floats:
 
 @kernel
 def smooth_over_mesh(values: Floats, triangles: Ints, rounds: int) -> Floats:
-    """Means over neighbouring vertices, `rounds` times: what light does that travels under the skin. [V, K]."""
+    """Averages vertex values [V, K] over neighbours, `rounds` times (normals for subsurface scattering). [V, K]."""
     rows, columns = values.shape
     share = np.ones(rows, np.float32)
     for t in range(triangles.shape[0]):

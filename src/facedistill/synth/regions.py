@@ -1,12 +1,10 @@
-"""Which part of the face each pixel of the sheet belongs to, told by its place on the resting head."""
-
-from itertools import pairwise
+"""Masks of the parts of the face over the skin texture, by position on the resting head."""
 
 import numpy as np
 
 from facedistill.synth.arrays import Floats
-from facedistill.synth.assets import PART_NUMBERS, Assets
-from facedistill.synth.masks import smooth_step
+from facedistill.synth.assets import Assets
+from facedistill.synth.masks import bounding_window, gaussian, near_curve, smooth_step
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
 from facedistill.synth.texture_layout import COLUMNS, ROWS, azimuth
@@ -14,26 +12,12 @@ from facedistill.synth.texture_layout import COLUMNS, ROWS, azimuth
 LID_SPLIT = 7.277  # upper lashes grow above this height of the resting head, lower ones below
 
 
-def _blob(x: Floats, y: Floats, centre: tuple[float, float], size: tuple[float, float]) -> Floats:
-    return np.exp(-0.5 * (((x - centre[0]) / size[0]) ** 2 + ((y - centre[1]) / size[1]) ** 2)).astype(np.float32)
-
-
-def near_curve(x: Floats, y: Floats, knots: list[tuple[float, float]], width: float) -> Floats:
-    """1 on a polyline, falling off over `width` (decimetres) and towards its ends."""
-    best = np.zeros_like(x)
-    pieces = len(knots) - 1
-    for number, ((x0, y0), (x1, y1)) in enumerate(pairwise(knots)):
-        dx, dy = x1 - x0, y1 - y0
-        t = np.clip(((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy), 0, 1)
-        away = np.hypot(x - x0 - t * dx, y - y0 - t * dy)
-        along = (number + t) / pieces
-        fade = np.minimum(1, 4 * np.minimum(along + 0.1, 1.1 - along))
-        best = np.maximum(best, np.exp(-0.5 * (away / width) ** 2) * fade)
-    return best.astype(np.float32)
-
-
 class Regions:
-    """Masks float32 [ROWS, COLUMNS], 0..1, symmetric. Lengths in decimetres on the resting average head."""
+    """Masks of facial regions, float32 [ROWS, COLUMNS], 0..1, the same on both sides of the face.
+
+    `x`, `signed_x`, `y`, `z` (decimetres, `x` without its sign) and `around` (radians, unsigned azimuth) give the point
+    of the resting average head under each pixel.
+    """
 
     def __init__(self, assets: Assets) -> None:
         points = assets.sheet_points
@@ -44,18 +28,23 @@ class Regions:
         x, y = self.x, self.y
         front = smooth_step(0.45, 0.75, self.z)
         self.lips = np.clip(assets.sheet_lips, 0, 1)
-        self.cheeks = _blob(x, y, (0.45, 6.95), (0.17, 0.15)) * front
-        self.nose = _blob(x, y, (0.0, 6.95), (0.13, 0.10)) * front
-        self.nostril_sides = _blob(x, y, (0.19, 6.88), (0.06, 0.08)) * front
-        self.chin = _blob(x, y, (0.0, 6.33), (0.18, 0.12)) * front
+        self.cheeks = gaussian(x, y, (0.45, 6.95), (0.17, 0.15)) * front
+        self.nose = gaussian(x, y, (0.0, 6.95), (0.13, 0.10)) * front
+        self.nostril_sides = gaussian(x, y, (0.19, 6.88), (0.06, 0.08)) * front
+        self.chin = gaussian(x, y, (0.0, 6.33), (0.18, 0.12)) * front
         self.ears = smooth_step(0.80, 0.86, x) * smooth_step(7.5, 7.35, y) * smooth_step(6.6, 6.75, y)
         self.forehead = smooth_step(7.50, 7.65, y) * smooth_step(0.62, 0.42, x) * smooth_step(8.15, 8.0, y) * front
-        self.around_eyes = _blob(x, y, (0.31, 7.27), (0.20, 0.13)) * front
-        self.inner_eye = _blob(x, y, (0.15, 7.25), (0.05, 0.06)) * front
-        self.around_mouth = _blob(x, y, (0.0, 6.62), (0.34, 0.20)) * front
-        self.greasy = np.clip(_blob(x, y, (0, 7.0), (0.10, 0.22)) + 0.7 * self.forehead + 0.5 * self.chin, 0, 1) * front
+        self.around_eyes = gaussian(x, y, (0.31, 7.27), (0.20, 0.13)) * front
+        self.inner_eye = gaussian(x, y, (0.15, 7.25), (0.05, 0.06)) * front
+        self.around_mouth = gaussian(x, y, (0.0, 6.62), (0.34, 0.20)) * front
+        self.greasy = (
+            np.clip(gaussian(x, y, (0, 7.0), (0.10, 0.22)) + 0.7 * self.forehead + 0.5 * self.chin, 0, 1) * front
+        )
         self.lids = (
-            _blob(x, y, (0.31, 7.365), (0.15, 0.05)) * smooth_step(7.28, 7.33, y) * smooth_step(0.10, 0.16, x) * front
+            gaussian(x, y, (0.31, 7.365), (0.15, 0.05))
+            * smooth_step(7.28, 7.33, y)
+            * smooth_step(0.10, 0.16, x)
+            * front
         )
         self.lid_line = self._lid_lines(assets) * front
         self.frown_lines = near_curve(x, y, [(0.06, 7.42), (0.075, 7.60)], 0.016) * front
@@ -65,18 +54,14 @@ class Regions:
         )
         self.eye_bags = near_curve(x, y, [(0.15, 7.20), (0.24, 7.10), (0.36, 7.08), (0.47, 7.14)], 0.022) * front
         self.laugh_lines = near_curve(x, y, [(0.20, 6.93), (0.30, 6.80), (0.36, 6.66), (0.37, 6.52)], 0.022) * front
-        brows = (y > 7.30) & (y < 7.72) & (x < 0.70) & (self.z > 0.6)
-        rows, columns = np.flatnonzero(brows.any(axis=1)), np.flatnonzero(brows.any(axis=0))
-        self._brow_window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        self._brow_window = bounding_window((y > 7.30) & (y < 7.72) & (x < 0.70) & (self.z > 0.6))
         rng = np.random.default_rng(21)
         self._strands = streaks(rng, ROWS, COLUMNS, length=9, width=1.25)
 
     def _lid_lines(self, assets: Assets) -> Floats:
-        """The rims of the lids, where lashes grow: dark above, faint below."""
+        """The rims of the lids, where lashes grow: strong above the eye, weak below."""
         total = np.zeros_like(self.x)
-        roots = assets.points[
-            (assets.parts == PART_NUMBERS["lash"]) & (assets.lash_tips < 0.3) & (assets.points[:, 0] > 0)
-        ]
+        roots = assets.points[assets.vertices_of("lash") & (assets.lash_tips < 0.3) & (assets.points[:, 0] > 0)]
         for rim, strength in ((roots[roots[:, 1] > LID_SPLIT], 0.75), (roots[roots[:, 1] < LID_SPLIT], 0.18)):
             rim = rim[np.argsort(rim[:, 0])]
             height = np.interp(self.x, rim[:, 0], rim[:, 1])
@@ -87,7 +72,7 @@ class Regions:
         return total.astype(np.float32)
 
     def brow_hairs(self, person: Person, rng: np.random.Generator) -> tuple[tuple[slice, slice], Floats]:
-        """A window of the sheet, and how much eyebrow hair covers the skin there, 0..1."""
+        """Eyebrows: a window of the texture (rows, columns), and the share of skin that hair covers there, 0..1."""
         window = self._brow_window
         x, y = self.x[window], self.y[window]
         inner = 0.09 + 0.085 * person.brow_gap
@@ -104,7 +89,7 @@ class Regions:
         body = smooth_step(1.45, 0.25, away + 0.75 * (strands - 0.5))
         ends = smooth_step(-0.08, 0.14, along + 0.14 * (strands - 0.5)) * smooth_step(1.08, 0.86, along)
         between = max(0.25 - person.brow_gap, 0.0)
-        bridge = between * _blob(x, y, (0.0, base), (0.06, 0.03))
+        bridge = between * gaussian(x, y, (0.0, base), (0.06, 0.03))
         density = (0.35 + 0.65 * person.brow_density) * (0.74 + 0.40 * strands)
         covered = np.clip(body * ends * density + bridge * strands, 0, 0.95)
         return window, np.where(self.z[window] > 0.6, covered, 0).astype(np.float32)

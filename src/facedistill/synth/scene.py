@@ -1,17 +1,19 @@
-"""Everything that one picture shows, as one list of triangles."""
+"""The scene of one picture: all submeshes as one list of triangles, with their textures and materials."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from facedistill.errors import UsageError
 from facedistill.synth.arrays import Floats, Ints
-from facedistill.synth.assets import PART_NUMBERS, Assets
+from facedistill.synth.assets import Assets
 from facedistill.synth.baking import NO_WEIGHTS
-from facedistill.synth.clothing import ClothingBuilder, Mesh
-from facedistill.synth.conditions import Conditions
-from facedistill.synth.extras import peak
+from facedistill.synth.clothing import ClothingBuilder, cap_peak
+from facedistill.synth.conditions import CLOTHING, HEADWEAR_KINDS, OCCLUSIONS, Conditions
 from facedistill.synth.face_coverings import FaceCoverings
-from facedistill.synth.hair import MAP_COLUMNS, MAP_ROWS, HairBuilder
+from facedistill.synth.hair import HairBuilder
+from facedistill.synth.hairgrid import MAP_COLUMNS, MAP_ROWS
 from facedistill.synth.hairstyles import HAIR_STYLES
 from facedistill.synth.hands import HandBuilder
 from facedistill.synth.lenses import Lenses
@@ -20,41 +22,45 @@ from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
 from facedistill.synth.raster import NO_TRIANGLE, rasterise, smooth_over_mesh, vertex_normals
 from facedistill.synth.regions import LID_SPLIT
-from facedistill.synth.shade import (
-    ATTRIBUTES,
-    CLOTH,
-    EXTRA,
-    EYE,
-    HAT,
-    LASH,
-    NORMAL,
-    OCCLUSION,
-    POSITION,
-    SKIN,
-    SOFT,
-    TEXCOORD,
-)
-from facedistill.synth.skin_overlays import SkinOverlayBuilder
+from facedistill.synth.shade import CLOTH, EYE, HAT, LASH, POSITION, SKIN, TEXCOORD
+from facedistill.synth.skin_overlays import FACIAL_HAIR, SkinOverlayBuilder
 from facedistill.synth.skin_texture import SkinTextureBuilder, hair_colour
 from facedistill.synth.spectacles import FRAMES, fit_spectacles
 from facedistill.synth.submeshes import (
     RAMP_ROWS,
     Submesh,
-    check,
     hair_submesh,
     plain_colours,
     plain_submesh,
     tints,
+    vertex_attributes,
 )
 
-_MATERIAL_OF_PART = np.array([SKIN, EYE], np.int32)
 _LASH_CUTOFF = 0.5
 _LASH_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Vertices, triangles and looks, as `raster.rasterise` and `shade.shade` want them."""
+    """The scene, as `raster.rasterise` and `shade.shade` take it. N vertices, T triangles.
+
+    The triangles are in this order: closed surfaces (skin and eyes), open surfaces, hair.
+
+    Attributes:
+        points: float32 [N, 3], head frame, decimetres.
+        triangles: int32 [T, 3].
+        materials: int32 [T].
+        alpha_cutoffs: float32 [T].
+        texcoords: float32 [N, 2].
+        alpha_map: float32 [R, C], of hair, garments and lashes from top to bottom.
+        attributes: float32 [N, ATTRIBUTES].
+        shadowing: Number of the first triangles that cast shadows.
+        hair_from: Number of the first triangle of the hair.
+        hair_is_closed: Whether the hair is a closed surface; of long hair the inside can be seen.
+        culled: Number of the first triangles whose backs need not be drawn.
+        skin_texture, skin_overlay, gloss, tints, strands, hair, plain: As in `shade.shade`.
+        lenses: Spectacles, or None.
+    """
 
     points: Floats
     triangles: Ints
@@ -63,10 +69,10 @@ class Scene:
     texcoords: Floats
     alpha_map: Floats
     attributes: Floats
-    shadowing: int  # so many of the first triangles throw shadows
-    hair_from: int  # the first triangle of the hair
-    hair_is_closed: bool  # short hair is a closed surface too; the inside of long hair can be seen
-    culled: int  # so many of the first triangles are closed surfaces, whose backs are never seen
+    shadowing: int
+    hair_from: int
+    hair_is_closed: bool
+    culled: int
     skin_texture: Floats
     skin_overlay: Floats
     gloss: Floats
@@ -77,7 +83,7 @@ class Scene:
     lenses: Lenses | None
 
     def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints]:
-        """Nearness and triangle_ids buffers of a picture with `side` rows and columns."""
+        """Rasterises projected vertices [N, 3]: inverse depth and triangle ids, [side, side] each."""
         inverse_depth, triangle_ids = np.zeros((side, side), np.float32), np.full((side, side), NO_TRIANGLE, np.int32)
         ends = (0, self.culled, self.hair_from, len(self.triangles))
         for start, stop, cull in zip(ends, ends[1:], (True, False, self.hair_is_closed), strict=False):
@@ -90,7 +96,7 @@ class Scene:
 
 
 class SceneBuilder:
-    """Puts skin, hair and clothes on a head."""
+    """Builds scenes; remembers the skin texture of the last person."""
 
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
@@ -100,40 +106,30 @@ class SceneBuilder:
         self._clothing = ClothingBuilder(assets)
         self._mouth, self._coverings, self._hands = MouthInterior(assets), FaceCoverings(assets), HandBuilder(assets)
         self._last: tuple[Person, Floats] | None = None
-        part = assets.parts[assets.triangles[:, 0]]
-        lash = part == PART_NUMBERS["lash"]
-        upper = lash & (assets.points[assets.triangles, 1].mean(axis=1) > LID_SPLIT)
-        solid = (part == PART_NUMBERS["skin"]) | (part == PART_NUMBERS["eye"])
-        self._solid = np.ascontiguousarray(assets.triangles[solid])
+        skin, eye, lash = (assets.vertices_of(part) for part in ("skin", "eye", "lash"))
+        first = assets.triangles[:, 0]
+        upper = lash[first] & (assets.points[assets.triangles, 1].mean(axis=1) > LID_SPLIT)
+        closed = (skin | eye)[first]
+        self._closed = np.ascontiguousarray(assets.triangles[closed])
+        self._closed_materials = np.where(skin[first[closed]], SKIN, EYE).astype(np.int32)
         self._lash_vertices, renumbered = np.unique(assets.triangles[upper], return_inverse=True)
         self._lash_triangles = renumbered.reshape(-1, 3).astype(np.int32)
         ramp = np.repeat(np.linspace(0, 1, RAMP_ROWS)[:, None], MAP_COLUMNS, axis=1)
-        comb = streaks(np.random.default_rng(24), _LASH_ROWS, MAP_COLUMNS, length=_LASH_ROWS, width=1.5)
+        lashes = streaks(np.random.default_rng(24), _LASH_ROWS, MAP_COLUMNS, length=_LASH_ROWS, width=1.5)
         fading = np.linspace(-0.2, 0.75, _LASH_ROWS)[:, None]
-        self._patterns = np.concatenate([ramp, 0.25 + 0.75 * comb - fading]).astype(
-            np.float32
-        )  # for cloth and lashes, below the hair's map
+        # The rows of the alpha map below those of the hair: for garments and lashes.
+        self._patterns = np.concatenate([ramp, 0.25 + 0.75 * lashes - fading]).astype(np.float32)
         self._no_hair = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
-        self._solid_materials = _MATERIAL_OF_PART[part[solid]]
-        self._skin_only = np.ascontiguousarray(assets.triangles[part == PART_NUMBERS["skin"]])
-        self._occlusion = np.where(assets.parts == PART_NUMBERS["teeth"], 0.5, assets.occlusion**1.9).astype(np.float32)
+        self._skin_triangles = np.ascontiguousarray(assets.triangles_of("skin"))
+        self._occlusion = np.where(assets.vertices_of("teeth"), 0.5, assets.occlusion**1.9).astype(np.float32)
+        self._inner_mouth = np.where(skin, assets.inner_mouth, 1.0).astype(np.float32)
+        x, y, z = assets.points.T
         lips = np.flatnonzero((assets.lips > 0.4) & (assets.inner_mouth < 0.5))
-        x = assets.points[:, 0]
         self._corners = np.array([lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]])
-        middle = (np.abs(x) < 0.03) & (assets.parts == PART_NUMBERS["skin"]) & (assets.points[:, 1] > 6.8)
-        front = np.flatnonzero(middle & (assets.points[:, 1] < 7.2))
-        self._nose_tip = int(front[np.argmax(assets.points[front, 2])])
-        y = assets.points[:, 1]
-        self._face = np.flatnonzero(
-            (assets.parts == PART_NUMBERS["skin"]) & (y < 7.75) & (y > 6.15) & (assets.points[:, 2] > 0.35)
-        )
-        self._brows = np.flatnonzero(
-            (assets.parts == PART_NUMBERS["skin"])
-            & (y > 7.1)
-            & (y < 7.6)
-            & (np.abs(x) < 0.62)
-            & (assets.points[:, 2] > 0.9)
-        )
+        middle = np.flatnonzero(skin & (np.abs(x) < 0.03) & (y > 6.8) & (y < 7.2))
+        self._nose_tip = int(middle[np.argmax(z[middle])])
+        self._face = np.flatnonzero(skin & (y < 7.75) & (y > 6.15) & (z > 0.35))
+        self._brows = np.flatnonzero(skin & (y > 7.1) & (y < 7.6) & (np.abs(x) < 0.62) & (z > 0.9))
 
     def mouth_corners(self, points: Floats) -> Floats:
         """The subject's right and left corner of the mouth, float32 [2, 3]."""
@@ -141,104 +137,127 @@ class SceneBuilder:
         return corners
 
     def landmarks(self, posed: Floats, eyes: Floats) -> Floats:
-        """The five landmarks in the head frame, float32 [5, 3]."""
+        """The five landmarks of a posed head [V, 3] with eye centres [2, 3], head frame, float32 [5, 3]."""
         return np.concatenate([eyes, posed[self._nose_tip][None], self.mouth_corners(posed)])
 
     def face_outline(self, posed: Floats) -> Floats:
-        """Points of the face from brow to chin, float32 [N, 3]."""
+        """The vertices of the face from brow to chin, float32 [N, 3]."""
         return posed[self._face]
 
     def build(self, person: Person, conditions: Conditions, posed: Floats, eyes: Floats) -> Scene:
-        """Everything on a posed head.
+        """The scene of a posed head.
+
+        Args:
+            person: Person whose skin and hair are built.
+            conditions: Hair, clothes and occlusion of the picture.
+            posed: [V, 3] the posed head.
+            eyes: [2, 3] centres of the visible eyes, the subject's right eye first.
 
         Raises:
             UsageError: A hairstyle, facial hair, glasses, headwear, clothing or occlusion that does not exist.
         """
-        check(conditions)
-        assets, wear = self._assets, conditions.wear
-        normals = vertex_normals(posed, self._solid)
-        soft = smooth_over_mesh(normals, self._skin_only, 3)
-        base = np.empty((len(posed), ATTRIBUTES), np.float32)
-        base[:, POSITION : POSITION + 3] = posed
-        base[:, NORMAL : NORMAL + 3] = normals
-        base[:, SOFT : SOFT + 3] = soft
-        base[:, TEXCOORD : TEXCOORD + 2] = assets.places
-        base[:, OCCLUSION] = self._occlusion
-        base[:, EXTRA] = np.where(assets.parts == PART_NUMBERS["skin"], assets.inner_mouth, 1.0)
-        submeshes: list[Submesh] = []
-        submeshes.append(plain_submesh(*self._clothing.mesh(wear.clothing, posed, normals, 0.045), CLOTH))
-        submeshes.append(self._lash_submesh(posed, normals, person.lashes))
-        submeshes += self._mouth.submeshes(posed)
-        if conditions.occlusion == "mask":
-            submeshes += self._coverings.mask(posed, conditions.occlusion_seed)
-        elif conditions.occlusion == "scarf":
-            submeshes += self._coverings.scarf(posed, conditions.occlusion_seed)
-        elif conditions.occlusion == "hand":
-            submeshes += self._hands.submeshes(posed, conditions.occlusion_seed)
-        style = HAIR_STYLES[conditions.hair.style]
+        _check(conditions)
+        wear, style = conditions.wear, HAIR_STYLES[conditions.hair.style]
         if wear.headwear is not None:
-            points, faces, above = self._hair.skull_cap(posed, 0.13 if wear.headwear == "beanie" else 0.09)
-            hat = Mesh(points, vertex_normals(points, faces), faces)
-            submeshes.append(plain_submesh(hat, above + (0.10 if wear.headwear == "beanie" else 0.0), HAT))
-            if wear.headwear == "cap":
-                submeshes.append(plain_submesh(peak(eyes), None, HAT))
             style = replace(style, volume=min(style.volume, 0.05), quiff=0.0, fringe=min(style.fringe, 0.1))
-        lenses = None
-        if wear.glasses is not None:
-            ears = self._clothing.ears(posed)
-            bridge = float(posed[self._brows, 2].max()) - 0.16
-            lenses = Lenses(
-                fit_spectacles(FRAMES[wear.glasses], eyes, bridge, ears), wear.glasses_colour, wear.lens_tint
-            )
+        normals = vertex_normals(posed, self._closed)
+        soft = smooth_over_mesh(normals, self._skin_triangles, 3)
+        attributes = [vertex_attributes(posed, normals, self._occlusion, self._inner_mouth, soft, self._assets.places)]
+        triangles, materials = [self._closed], [self._closed_materials]
+        alpha_cutoffs = [np.full(len(self._closed), -1, np.float32)]
+        submeshes = [
+            plain_submesh(*self._clothing.mesh(wear.clothing, posed, normals, 0.045), CLOTH),
+            self._lash_submesh(posed, normals, person.lashes),
+            *self._mouth.submeshes(posed),
+            *self._occluding(conditions, posed),
+            *self._headwear(wear.headwear, posed, eyes),
+        ]
         hair = self._hair.build(person, style, posed, conditions.hair.seed)
-        natural = hair_colour(conditions.hair.melanin, conditions.hair.red, 0.0)
-        strands = hair.strands if hair is not None else self._no_hair
-        alpha_map = np.concatenate([hair.alpha_map if hair is not None else self._no_hair, self._patterns])
         if hair is not None:
             submeshes.append(hair_submesh(hair))
-        attributes, triangles = [base], [self._solid]
-        materials, alpha_cutoffs = [self._solid_materials], [np.full(len(self._solid), -1, np.float32)]
-        for some, faces, material, cutoff in submeshes:
-            triangles.append(faces + sum(map(len, attributes)))
-            attributes.append(some)
-            materials.append(np.full(len(faces), material, np.int32))
-            alpha_cutoffs.append(cutoff)
+        for submesh in submeshes:
+            triangles.append(submesh.triangles + sum(map(len, attributes)))
+            attributes.append(submesh.attributes)
+            materials.append(np.full(len(submesh.triangles), submesh.material, np.int32))
+            alpha_cutoffs.append(submesh.alpha_cutoffs)
         joined = np.concatenate(attributes)
+        hair_from = sum(map(len, materials)) - (len(hair.triangles) if hair is not None else 0)
+        natural = hair_colour(conditions.hair.melanin, conditions.hair.red, 0.0)
         return Scene(
             points=np.ascontiguousarray(joined[:, POSITION : POSITION + 3]),
             triangles=np.concatenate(triangles).astype(np.int32),
             materials=np.concatenate(materials),
             alpha_cutoffs=np.concatenate(alpha_cutoffs),
             texcoords=np.ascontiguousarray(joined[:, TEXCOORD : TEXCOORD + 2]),
-            alpha_map=alpha_map,
+            alpha_map=np.concatenate([hair.alpha_map if hair is not None else self._no_hair, self._patterns]),
             attributes=joined,
-            shadowing=sum(map(len, materials)) - (len(hair.triangles) - hair.shadowing if hair is not None else 0),
-            hair_from=sum(map(len, materials)) - (len(hair.triangles) if hair is not None else 0),
+            shadowing=hair_from + (hair.shadowing if hair is not None else 0),
+            hair_from=hair_from,
             hair_is_closed=style.length == 0,
-            culled=len(self._solid),
+            culled=len(self._closed),
             skin_texture=self._skin_texture(person),
             skin_overlay=self._overlays.build(person, wear.facial_hair),
             gloss=np.array([0.55 + 0.6 * (conditions.hair.seed % 101) / 101, 0.5 + wear.lipstick], np.float32),
             tints=tints(person, conditions, style.stubble),
-            strands=strands,
+            strands=hair.strands if hair is not None else self._no_hair,
             hair=np.array([*natural, conditions.hair.grey, 1.0 - 0.5 * style.curl, 0.29, 0.285, 0.275], np.float32),
             plain=plain_colours(conditions),
-            lenses=lenses,
+            lenses=self._lenses(conditions, posed, eyes),
         )
 
+    def _occluding(self, conditions: Conditions, posed: Floats) -> list[Submesh]:
+        """The mask, scarf or hand in front of the face."""
+        if conditions.occlusion == "mask":
+            return self._coverings.mask(posed, conditions.occlusion_seed)
+        if conditions.occlusion == "scarf":
+            return self._coverings.scarf(posed, conditions.occlusion_seed)
+        if conditions.occlusion == "hand":
+            return self._hands.submeshes(posed, conditions.occlusion_seed)
+        return []
+
+    def _headwear(self, headwear: str | None, posed: Floats, eyes: Floats) -> list[Submesh]:
+        if headwear is None:
+            return []
+        thickness, lower = (0.13, 0.10) if headwear == "beanie" else (0.09, 0.0)
+        mesh, above = self._hair.skull_cap(posed, thickness)
+        peak = [plain_submesh(cap_peak(eyes), None, HAT)] if headwear == "cap" else []
+        return [plain_submesh(mesh, above + lower, HAT), *peak]
+
+    def _lenses(self, conditions: Conditions, posed: Floats, eyes: Floats) -> Lenses | None:
+        wear = conditions.wear
+        if wear.glasses is None:
+            return None
+        bridge = float(posed[self._brows, 2].max()) - 0.16
+        spectacles = fit_spectacles(FRAMES[wear.glasses], eyes, bridge, self._clothing.ears(posed))
+        return Lenses(spectacles, wear.glasses_colour, wear.lens_tint)
+
     def _lash_submesh(self, posed: Floats, normals: Floats, length: float) -> Submesh:
+        """The upper lashes, cut into single hairs by the alpha test."""
         used = self._lash_vertices
-        attributes = np.zeros((len(used), ATTRIBUTES), np.float32)
-        attributes[:, POSITION : POSITION + 3] = posed[used]
-        attributes[:, NORMAL : NORMAL + 3] = normals[used]
         tips = self._assets.lash_tips[used] * (1.5 - 0.8 * length)
-        attributes[:, TEXCOORD] = MAP_ROWS + RAMP_ROWS + 1 + (_LASH_ROWS - 2) * np.clip(tips, 0, 1)
-        attributes[:, TEXCOORD + 1] = 640 + 420 * self._assets.points[used, 0]
-        attributes[:, OCCLUSION] = 0.6
-        attributes[:, EXTRA] = 1.0
-        return attributes, self._lash_triangles, LASH, np.full(len(self._lash_triangles), _LASH_CUTOFF, np.float32)
+        rows = MAP_ROWS + RAMP_ROWS + 1 + (_LASH_ROWS - 2) * np.clip(tips, 0, 1)
+        texcoords = np.stack([rows, 640 + 420 * self._assets.points[used, 0]], axis=1)
+        attributes = vertex_attributes(posed[used], normals[used], 0.6, 1.0, texcoords=texcoords)
+        cutoffs = np.full(len(self._lash_triangles), _LASH_CUTOFF, np.float32)
+        return Submesh(attributes, self._lash_triangles, LASH, cutoffs)
 
     def _skin_texture(self, person: Person) -> Floats:
         if self._last is None or self._last[0] is not person:
             self._last = person, self._skin.build(person)
         return self._last[1]
+
+
+def _check(conditions: Conditions) -> None:
+    """Raises a UsageError for a choice that does not exist."""
+    wear = conditions.wear
+    choices: list[tuple[str, str | None, Collection[str | None]]] = [
+        ("hairstyle", conditions.hair.style, HAIR_STYLES),
+        ("facial hair", wear.facial_hair, FACIAL_HAIR),
+        ("frame of glasses", wear.glasses, (None, *FRAMES)),
+        ("clothing", wear.clothing, CLOTHING),
+        ("headwear", wear.headwear, (None, *HEADWEAR_KINDS)),
+        ("occlusion", conditions.occlusion, OCCLUSIONS),
+    ]
+    for name, given, allowed in choices:
+        if given not in allowed:
+            raise UsageError(f"there is no {name} {given!r}; choose from {', '.join(map(str, allowed))}")

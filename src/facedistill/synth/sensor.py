@@ -1,4 +1,4 @@
-"""What a camera does to a picture: exposure, colour cast, motion, focus, noise, compression."""
+"""The sensor model: exposure, white balance, blur, motion, noise, compression."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from facedistill.pictures import encode_picture
 
 MOTION = 0.12  # share of pictures with motion blur
 SOFT = 0.30  # share of pictures out of focus
-_LENS = (0.5, 1.0)  # sigma that no lens and colour filter goes below, pixels of the photo
+_LENS = (0.5, 1.0)  # range of the sigma of lens and colour filter, pixels of the photo
 _LEVELS = np.arange(256)[:, None, None] / 255
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """One camera's whims.
+    """Parameters of the sensor in one picture.
 
     Attributes:
         exposure: Stops; a factor of 2**exposure on linear light.
@@ -39,7 +39,7 @@ class Sensor:
 
 
 def draw_sensor(rng: np.random.Generator, dim: float) -> Sensor:
-    """A camera for a scene of dimness 0..1: the dimmer, the more noise, blur and underexposure."""
+    """Samples a sensor; `dim` 0 (bright) .. 1 (night) raises noise, motion blur and underexposure."""
     moving = rng.random() < MOTION * (1 + dim)
     soft = rng.random() < SOFT
     return Sensor(
@@ -54,12 +54,12 @@ def draw_sensor(rng: np.random.Generator, dim: float) -> Sensor:
 
 
 def apply_sensor(image: NDArray[np.uint8], sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Takes the picture.
+    """Applies the sensor to a rendered picture.
 
     Args:
         image: uint8 [H, W, 3], sRGB, as rendered.
-        sensor: The camera.
-        rng: Of the noise.
+        sensor: The parameters.
+        rng: Random generator of the noise.
 
     Returns:
         uint8 [H, W, 3].
@@ -70,7 +70,7 @@ def apply_sensor(image: NDArray[np.uint8], sensor: Sensor, rng: np.random.Genera
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise UsageError(f"image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
     red, blue = sensor.white_balance
-    # A gain on linear light is a gain to the power 1/2.2 on sRGB values, near enough for a whim.
+    # A gain on linear light is a gain to the power 1/2.2 on sRGB values, nearly.
     gains = (2.0**sensor.exposure * np.array([red, 1.0, blue])) ** (1 / 2.2)
     light = np.asarray(cv2.LUT(image, (_LEVELS * gains).astype(np.float32)), np.float32)
     if sensor.blur > 0:
@@ -84,7 +84,7 @@ def apply_sensor(image: NDArray[np.uint8], sensor: Sensor, rng: np.random.Genera
         light += np.sqrt(0.5 + 2 * np.clip(light, 0, 1)) * noise
     taken = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
     encoded = np.frombuffer(encode_picture(taken, quality=sensor.jpeg), np.uint8)
-    # Not `decode_picture`: what was just encoded needs none of its checks.
+    # Without the checks of `decode_picture`: the bytes are known to be valid.
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1].copy()
 
 

@@ -1,4 +1,4 @@
-"""The colour of every pixel. One loop, compiled by numba; light is linear RGB, everything is in the head frame."""
+"""The shader: the colour of every pixel, in linear RGB and the head frame. Compiled by numba."""
 
 import math
 
@@ -24,30 +24,30 @@ def shade(
     texture: Floats, overlay: Floats, gloss: Floats, tints: Floats, eyes: Floats, strands: Floats, hair: Floats,
     plain: Floats,
 ) -> Floats:  # fmt: skip
-    """Shades the buffers and averages each 2x2 pixels.
+    """Shades the visible triangles, with 2x2 supersampling.
 
     Args:
         triangle_ids: [2H, 2W], from `raster.rasterise`.
-        inverse_depth: [2H, 2W], from there too.
+        inverse_depth: [2H, 2W], from there.
         screen: [V, 3], as there.
         triangles: [T, 3].
-        materials: [T], what each triangle is made of (`SKIN` ...).
+        materials: [T], material of each triangle (`SKIN` ...).
         attributes: [V, ATTRIBUTES] per vertex: position, normal, smoothed normal (hair: tangent; not unit), place on
             the texture (hair: on the strand map), occlusion, and the inner mouth (skin) or a brightness (the rest).
-        eye: [3] the camera's place.
+        eye: [3] the camera's centre.
         ambient: [4, 3], see `light.Light`, as for the next four.
         light: [3], the key light's direction.
         key: [3].
         projection: [3, 4].
         shadow: [side, side].
         texture: [R, C, 5] skin: linear RGB, relief, gloss.
-        overlay: [R, C, OVERLAYS] masks 0..1.
-        gloss: [gloss of the skin, gloss of the lips].
-        tints: [OVERLAYS, 4] linear RGB and amount of each overlay.
+        overlay: [R, C, OVERLAYS] masks of the overlays, 0..1.
+        gloss: [2] of the skin and of the lips.
+        tints: [OVERLAYS, 4] linear RGB and opacity of each overlay.
         eyes: [2, 20], see `eyes.EyeModel.shader_table`.
         strands: [R, C] strand map, 0..1.
         hair: [8] RGB, share of grey hairs, sheen, RGB of grey.
-        plain: [materials, 4] RGB and highlight of the plain materials.
+        plain: [materials, 4] RGB and strength of the highlight of the plain materials.
 
     Returns:
         float32 [H, W, 4]: linear RGB times coverage, and coverage 0..1.
@@ -61,8 +61,7 @@ def shade(
     waiting = 0
     for row in range(height):
         for column in range(width):
-            # Where all four samples show one material, its two diagonal ones are enough, and one is where they lie side
-            # by side on something smooth.
+            # Where all four samples show one material, two diagonal ones are shaded, or one where it is smooth.
             y, x = 2 * row, 2 * column
             t, u = triangle_ids[y, x], triangle_ids[y + 1, x + 1]
             if t < 0 and u < 0 and triangle_ids[y, x + 1] < 0 and triangle_ids[y + 1, x] < 0:
@@ -150,7 +149,7 @@ def _gather(
 
 @inline
 def _spread(colours: Floats, count: int, places: Ints, shares: Floats, picture: Floats) -> None:
-    """Adds samples [3, BLOCK] to the pixels that they are shares of."""
+    """Adds samples [3, BLOCK], times their shares, to their pixels."""
     for i in range(count):
         for ch in range(3):
             picture[places[i, 0] // 2, places[i, 1] // 2, ch] += shares[i] * colours[ch, i]

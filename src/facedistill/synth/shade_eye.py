@@ -1,4 +1,4 @@
-"""Wet eyes: iris, cornea, catch-lights, and the shade of the lids. Compiled by numba."""
+"""Shader of the eyes: iris, cornea, highlights, occlusion by the lids. Compiled by numba."""
 
 import math
 
@@ -12,7 +12,7 @@ def shade_eye(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats, shadow: Floats,
     eyes: Floats, out: Floats,
 ) -> None:  # fmt: skip
-    """An eye at one sample: writes linear RGB to `out`; the rest as in `shade.shade`."""
+    """Shades a sample of an eye with attributes `a`: writes linear RGB to `out`; the rest as in `shade.shade`."""
     side = 0 if a[0] < 0.0 else 1
     e = eyes[side]
     px, py, pz = a[0] - e[0], a[1] - e[1], a[2] - e[2]
@@ -32,10 +32,10 @@ def shade_eye(
     iris = step_between(1.06, 0.94, off)
     pupil = step_between(e[8] + 0.06, e[8] - 0.06, off)
     limbus = 1.0 - 0.72 * step_between(0.72, 1.0, off)
-    # Sclera: never white; redder and darker to the corners.
+    # Sclera: redder and darker towards the corners.
     corner = clamp(abs(px) / radius, 0.0, 1.0)
     red = e[14] * (0.25 + 0.75 * corner * corner)
-    # The lids' own shade: the upper lid and its lashes darken the ball below them.
+    # Occlusion: the upper lid and its lashes darken the ball below them.
     above = (e[9] - py) / radius
     below = (py - e[10]) / radius
     shade = (0.38 + 0.62 * step_between(-0.05, 0.45, above)) * (0.72 + 0.28 * step_between(-0.05, 0.25, below))
@@ -54,7 +54,7 @@ def shade_eye(
     length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
     half = clamp((cx * hx + cy * hy + cz * hz) / length, 0.0, 1.0)
     spark = (half**420) * 5.0 * lit + half**60 * 0.10 * lit
-    # A second, dimmer catch-light: the sky or a window above, mirrored.
+    # A second, weaker highlight: reflection of the sky or of a window.
     facing = cx * vx + cy * vy + cz * vz
     ry, rx = 2.0 * facing * cy - vy, 2.0 * facing * cx - vx
     window = (

@@ -1,4 +1,4 @@
-"""Hair, and everything plain: teeth, cloth, spectacle frames. Compiled by numba."""
+"""Shaders of hair and of plain materials: teeth, tongue, lashes, cloth. Compiled by numba."""
 
 import math
 
@@ -10,7 +10,7 @@ from facedistill.synth.shading import clamp, light_visibility
 
 @inline
 def _lit(x: float, y: float, z: float, projection: Floats, shadow: Floats) -> float:
-    """Share of the key light that reaches a strand: hair hides how coarse four looks into the shadow map are."""
+    """Share of the key light that reaches a strand: four samples of the shadow map, enough for hair."""
     u = projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3] - 0.5
     v = projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3] - 0.5
     d = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3] - 0.07
@@ -36,7 +36,7 @@ def shade_hair(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats, shadow: Floats,
     strands: Floats, hair: Floats, out: Floats,
 ) -> None:  # fmt: skip
-    """Hair at one sample: writes linear RGB to `out`; the rest as in `shade.shade`."""
+    """Shades a sample of hair with attributes `a`: writes linear RGB to `out`; other arguments as in `shade.shade`."""
     rows, columns = strands.shape
     r = min(max(int(a[9]), 0), rows - 1)
     strand = map_value(strands, a[9], a[10])
@@ -64,13 +64,13 @@ def shade_hair(
     sheen = clamp(facing + 0.3, 0.0, 1.0) * lit * hair[4]
     depth = a[11] * (0.62 + 0.55 * strand)
     other = strands[(r * 3 + 17) % rows, (int(a[10]) * 3 + 13) % columns]
-    # Grey hairs stand among the others; only the oldest have no others left.
+    # Grey hairs are mixed with pigmented ones.
     grey = clamp(0.85 * hair[3] + 0.9 * (other - 0.5) * hair[3] * (1.0 - hair[3]) * 2.0, 0.0, 1.0)
     for ch in range(3):
         colour = hair[ch] + grey * (0.8 * hair[5 + ch] - hair[ch])
         colour *= 0.72 + 0.56 * strand
         sky = max(ambient[0, ch] + 0.7 * (ambient[1, ch] * nx + ambient[2, ch] * ny + ambient[3, ch] * nz), 0.0)
-        # Strands mirror a little of whatever is around them: what black hair is seen by.
+        # Strands reflect a little of the ambient light, by which black hair is visible.
         out[ch] = (colour * (key[ch] * diffuse * lit + sky) + (0.008 + 0.022 * strand) * hair[4] * sky) * depth
         out[ch] += key[ch] * sheen * depth * (0.018 * first + 0.45 * colour * second)
 
@@ -80,7 +80,7 @@ def shade_plain(
     a: Floats, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats, shadow: Floats,
     colour: Floats, out: Floats,
 ) -> None:  # fmt: skip
-    """Teeth, tongue, cloth, spectacle frames: diffuse, with colour[3] of highlight."""
+    """Shades a sample of a plain material: diffuse, with a highlight of strength colour[3]; see `shade_hair`."""
     lit = light_visibility(a[0] + 0.04 * a[3], a[1] + 0.04 * a[4], a[2] + 0.04 * a[5], projection, shadow, 0.04)
     cosine = a[3] * light[0] + a[4] * light[1] + a[5] * light[2]
     vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]

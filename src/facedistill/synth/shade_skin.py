@@ -1,7 +1,7 @@
-"""Skin that light enters: it wraps round, wanders, and comes out redder. Compiled by numba.
+"""Shader of the skin, with an approximation of subsurface scattering. Compiled by numba.
 
-Skin fills most of a picture, so it is shaded many samples at a time: what has to be looked up is gathered first, and
-then all arithmetic runs without a branch, several samples at one instruction.
+Skin covers most of a picture, so it is shaded in blocks of samples: first all texture look-ups, then all arithmetic,
+without branches and several samples per SIMD instruction.
 """
 
 import math
@@ -10,11 +10,11 @@ from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import inline, kernel
 from facedistill.synth.shading import clamp, light_visibility
 
-# Layers of the overlay texture, laid over the skin's own colour.
+# Overlays of the skin texture.
 BEARD, ROOTS, LIPS, LIDS, CHEEKS = range(5)
 OVERLAYS = 5
 
-BLOCK = 256  # samples a time: so many columns stay in the processor's first cache
+BLOCK = 256  # samples per block, which fits into the first-level cache
 # Rows of a block below the vertex attributes of `shade.shade`: slope of the relief, colour, and so on.
 _ACROSS, _DOWN, _RED, _GREEN, _BLUE, _GLOSS, _HAIRY, _LIT = range(13, 21)
 BLOCK_ROWS = 21
@@ -25,12 +25,12 @@ def shade_skin(
     block: Floats, count: int, eye: Floats, ambient: Floats, light: Floats, key: Floats, projection: Floats,
     shadow: Floats, texture: Floats, overlay: Floats, gloss: Floats, tints: Floats, out: Floats,
 ) -> None:  # fmt: skip
-    """Skin at the samples in the first `count` columns of `block`: writes linear RGB to `out` [3, BLOCK].
+    """Shades the samples in the first `count` columns of `block`: writes linear RGB to `out` [3, BLOCK].
 
-    The first rows of `block` [BLOCK_ROWS, BLOCK] are the samples' attributes, the others are scratch; the rest is as in
-    `shade.shade`.
+    The first rows of `block` [BLOCK_ROWS, BLOCK] are the samples' attributes, the others are scratch; other arguments
+    as in `shade.shade`.
     """
-    # One kind of gloss-up a loop: short loops wait for many places of the memory at once.
+    # One kind of look-up per loop, so that many memory accesses overlap.
     _sample_texture(block, count, texture, gloss[0])
     _apply_overlay(block, count, overlay, gloss[1], tints)
     for i in range(count):
@@ -41,7 +41,7 @@ def shade_skin(
 
 @inline
 def _sample_texture(block: Floats, count: int, texture: Floats, shine: float) -> None:
-    """Colour, relief and gloss of the skin itself."""
+    """Samples colour, relief and gloss of the skin texture."""
     for i in range(count):
         row = clamp(block[9, i], 0.0, texture.shape[0] - 2.001)
         column = clamp(block[10, i], 0.0, texture.shape[1] - 2.001)
@@ -64,7 +64,7 @@ def _sample_texture(block: Floats, count: int, texture: Floats, shine: float) ->
 
 @inline
 def _apply_overlay(block: Floats, count: int, overlay: Floats, shine: float, tints: Floats) -> None:
-    """What lies on the skin, and how hairy that makes it."""
+    """Blends the overlays over the colour; writes the share of hair."""
     for i in range(count):
         row = clamp(block[9, i], 0.0, overlay.shape[0] - 2.001)
         column = clamp(block[10, i], 0.0, overlay.shape[1] - 2.001)
@@ -125,7 +125,7 @@ def _light(block: Floats, count: int, eye: Floats, ambient: Floats, light: Float
         turned = 1.0 - min(max(nx * vx + ny * vy + nz * vz, 0.0), 1.0)
         rim = (0.02 + 0.25 * turned**5) * occlusion * (1.0 - hairy) * min(gloss, 1.0)
         bare, inner = 1.0 - 0.7 * hairy, 1.0 - 0.8 * block[12, i]
-        # Light wanders under the skin, red furthest: it sees smoother normals, wraps round, and softens shadows.
+        # Light scatters under the skin, red most: smoother normals, wrapped diffuse light, softer shadows.
         direct = _wrapped(sharp, soft, 0.62, 0.30 * bare, occlusion) * _through(lit, 0.40)
         sky = _sky(nx, ny, nz, sx, sy, sz, 0.62, r0, rx, ry, rz)
         out[0, i] = _mixed(block[_RED, i], key_r * direct, sky, occlusion) * inner + key_r * shine + rim * sky
@@ -163,6 +163,6 @@ def _sky(
 
 @inline
 def _mixed(colour: float, direct: float, sky: float, occlusion: float) -> float:
-    """What comes back of both lights; light bounces out of bright hollows, not of dark ones."""
+    """Reflected key and ambient light; interreflection brightens occluded places of bright skin."""
     hollow = occlusion * (1.0 + (0.75 * colour - 0.35) * (1.0 - occlusion))
     return colour * (direct + sky * hollow)

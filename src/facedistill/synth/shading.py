@@ -1,4 +1,4 @@
-"""What every shader asks: how much light reaches a point. Compiled by numba."""
+"""Functions that the shaders share. Compiled by numba."""
 
 from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import inline, kernel
@@ -6,7 +6,7 @@ from facedistill.synth.compiling import inline, kernel
 
 @inline
 def clamp(value: float, low: float, high: float) -> float:
-    """A value brought within limits."""
+    """`value` limited to low..high."""
     return low if value < low else (high if value > high else value)
 
 
@@ -19,7 +19,7 @@ def step_between(edge0: float, edge1: float, value: float) -> float:
 
 @kernel
 def light_visibility(x: float, y: float, z: float, projection: Floats, shadow: Floats, bias: float) -> float:
-    """Share of the key light that reaches a point: nine looks into the shadow map."""
+    """Share of the key light that reaches a point, by percentage-closer filtering (3x3) of the shadow map."""
     u = projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3]
     v = projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3]
     d = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3] - bias

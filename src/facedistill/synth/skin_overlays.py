@@ -1,14 +1,14 @@
-"""What lies on the skin for one picture: beard, shaved scalp, lipstick, eye shadow, blush."""
+"""Overlays of the skin texture that change per picture: beard, hair roots, lipstick, eye shadow, blush."""
 
 import cv2
 import numpy as np
 
 from facedistill.synth.arrays import Floats
 from facedistill.synth.hairline import hairline_depth
-from facedistill.synth.masks import smooth_step
+from facedistill.synth.masks import bounding_window, near_curve, smooth_step
 from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
-from facedistill.synth.regions import Regions, near_curve
+from facedistill.synth.regions import Regions
 from facedistill.synth.shade_skin import BEARD, CHEEKS, LIDS, LIPS, OVERLAYS, ROOTS
 from facedistill.synth.texture_layout import COLUMNS, ROWS
 
@@ -22,18 +22,18 @@ FACIAL_HAIR: dict[str, tuple[float, float, float, float, float]] = {
     "chin": (0.0, 0.0, 1.0, 0.12, 0.8),
     "beard": (1.0, 1.0, 1.0, 1.0, 0.95),
 }
-# Where the cheek is bare above a beard: heights by distance from the middle, decimetres on the resting head.
+# Upper edge of a beard on the cheek: heights by distance from the middle, decimetres on the resting head.
 _CHEEK_LINE = ([0.28, 0.40, 0.52, 0.62, 0.70, 0.78], [6.53, 6.60, 6.69, 6.82, 6.99, 7.12])
 
 
 class SkinOverlayBuilder:
-    """The cover sheet; one buffer, changed in place from picture to picture."""
+    """Builds the masks of the overlays in one buffer, which each call changes in place."""
 
     def __init__(self, regions: Regions) -> None:
-        self._sheet = np.zeros((ROWS, COLUMNS, OVERLAYS), np.float32)
-        self._sheet[..., LIPS] = regions.lips
-        self._sheet[..., LIDS] = regions.lids
-        self._sheet[..., CHEEKS] = regions.cheeks
+        self._masks = np.zeros((ROWS, COLUMNS, OVERLAYS), np.float32)
+        self._masks[..., LIPS] = regions.lips
+        self._masks[..., LIDS] = regions.lids
+        self._masks[..., CHEEKS] = regions.cheeks
         points = np.stack([regions.signed_x, regions.y, regions.z], axis=-1)
         self._points = points.reshape(ROWS // 2, 2, COLUMNS // 2, 2, 3).mean(axis=(1, 3))  # hairlines need no more
         rng = np.random.default_rng(23)
@@ -41,28 +41,26 @@ class SkinOverlayBuilder:
         self._last: Person | None = None
         self._patches = cloud(rng, ROWS, COLUMNS, 40, 3)
         self._growth = [np.asarray(part, np.float32) for part in _growth(regions)]
-        anywhere = np.maximum.reduce(self._growth) > 0
-        rows, columns = np.flatnonzero(anywhere.any(axis=1)), np.flatnonzero(anywhere.any(axis=0))
-        self._window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        self._window = bounding_window(np.maximum.reduce(self._growth) > 0)
 
     def build(self, person: Person, facial_hair: str) -> Floats:
-        """float32 [ROWS, COLUMNS, OVERLAYS], valid until the next call.
+        """Masks of all overlays, float32 [ROWS, COLUMNS, OVERLAYS], 0..1, valid until the next call.
 
         Args:
-            person: Whose hairline and beard growth.
+            person: Person whose hairline and beard are drawn.
             facial_hair: A key of `FACIAL_HAIR`.
         """
         if self._last is not person:
             shift = person.skin_seed % 300
             grain = 0.72 + 0.5 * (np.roll(self._hairs, shift, axis=1) - 0.5)
             depth = cv2.resize(hairline_depth(self._points, person), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
-            self._sheet[..., ROOTS] = smooth_step(-0.04, 0.10, depth + 0.06 * (grain - 0.7)) * grain
+            self._masks[..., ROOTS] = smooth_step(-0.04, 0.10, depth + 0.06 * (grain - 0.7)) * grain
             self._last = person
         *shares, density = FACIAL_HAIR[facial_hair]
         window = self._window
         if not density:
-            self._sheet[(*window, BEARD)] = 0
-            return self._sheet
+            self._masks[(*window, BEARD)] = 0
+            return self._masks
         bare = np.ones_like(self._growth[0][window])
         for share, part in zip(shares, self._growth, strict=True):
             if share:
@@ -71,11 +69,11 @@ class SkinOverlayBuilder:
         hairs = np.roll(self._hairs, person.skin_seed % 500, axis=1)[window] - 0.5
         patches = np.roll(self._patches, person.skin_seed % 400, axis=1)[window]
         grown = density * (0.6 + 0.4 * person.beard_density)
-        # It thins out towards its edge, strand by strand, and grows in patches where it is sparse.
+        # Fewer strands towards the edge; patches where the beard is sparse.
         edge = smooth_step(0.08, 0.75, area + 0.5 * hairs * (1 - area) * (area > 0.03))
         strands = 1 + (1.3 - 0.6 * grown) * hairs + 0.16 * (1.2 - grown) * patches
-        self._sheet[(*window, BEARD)] = np.clip(grown * edge * strands, 0, 0.97)
-        return self._sheet
+        self._masks[(*window, BEARD)] = np.clip(grown * edge * strands, 0, 0.97)
+        return self._masks
 
 
 def _growth(regions: Regions) -> list[Floats]:

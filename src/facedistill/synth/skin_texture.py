@@ -1,4 +1,4 @@
-"""Skin: the colour, relief and gloss that are a person's own, painted on the sheet round the head."""
+"""The skin texture of a person: colour, relief and gloss on a cylindrical map round the head."""
 
 import cv2
 import numpy as np
@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import Assets
+from facedistill.synth.masks import bounding_window
 from facedistill.synth.noise import cloud, streaks
 from facedistill.synth.person import Person
 from facedistill.synth.regions import Regions
@@ -14,40 +15,40 @@ from facedistill.synth.tones import tone_masks
 
 # Skin colours from light to dark, sRGB 0..255.
 _RAMP = np.array(
-    [
-        [229, 192, 172],
-        [222, 181, 159],
-        [214, 170, 145],
-        [204, 157, 129],
-        [190, 141, 111],
-        [172, 122, 92],
-        [151, 103, 75],
-        [128, 84, 60],
-        [104, 67, 48],
-        [86, 56, 42],
-        [69, 46, 36],
+    [  # red, green, blue
+        [229, 222, 214, 204, 190, 172, 151, 128, 104, 86, 69],
+        [192, 181, 170, 157, 141, 122, 103, 84, 67, 56, 46],
+        [172, 159, 145, 129, 111, 92, 75, 60, 48, 42, 36],
     ],
     np.float64,
-)
-_BLOOD = (0.05, -0.30, -0.26)  # what more blood does to the logarithm of the colour
-_MELANIN = (0.75, 1.15, 1.45)  # what more melanin takes from it
+).T
+_BLOOD = (0.05, -0.30, -0.26)  # change of the logarithm of linear RGB per unit of blood
+_MELANIN = (0.75, 1.15, 1.45)  # decrease of the same per unit of melanin
 
 
 def to_linear(srgb: NDArray[np.floating]) -> Floats:
-    """SRGB 0..1 -> linear RGB 0..1 (IEC 61966-2-1)."""
+    """Converts sRGB 0..1 to linear RGB 0..1 (IEC 61966-2-1), same shape."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def skin_colour(tone: float, undertone: float = 0.0) -> Floats:
     """Linear RGB [3] of a skin tone 0 (lightest) .. 1 (darkest); undertone -1 (rosy) .. 1 (yellow)."""
-    place = np.clip(tone, 0, 1) * (len(_RAMP) - 1)
-    colour = [np.interp(place, np.arange(len(_RAMP)), _RAMP[:, channel]) for channel in range(3)]
-    linear = to_linear(np.array(colour) / 255)
+    linear = to_linear(_ramp_colour(_RAMP, tone) / 255)
     return linear * np.exp(np.array([0.0, 0.03, -0.16]) * undertone).astype(np.float32)
 
 
+def _ramp_colour(ramp: NDArray[np.float64], position: float) -> NDArray[np.float64]:
+    """The colour [3] at 0..1 of the way along a ramp of colours [N, 3]."""
+    place = np.clip(position, 0, 1) * (len(ramp) - 1)
+    return np.array([np.interp(place, np.arange(len(ramp)), ramp[:, channel]) for channel in range(3)])
+
+
 class SkinTextureBuilder:
-    """Paints people's skin; holds the noises and regions that all of them share."""
+    """Builds skin textures; holds the noise and region masks that all people share.
+
+    Attributes:
+        regions: Masks of the parts of the face.
+    """
 
     def __init__(self, assets: Assets) -> None:
         rng = np.random.default_rng(20)
@@ -61,16 +62,15 @@ class SkinTextureBuilder:
         self._glossy = 0.62 + 0.45 * regions.greasy
         self._dry = 1 - 0.7 * regions.lips
         front = regions.z > 0.2
-        rows, columns = np.flatnonzero(front.any(axis=1)), np.flatnonzero(front.any(axis=0))
-        self._front = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        self._front = bounding_window(front)
         self._tones = tone_masks(regions.x[self._front], regions.y[self._front], front[self._front])
 
     def build(self, person: Person) -> Floats:
-        """float32 [ROWS, COLUMNS, 5]: linear RGB, relief (slope-sized per pixel), gloss."""
+        """The texture of a person: float32 [ROWS, COLUMNS, 5], linear RGB 0..1, relief (height per pixel), gloss."""
         rng = np.random.default_rng(person.skin_seed)
         regions = self.regions
-        blotch, patch = (self._own(rng, self._blotches) for _ in range(2))
-        fine, pores = (self._own(rng, self._fine) for _ in range(2))
+        blotch, patch = (self._varied(rng, self._blotches) for _ in range(2))
+        fine, pores = (self._varied(rng, self._fine) for _ in range(2))
         darkness = person.skin_tone
 
         blood = 0.10 * blotch + 0.05 * fine + self._flushed + person.ruddiness * self._ruddy
@@ -102,8 +102,8 @@ class SkinTextureBuilder:
         np.clip(self._glossy + 0.12 * pores, 0.1, 1.4, out=sheet[..., 4])
         return sheet
 
-    def _own(self, rng: np.random.Generator, bank: list[Floats]) -> Floats:
-        """One of a bank's noises, shifted and mirrored so that no two people share it."""
+    def _varied(self, rng: np.random.Generator, bank: list[Floats]) -> Floats:
+        """One of a bank's noises [ROWS, COLUMNS], shifted and mirrored at random."""
         noise = bank[int(rng.integers(len(bank)))]
         shift = (int(rng.integers(ROWS)), int(rng.integers(COLUMNS)))
         noise = np.roll(noise, shift, axis=(0, 1))
@@ -121,10 +121,10 @@ class SkinTextureBuilder:
         return blurred
 
     def _creases(self, person: Person, rng: np.random.Generator) -> Floats:
-        """Lines of age, 0..1 and a little over: forehead, frown, crow's feet, under the eyes, beside the mouth."""
+        """Wrinkles, from 0 to a little over 1: forehead, frown, crow's feet, under the eyes, beside the mouth."""
         regions = self.regions
         amount = person.wrinkles
-        lines = np.clip(1.6 * np.abs(self._own(rng, [self._across])) - 0.25, 0, 1)
+        lines = np.clip(1.6 * np.abs(self._varied(rng, [self._across])) - 0.25, 0, 1)
         share = rng.uniform(0.4, 1.0, 5)
         total = amount * share[0] * 0.7 * regions.forehead * lines
         total += amount * share[1] * regions.frown_lines
@@ -154,8 +154,7 @@ def hair_colour(melanin: float, red: float, grey: float) -> Floats:
     ramp = np.array(
         [[0.56, 0.42, 0.25], [0.38, 0.24, 0.115], [0.19, 0.105, 0.048], [0.075, 0.042, 0.022], [0.016, 0.011, 0.009]]
     )
-    place = np.clip(melanin, 0, 1) * (len(ramp) - 1)
-    colour = np.array([np.interp(place, np.arange(len(ramp)), ramp[:, channel]) for channel in range(3)])
+    colour = _ramp_colour(ramp, melanin)
     colour *= np.exp(np.array([0.35, -0.22, -0.62]) * red)
     white = np.array([0.36, 0.355, 0.34])
     mixed: Floats = (colour + grey * (white - colour)).astype(np.float32)

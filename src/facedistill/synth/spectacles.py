@@ -1,4 +1,4 @@
-"""Spectacles: how their lines and lenses stand before a face."""
+"""Spectacles: frames, and their fit to a face."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Frame:
     Attributes:
         width, height: Half axes of a lens.
         power: Exponent of its superellipse: 2 round, 4 squarish.
-        droop: How much lower its outer half hangs (negative: cat's eyes).
+        droop: Lowering of its outer half (negative: cat-eye frames).
         upper, lower: Width of the rim above and below the lens; 0 where there is none.
         temple: Width of the temples.
     """
@@ -40,7 +40,7 @@ FRAMES: dict[str, Frame] = {
     "rimless": Frame(0.252, 0.165, 2.8, 0.0, 0.004, 0.004, 0.012),
 }
 _POINTS = 40
-_EYES_APART, _EARS_APART = 0.62, 1.52  # of the average face, for which `FRAMES` are cut
+_EYES_APART, _EARS_APART = 0.62, 1.52  # of the average face, for which `FRAMES` are given
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +57,13 @@ class Spectacles:
 
 
 def fit_spectacles(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) -> Spectacles:
-    """Spectacles sized to a face, the eyes behind the middle of the lenses.
+    """Spectacles scaled to a face, with the eyes behind the middle of the lenses.
 
     Args:
         frame: Their shape.
-        eyes: [2, 3] the eyes' middles, the subject's right one first.
-        bridge_z: How far forward brows and nose reach beside the lenses.
-        ears: [2, 3] where the temples rest.
+        eyes: [2, 3] centres of the eyes, the subject's right one first, head frame.
+        bridge_z: z of the brows and nose beside the lenses, decimetres.
+        ears: [2, 3] points where the temples rest.
     """
     apart = float(np.linalg.norm(eyes[1] - eyes[0])) / _EYES_APART
     size = float(np.clip(0.5 * apart + 0.5 * np.linalg.norm(ears[1] - ears[0]) / _EARS_APART, 0.85, 1.15))
@@ -95,7 +95,7 @@ def fit_spectacles(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) ->
 
 
 def _at(up: NDArray[np.float64], across: NDArray[np.float64], way: float) -> int:
-    """The point of the rim where bridge or temple joins it: at the side, a third of the way up."""
+    """Index of the point of the rim where bridge or temple joins it, at the side `way` (-1 inner, 1 outer)."""
     return int(np.argmin(np.abs(up[:-1] - 0.4) + np.where(way * across[:-1] > 0, 0, 9)))
 
 

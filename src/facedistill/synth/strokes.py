@@ -1,6 +1,6 @@
-"""Thin things drawn over a finished picture with soft edges: lines and panes. Compiled by numba.
+"""Antialiased lines and polygons over a rendered picture. Compiled by numba.
 
-A wire of a millimetre is narrower than a pixel: as triangles it would break into dots.
+A wire of a millimetre is narrower than a pixel: rasterised as triangles it would break into dots.
 """
 
 import math
@@ -9,12 +9,12 @@ from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import inline, kernel
 from facedistill.synth.shading import clamp
 
-_AHEAD = 1.004  # a line this little behind a surface still lies on it
+_AHEAD = 1.004  # tolerance of the depth test
 
 
 @inline
 def _open_share(inverse_depth: Floats, row: int, column: int, near: float) -> float:
-    """Share of a pixel's four samples in which nothing is nearer than `near`."""
+    """Share of a pixel's four samples at which nothing is nearer than `near` (inverse depth)."""
     share = 0.0
     for sub in range(4):
         if inverse_depth[2 * row + sub // 2, 2 * column + sub % 2] <= near * _AHEAD:
@@ -29,7 +29,7 @@ def draw_line(path: Floats, inverse_depth: Floats, cover: Floats, gleam: Floats)
     Args:
         path: [N, 5] x and y (pixels of the picture, from its edge), one over the distance, half width in pixels,
             brightness.
-        inverse_depth: [2H, 2W] of what is already drawn, see `raster.rasterise`.
+        inverse_depth: [2H, 2W] of the rendered scene, see `raster.rasterise`.
         cover: [H, W] share of each pixel that lines cover, raised in place.
         gleam: [H, W] brightness of the line that covers most, changed in place.
     """
@@ -62,10 +62,10 @@ def fill_polygon(outline: Floats, inverse_depth: Floats, cover: Floats, height: 
     """Fills a convex outline.
 
     Args:
-        outline: [N, 3] x, y and one over the distance, as in `draw_line`, in order round the fill_polygon.
+        outline: [N, 3] x, y and one over the distance, as in `draw_line`, in order round the polygon.
         inverse_depth: [2H, 2W].
-        cover: [H, W] share of each pixel that panes cover, raised in place.
-        height: [H, W] 0 at the top of the fill_polygon, 1 at its bottom, changed in place.
+        cover: [H, W] share of each pixel that polygons cover, raised in place.
+        height: [H, W] 0 at the top of the polygon, 1 at its bottom, changed in place.
     """
     rows, columns = cover.shape
     count = outline.shape[0]

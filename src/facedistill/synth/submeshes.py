@@ -1,15 +1,15 @@
-"""What each thing in a scene is made of: its vertices' attributes, its material, its colours."""
+"""Submeshes: parts of the scene with one material each; and the colours of the materials."""
 
-from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facedistill.errors import UsageError
 from facedistill.synth.arrays import Floats, Ints
-from facedistill.synth.clothing import Mesh
 from facedistill.synth.conditions import Conditions
-from facedistill.synth.hair import MAP_ROWS, HairMesh
-from facedistill.synth.hairstyles import HAIR_STYLES
+from facedistill.synth.hair import HairMesh
+from facedistill.synth.hairgrid import MAP_ROWS
+from facedistill.synth.mesh import Mesh, grid_mesh
 from facedistill.synth.person import Person
 from facedistill.synth.shade import (
     ATTRIBUTES,
@@ -31,73 +31,86 @@ from facedistill.synth.shade import (
 from facedistill.synth.shade_skin import BEARD, CHEEKS, LIDS, LIPS, OVERLAYS, ROOTS
 from facedistill.synth.skin_overlays import FACIAL_HAIR
 from facedistill.synth.skin_texture import hair_colour
-from facedistill.synth.spectacles import FRAMES
 from facedistill.synth.texture_layout import texture_coordinates
 
-RAMP_ROWS = 48  # rows below the hair's map, from 0 to 1, by which cloth is cut along smooth lines
-Submesh = tuple[
-    Floats, Ints, int, Floats
-]  # attributes [N, ATTRIBUTES], triangles [T, 3], material, cutoff of each triangle
+RAMP_ROWS = 48  # rows of the alpha map below those of hair: a ramp 0..1, by which garments are cut along smooth lines
 
 
-def check(conditions: Conditions) -> None:
-    """Refuses what does not exist.
+class Submesh(NamedTuple):
+    """A part of the scene with one material. N vertices, T triangles.
 
-    Raises:
-        UsageError: A hairstyle, facial hair, glasses, headwear, clothing or occlusion that does not exist.
+    Attributes:
+        attributes: float32 [N, ATTRIBUTES], see `shade.shade`.
+        triangles: int32 [T, 3].
+        material: See `shade.shade`.
+        alpha_cutoffs: float32 [T], see `raster.rasterise`.
     """
-    wear = conditions.wear
-    choices: list[tuple[str, str | None, Collection[str | None]]] = [
-        ("hairstyle", conditions.hair.style, HAIR_STYLES),
-        ("facial hair", wear.facial_hair, FACIAL_HAIR),
-        ("frame of glasses", wear.glasses, (None, *FRAMES)),
-        ("clothing", wear.clothing, ("shirt", "collar", "turtleneck")),
-        ("headwear", wear.headwear, (None, "cap", "beanie")),
-        ("occlusion", conditions.occlusion, ("none", "mask", "scarf", "hand")),
-    ]
-    for name, given, allowed in choices:
-        if given not in allowed:
-            raise UsageError(f"there is no {name} {given!r}; choose from {', '.join(map(str, allowed))}")
+
+    attributes: Floats
+    triangles: Ints
+    material: int
+    alpha_cutoffs: Floats
 
 
-def plain_submesh(surface: Mesh, inside: Floats | None, material: int) -> Submesh:
-    """A mesh of one colour; where `inside` is given it ends at a smooth line, whatever its triangles."""
-    attributes = np.zeros((len(surface.points), ATTRIBUTES), np.float32)
-    attributes[:, POSITION : POSITION + 3] = surface.points
-    attributes[:, NORMAL : NORMAL + 3] = surface.normals
-    attributes[:, OCCLUSION] = 0.85
-    attributes[:, EXTRA] = 1.0
-    cutoff = -1.0
+def vertex_attributes(
+    points: Floats,
+    normals: Floats,
+    occlusion: NDArray[np.floating] | float,
+    extra: NDArray[np.floating] | float,
+    soft: NDArray[np.floating] | float = 0.0,
+    texcoords: NDArray[np.floating] | float = 0.0,
+) -> Floats:
+    """The attributes [N, ATTRIBUTES] of N vertices, as `shade.shade` describes them."""
+    attributes = np.empty((len(points), ATTRIBUTES), np.float32)
+    attributes[:, POSITION : POSITION + 3] = points
+    attributes[:, NORMAL : NORMAL + 3] = normals
+    attributes[:, SOFT : SOFT + 3] = soft
+    attributes[:, TEXCOORD : TEXCOORD + 2] = texcoords
+    attributes[:, OCCLUSION] = occlusion
+    attributes[:, EXTRA] = extra
+    return attributes
+
+
+def plain_submesh(
+    mesh: Mesh, inside: Floats | None, material: int, brightness: NDArray[np.floating] | float = 1.0
+) -> Submesh:
+    """A mesh of one colour.
+
+    Args:
+        mesh: The mesh, N vertices.
+        inside: [N] distance inside the outline at which an alpha test cuts the mesh, decimetres; None cuts nothing.
+        material: One of the plain materials of `shade.shade`.
+        brightness: [N] or one factor on the material's colour.
+    """
+    attributes = vertex_attributes(mesh.points, mesh.normals, 0.85, brightness)
     if inside is not None:
-        cutoff = 0.5
         attributes[:, TEXCOORD] = MAP_ROWS + (RAMP_ROWS - 1) * np.clip(0.5 + inside / 0.5, 0, 1)
-    return attributes, surface.triangles, material, np.full(len(surface.triangles), cutoff, np.float32)
+    cutoff = -1.0 if inside is None else 0.5
+    return Submesh(attributes, mesh.triangles, material, np.full(len(mesh.triangles), cutoff, np.float32))
 
 
-def skin_submesh(surface: Mesh) -> Submesh:
-    """A finger has the skin of the forehead, where nothing is painted on."""
-    attributes, triangles, _, alpha_cutoffs = plain_submesh(surface, None, SKIN)
-    attributes[:, SOFT : SOFT + 3] = surface.normals
-    attributes[:, TEXCOORD : TEXCOORD + 2] = texture_coordinates(np.array([0.1, 7.65, 1.3], np.float32))
-    attributes[:, EXTRA] = 0.0
-    return attributes, triangles, SKIN, alpha_cutoffs
+def grid_submesh(points: NDArray[np.floating], material: int, brightness: NDArray[np.floating]) -> Submesh:
+    """A surface through points [R, C, 3] of one colour, times `brightness` [R, C]."""
+    return plain_submesh(grid_mesh(points), None, material, np.asarray(brightness, np.float32).ravel())
+
+
+def skin_submesh(mesh: Mesh, shade: NDArray[np.floating]) -> Submesh:
+    """A mesh of skin, such as a finger: the texture of the forehead, darkened by `shade` [N], 0..1."""
+    texcoords = texture_coordinates(np.array([0.1, 7.65, 1.3], np.float32))
+    attributes = vertex_attributes(mesh.points, mesh.normals, 0.85, shade, mesh.normals, texcoords)
+    return Submesh(attributes, mesh.triangles, SKIN, np.full(len(mesh.triangles), -1, np.float32))
 
 
 def hair_submesh(hair: HairMesh) -> Submesh:
-    """Hair."""
-    attributes = np.zeros((len(hair.points), ATTRIBUTES), np.float32)
-    attributes[:, POSITION : POSITION + 3] = hair.points
-    attributes[:, NORMAL : NORMAL + 3] = hair.normals
-    attributes[:, SOFT : SOFT + 3] = hair.tangents
-    attributes[:, TEXCOORD : TEXCOORD + 2] = hair.texcoords
-    attributes[:, OCCLUSION] = hair.shade
-    return attributes, hair.triangles, HAIR, hair.alpha_cutoffs
+    """The shells of the hair."""
+    attributes = vertex_attributes(hair.points, hair.normals, hair.shade, 0.0, hair.tangents, hair.texcoords)
+    return Submesh(attributes, hair.triangles, HAIR, hair.alpha_cutoffs)
 
 
 def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
-    """Colour and amount of each cover of the skin, [OVERLAYS, 4]."""
+    """Linear RGB and opacity of each overlay of the skin, float32 [OVERLAYS, 4]; `stubble` is that of the roots."""
     tints = np.zeros((OVERLAYS, 4), np.float32)
-    # Salt and pepper: even an old man's beard keeps dark hairs, and short hairs show their shadow more than their grey.
+    # A beard keeps some dark hairs at any age; short hairs look darker than grey.
     short = FACIAL_HAIR[conditions.wear.facial_hair][-1] < 0.6
     grey = (0.35 if short else 0.72) * person.grey
     beard = hair_colour(min(person.hair_melanin * 0.95 + 0.05, 1), person.hair_red, grey)
@@ -110,7 +123,7 @@ def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
 
 
 def plain_colours(conditions: Conditions) -> Floats:
-    """Colour and highlight of each plain material, [kinds, 4]."""
+    """Linear RGB and strength of the highlight of each plain material, float32 [materials, 4]."""
     plain = np.zeros((HAT + 1, 4), np.float32)
     plain[TEETH] = 0.49, 0.45, 0.37, 0.05
     plain[TONGUE] = 0.26, 0.075, 0.065, 0.03

@@ -1,7 +1,6 @@
-"""Where on the head a point is: the sheet that skin is painted on, wrapped round the resting head like a cylinder.
+"""The layout of the skin texture: a cylindrical projection of the resting head.
 
-Colour is painted by place on the resting head, so a brow stays on its ridge and a lip on its mouth whatever the
-shape or the expression.
+Texture coordinates belong to the vertices of the resting head, so the texture follows every shape and expression.
 """
 
 import numpy as np
@@ -15,13 +14,13 @@ _FRONT = 1.6  # columns per radian at the face, relative to an even spread; the 
 
 
 def azimuth(points: Floats) -> Floats:
-    """Angle round the vertical axis, radians: 0 at the nose, positive to the subject's left. points: [..., 3]."""
+    """Angle of points [..., 3] round the vertical axis, float32 [...], radians: 0 at the nose, positive to the left."""
     result: Floats = np.arctan2(points[..., 0], points[..., 2] - AXIS_Z).astype(np.float32)
     return result
 
 
 def texture_coordinates(points: Floats) -> Floats:
-    """Row and column (float32 [..., 2], in pixels of the sheet) of points of the resting head [..., 3]."""
+    """Row and column in the texture, float32 [..., 2], pixels, of points of the resting head [..., 3]."""
     row = (TOP - points[..., 1]) / (TOP - BOTTOM) * ROWS
     around = azimuth(points) / np.pi
     spread = np.sign(around) * np.abs(around) * (_FRONT - (_FRONT - 1) * np.abs(around))

@@ -11,13 +11,13 @@ from facedistill.synth.compiling import kernel
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB (ITU-R BT.709)
 _MIDDLE, _CONTRAST, _PALER = 0.20, 1.355, 0.10
 _BRIGHTEST = 4.0  # light beyond which the shoulder of the curve is white
-# Powers and exponentials by table: of the luminance's fourth root, in which the power is nearly a straight line, and of
-# light itself.
+# Powers and exponentials are tabulated over the fourth root of luminance, in which the power is nearly linear, and over
+# light.
 _ROOTS, _LIGHTS = 4096, 16384
 
 
 def _contrast_table() -> Floats:
-    """What light of a luminance is multiplied by, at the middles of even steps of the luminance's fourth root."""
+    """Factor on light by luminance, at the middles of even steps of the fourth root of luminance."""
     root = (np.arange(_ROOTS) + 0.5) / _ROOTS * math.sqrt(math.sqrt(_BRIGHTEST))
     gain: Floats = ((np.maximum(root**4, 1e-4) / _MIDDLE) ** (_CONTRAST - 1)).astype(np.float32)
     return gain
@@ -36,13 +36,13 @@ _CONTRASTS, _TONES = _contrast_table(), _tone_table()
 
 
 def tone_map(rgba: Floats, gains: Floats, background: Floats) -> NDArray[np.uint8]:
-    """The picture of a person before a background, sRGB uint8 [H, W, 3].
+    """Composites a picture over a background and maps it to sRGB, uint8 [H, W, 3].
 
-    Contrast is steeper round the middle, colours are a little paler than life, highlights end softly.
+    The curve has a steeper contrast at medium luminance, a lower saturation, and a soft shoulder.
 
     Args:
         rgba: [H, W, 4] linear RGB times coverage, and coverage 0..1, from `shade.shade`.
-        gains: [3] of the camera's exposure and white balance.
+        gains: [3] of exposure and white balance, applied to `rgba` only.
         background: [H, W, 3] linear RGB, exposed already.
     """
     picture: NDArray[np.uint8] = _tone_map(rgba, gains, background, LUMINANCE, _CONTRASTS, _TONES)

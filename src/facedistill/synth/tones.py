@@ -1,4 +1,4 @@
-"""Where a face is lighter or darker than the skin's own colour: hollows, bones, and how they differ between people."""
+"""Tones: regions where a face is lighter or darker than its mean skin colour, and how people differ in them."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.synth.arrays import Floats
+from facedistill.synth.masks import gaussian
 
 
 @dataclass(frozen=True)
 class Tone:
-    """A soft spot on both sides of the face.
+    """A Gaussian spot on both sides of the face in which the skin is lighter or darker.
 
     Attributes:
-        centre: Decimetres from the middle, and up, on the resting average head.
-        size: Sigma in the same directions, decimetres.
-        mean: Logarithm of how much lighter people have it on average.
-        sigma: How widely people differ.
+        centre: Distance from the middle of the face and height on the resting average head, decimetres.
+        sigma: Standard deviations of the Gaussian in the same directions, decimetres.
+        mean: Mean over people of the logarithm of the factor on linear RGB.
+        spread: Its standard deviation over people.
     """
 
     centre: tuple[float, float]
-    size: tuple[float, float]
+    sigma: tuple[float, float]
     mean: float
-    sigma: float
+    spread: float
 
 
-# The means were found by regressing MTCNN's certainty on spots of colour: on photos the bridge of the nose and the
-# cheekbones catch light and the sockets keep shadow, more than this head's relief makes them. Then, with the sigmas,
-# they were moved to where a recogniser finds people less alike and the detector loses none, as were `traits.MEANS`.
+# The means come from a regression of MTCNN's score on spots of colour: in photos the bridge of the nose and the
+# cheekbones are lighter and the sockets darker than this head's relief makes them. Means and spreads were then moved to
+# where a recogniser separates people better at the same detection rate, as were `traits.MEANS`.
 TONES = {
     "bridge of the nose": Tone((0.0, 7.14), (0.07, 0.17), 0.39, 0.19),
     "cheekbones": Tone((0.50, 7.02), (0.14, 0.12), 0.335, 0.18),
@@ -46,15 +47,11 @@ TONES = {
 
 
 def tone_masks(x: Floats, y: Floats, front: NDArray[np.bool_]) -> Floats:
-    """How far each tone reaches, float32 [len(TONES), rows, columns], 0..1.
+    """Mask of each tone, float32 [len(TONES), rows, columns], 0..1.
 
     Args:
         x: Distance from the middle of the face, decimetres, [rows, columns].
-        y: Height, likewise.
-        front: Whether it is the face, not what lies behind.
+        y: Height, decimetres, [rows, columns].
+        front: Whether a pixel shows the face and not the back of the head, [rows, columns].
     """
-    spots = [
-        front * np.exp(-0.5 * (((x - tone.centre[0]) / tone.size[0]) ** 2 + ((y - tone.centre[1]) / tone.size[1]) ** 2))
-        for tone in TONES.values()
-    ]
-    return np.stack(spots).astype(np.float32)
+    return np.stack([front * gaussian(x, y, tone.centre, tone.sigma) for tone in TONES.values()])

@@ -1,4 +1,4 @@
-"""The z-buffer against a slow one in float64, and the mesh helpers against their definitions."""
+"""The rasteriser against a plain one in float64, and the functions of meshes against their definitions."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def draw(screen, triangles, size=24, cull=False, alpha_map=None, texcoords=None,
 
 
 def slow(screen, triangles, size=24):
-    """Owner and perspective-correct weights by the textbook, one pixel at a time."""
+    """Triangle ids and perspective-correct weights by their definition, one pixel at a time."""
     triangle_ids, weights = np.full((size, size), NO_TRIANGLE), np.zeros((size, size, 2))
     best = np.zeros((size, size))
     for number, triangle in enumerate(triangles):
@@ -64,8 +64,8 @@ def test_rasterise_agrees_with_a_slow_z_buffer():
     np.testing.assert_allclose(weights[same], shares[same], atol=2e-3)
 
 
-def test_rasterise_leaves_out_backs_only_when_told():
-    screen = [[2, 2, 5], [20, 2, 5], [2, 20, 5]]  # clockwise with y down: its back is seen
+def test_rasterise_culls_backs_only_on_request():
+    screen = [[2, 2, 5], [20, 2, 5], [2, 20, 5]]  # clockwise with y down: a back face
     assert (draw(screen, [[0, 1, 2]], cull=True)[1] == NO_TRIANGLE).all()
     assert (draw(screen, [[0, 2, 1]], cull=True)[1] == 0).sum() > 100
     assert (draw(screen, [[0, 1, 2]], cull=False)[1] == 0).sum() > 100

@@ -1,4 +1,4 @@
-"""The quick ways of the renderer against the plain ones: lanes, blocks, tables, and kernels that know their sources."""
+"""Fast paths of the renderer against plain ones: SIMD lanes, blocks, tables, and the cache of compiled kernels."""
 
 import dataclasses
 
@@ -12,13 +12,13 @@ pytest.importorskip("anny")
 from numba import config
 
 from facedistill.faces import CROP_112X96, Detection, similarity_transform
-from facedistill.synth import compiling, renderer
+from facedistill.synth import compiling
+from facedistill.synth import renderer as renderer_module
 from facedistill.synth.baking import NO_WEIGHTS
 from facedistill.synth.conditions import draw_conditions
-from facedistill.synth.image_formation import PHOTO_SIZE, ImageFormation, as_detected
+from facedistill.synth.image_formation import PHOTO_SIZE, as_detected
 from facedistill.synth.person import draw_person
 from facedistill.synth.raster import NO_TRIANGLE, rasterise
-from facedistill.synth.renderer import Renderer
 from facedistill.synth.shade_skin import BLOCK
 from facedistill.synth.tone_mapping import LUMINANCE, tone_map
 
@@ -43,10 +43,10 @@ def test_lanes_draw_what_spans_draw(seed, columns, cull):
 
 
 @pytest.fixture(scope="module")
-def shaded():
-    """What `shade` was called with for one photo, and the light that came of it."""
+def shaded(renderer):
+    """The arguments of `shade` for one picture, and its result."""
     calls = []
-    original = renderer.shade
+    original = renderer_module.shade
 
     def recording(*arguments):
         result = original(*arguments)
@@ -54,22 +54,22 @@ def shaded():
         return result
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(renderer, "shade", recording)
+    patch.setattr(renderer_module, "shade", recording)
     person = draw_person(4, 7)
-    Renderer().render(person, draw_conditions(person, 4, 1), 64)
+    renderer.render(person, draw_conditions(person, 4, 1), 64)
     patch.undo()
     return calls[0]
 
 
-def test_blocks_of_skin_end_where_they_may(shaded):
-    """Any part of the picture is the same whatever else is shaded: full blocks, broken ones and none."""
+def test_blocks_of_skin_are_independent(shaded):
+    """A part of the picture is the same whatever else is shaded: full blocks, partial ones and none."""
     (triangle_ids, *rest), whole = shaded
     assert (triangle_ids >= 0).sum() > 4 * BLOCK
     for rows in (slice(0, 2), slice(40, 58), slice(30, 128)):
         part = np.full_like(triangle_ids, NO_TRIANGLE)
         part[rows] = triangle_ids[rows]
         rgba = slice(rows.start // 2, rows.stop // 2)
-        again = renderer.shade(part, *rest)
+        again = renderer_module.shade(part, *rest)
         np.testing.assert_allclose(again[rgba], whole[rgba], atol=1e-5)
         assert not again[: rgba.start].any()
 
@@ -89,12 +89,12 @@ def test_coverage_is_the_share_of_samples_that_show_something(shaded):
         pytest.param(0.3, (0.7, 1.1, 1.6), id="an edge, with exposure of the person alone"),
     ],
 )
-def test_develop_follows_its_curve(coverage, gains):
+def test_tone_mapping_follows_its_curve(coverage, gains):
     rng = np.random.default_rng(0)
-    light, behind = rng.exponential(0.4, (2, 40, 40, 3))
+    light, background = rng.exponential(0.4, (2, 40, 40, 3))
     rgba = np.concatenate([light * coverage, np.full((40, 40, 1), coverage)], axis=-1)
-    picture = tone_map(np.float32(rgba), np.float32(gains), np.float32(behind))
-    linear = light * coverage * gains + (1 - coverage) * behind
+    picture = tone_map(np.float32(rgba), np.float32(gains), np.float32(background))
+    linear = light * coverage * gains + (1 - coverage) * background
     luminance = linear @ LUMINANCE.astype(float)
     bright = linear * (luminance / 0.20)[..., None] ** 0.355
     bright = 0.9 * bright + 0.1 * (bright @ LUMINANCE.astype(float))[..., None]
@@ -104,7 +104,7 @@ def test_develop_follows_its_curve(coverage, gains):
     assert np.abs(picture - expected).mean() < 0.5
 
 
-def test_develop_survives_light_beyond_its_tables():
+def test_tone_mapping_limits_light_beyond_its_tables():
     extreme = np.array([[[0, 0, 0, 1], [1e-9, 0, 0, 1], [50, 90, 70, 1], [-0.01, 0, 0, 1]]], np.float32)
     picture = tone_map(extreme, np.ones(3, np.float32), np.zeros((1, 4, 3), np.float32))
     assert picture[0, 0].tolist() == [0, 0, 0]
@@ -130,8 +130,7 @@ def test_other_kernels_keep_numbas_own_cache():
     assert former == config.CACHE_DIR
 
 
-def test_of_several_faces_the_photographed_one_is_taken(monkeypatch):
-    image_formation = ImageFormation()
+def test_of_several_detections_that_of_the_person_is_used(monkeypatch, image_formation):
     person = draw_person(3, 2)
     plain = image_formation.capture(person, 3, 0)
     expected = as_detected(np.reshape(plain.labels["landmarks"], (5, 2)), plain.labels["yaw"])
@@ -144,19 +143,19 @@ def test_of_several_faces_the_photographed_one_is_taken(monkeypatch):
         np.testing.assert_allclose(labels["landmarks_used"], (expected + detected).ravel())
 
 
-def test_photos_hardly_ever_end_within_a_crop():
-    rendering, beyond = Renderer(), []
+def test_crops_hardly_ever_extend_beyond_the_photo(renderer):
+    beyond = []
     rows, columns = np.indices((112, 96))[:, ::4, ::4].reshape(2, -1)
     for number in range(40):
         person = draw_person(12, number)
         conditions = draw_conditions(person, 12, 0)
         bare = dataclasses.replace(conditions, occlusion="none")
-        points = as_detected(rendering.render(person, bare, 32).landmarks, bare.pose.yaw)
+        points = as_detected(renderer.render(person, bare, 32).landmarks, bare.pose.yaw)
         matrix = similarity_transform(points, CROP_112X96.template)
         places = (np.stack([columns, rows], axis=1) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
         beyond.append(((places < -0.5) | (places > 31.5)).any(axis=1).mean())
     assert np.mean(beyond) < 0.03
 
 
-def test_a_photo_is_as_large_as_it_says():
-    assert ImageFormation().capture(draw_person(1, 1), 1, 0).photo.shape == (PHOTO_SIZE, PHOTO_SIZE, 3)
+def test_photos_have_their_stated_size(image_formation):
+    assert image_formation.capture(draw_person(1, 1), 1, 0).photo.shape == (PHOTO_SIZE, PHOTO_SIZE, 3)
