@@ -1,77 +1,27 @@
-"""RecordIO against bytes laid out by hand, against a plain reader of dmlc's format, and against damage."""
+"""RecordIO against bytes laid out by hand, and against a plain reader of dmlc's format."""
 
 import pickle
 import struct
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.datasets.record_files import (
+    GOLDEN_PICTURES,
+    GOLDEN_RECORDS,
+    MAGIC,
+    all_of,
+    image,
+    lay_out,
+    plain_read,
+)
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.recordio import RecordFile, write_records
 
-MAGIC = bytes.fromhex("0a23d7ce")
 MAGIC_AS_FLOAT = struct.unpack("<f", MAGIC)[0]
-
-# Two people, three pictures, laid out by hand: part header | flag, label, id, id2 | labels | picture, padding.
-GOLDEN = {
-    # Index header: images end at 4, identities at 6.
-    0: "0a23d7ce 20000000 | 02000000 00000000 0000000000000000 0000000000000000 | 00008040 0000c040",
-    1: "0a23d7ce 1b000000 | 00000000 00000000 0100000000000000 0000000000000000 | 010203 00",
-    2: "0a23d7ce 18000000 | 00000000 00000000 0200000000000000 0000000000000000",
-    # The picture begins with the magic word, so the record is split there: parts "first" and "last".
-    3: "0a23d7ce 18000020 | 00000000 0000803f 0300000000000000 0000000000000000 | 0a23d7ce 01000060 7a 000000",
-    # Identities: keys [1, 3) and [3, 4).
-    4: "0a23d7ce 20000000 | 02000000 00000000 0400000000000000 0000000000000000 | 0000803f 00004040",
-    5: "0a23d7ce 20000000 | 02000000 00000000 0500000000000000 0000000000000000 | 00004040 00008040",
-}
-GOLDEN_RECORDS = [bytes.fromhex(text.replace("|", "")) for text in GOLDEN.values()]
-GOLDEN_PICTURES = [(0, b"\1\2\3"), (0, b""), (1, MAGIC + b"z")]
-
-
-def lay_out(folder: Path, records: dict[int, bytes], prop: str = "2,4,3\n") -> Path:
-    """A set from ready-made records, written without the code under test."""
-    folder.mkdir(parents=True, exist_ok=True)
-    offset, lines = 0, []
-    for key, record in records.items():
-        lines.append(f"{key}\t{offset}\n")
-        offset += len(record)
-    (folder / "train.rec").write_bytes(b"".join(records.values()))
-    (folder / "train.idx").write_text("".join(lines))
-    (folder / "property").write_text(prop)
-    return folder
-
-
-def whole(payload: bytes) -> bytes:
-    return struct.pack("<II", 0xCED7230A, len(payload)) + payload + bytes(-len(payload) % 4)
-
-
-def image(label: float, picture: bytes, *labels: float) -> bytes:
-    head = struct.pack("<IfQQ", len(labels), 0 if labels else label, 0, 0)
-    return whole(head + struct.pack(f"<{len(labels)}f", *labels) + picture)
-
-
-def plain_read(data: bytes) -> list[bytes]:
-    """All payloads of a record file, read from its begin to its end as dmlc does."""
-    payloads, offset, parts = [], 0, []
-    while offset < len(data):
-        magic, packed = struct.unpack_from("<II", data, offset)
-        assert magic == 0xCED7230A
-        length = packed & 0x1FFFFFFF
-        parts.append(data[offset + 8 : offset + 8 + length])
-        if packed >> 29 in (0, 3):
-            payloads.append(MAGIC.join(parts))
-            parts = []
-        offset += 8 + (length + 3) // 4 * 4
-    return payloads
-
-
-def all_of(folder: Path) -> list[tuple[object, bytes]]:
-    records = RecordFile(folder)
-    return [records[index] for index in range(len(records))]
 
 
 def test_writes_the_golden_bytes(tmp_path: Path) -> None:
@@ -173,135 +123,6 @@ def test_opens_sets_of_other_programs(tmp_path: Path, records: dict, expected: l
     found = all_of(lay_out(tmp_path, records))
     assert [(label if isinstance(label, float) else label.tolist(), picture) for label, picture in found] == expected
     assert RecordFile(tmp_path).labels.tolist() == [np.ravel(label)[0] for label, _ in expected]
-
-
-def golden(folder: Path, **changed: object) -> Path:
-    """The golden set with some files replaced, or removed (None)."""
-    lay_out(folder, dict(enumerate(GOLDEN_RECORDS)))
-    for name, content in changed.items():
-        path = folder / {"rec": "train.rec", "idx": "train.idx", "prop": "property"}[name]
-        path.unlink()
-        if content is not None:
-            path.write_bytes(content)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        pytest.param({"prop": None}, "property is missing", id="the writing was interrupted"),
-        pytest.param({"prop": b""}, "property is damaged", id="an empty property"),
-        pytest.param({"prop": b"2,4\n"}, "property is damaged", id="two of three numbers"),
-        pytest.param({"prop": b"0,4,3\n"}, "property is damaged", id="no people"),
-        pytest.param({"prop": b"\xff\xfe"}, "property is damaged", id="a property that is no text"),
-        pytest.param({"rec": None}, "train.rec is missing", id="no record file"),
-        pytest.param({"rec": b""}, "train.rec", id="an empty record file"),
-        pytest.param({"rec": b"tiny"}, "record 0: its offset 0 lies outside", id="a record file shorter than a record"),
-        pytest.param({"rec": b"\xff" * 300}, "record 0: no record begins", id="some other file"),
-        pytest.param({"idx": None}, "train.idx is missing", id="no index"),
-        pytest.param({"idx": b""}, "train.idx is damaged", id="an empty index"),
-        pytest.param({"idx": b"\n \n"}, "train.idx is damaged", id="an index of empty lines"),
-        pytest.param({"idx": b"0\t0.0\n"}, "train.idx is damaged", id="an offset that is a fraction"),
-        pytest.param({"idx": b"zero one\n"}, "train.idx is damaged", id="an index of texts"),
-        pytest.param({"idx": b"0\n1\n"}, "train.idx is damaged", id="an index without offsets"),
-        pytest.param({"idx": b"0\t0\n1\n"}, "train.idx is damaged", id="an index cut within a line"),
-        pytest.param({"idx": b"0\t99999999999999999999\n"}, "train.idx is damaged", id="an offset beyond 64 bits"),
-        pytest.param({"idx": b"\xff\xfe0\t0\n"}, "train.idx is damaged", id="an index that is no text"),
-        pytest.param({"idx": b"0\t0\n0\t40\n"}, "train.idx is damaged", id="a key twice"),
-        pytest.param({"idx": b"-1\t0\n"}, "train.idx is damaged", id="a negative key"),
-        pytest.param({"idx": b"1\t4096\n"}, "record 1: its offset 4096", id="an offset behind the end"),
-        pytest.param({"idx": b"1\t-8\n"}, "record 1: its offset -8", id="an offset before the begin"),
-        pytest.param({"idx": b"1\t41\n"}, "record 1: its offset 41", id="an offset that is no multiple of 4"),
-        pytest.param(
-            {"idx": b"0\t0\n1\t40\n"}, "announces 3 images, train.idx lists 1", id="an index that lacks images"
-        ),
-    ],
-)
-@pytest.mark.filterwarnings("error")  # the error is the only line printed
-def test_a_set_that_does_not_open_gives_the_reason(tmp_path: Path, changed: dict, message: str) -> None:
-    with pytest.raises(FacedistillError) as error:
-        RecordFile(golden(tmp_path / "set", **changed))
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        pytest.param(whole(b"short"), "too few for an image header", id="no room for the header"),
-        pytest.param(whole(struct.pack("<IfQQ", 2**32 - 1, 0, 0, 0)), "too few for its 4294967295 labels", id="labels"),
-        pytest.param(image(0, b"a" * 9)[:-8], "the file ends within it", id="the file ends in the picture"),
-        pytest.param(struct.pack("<II", 0xCED7230A, 3 << 29), "no record begins", id="a last part without a first"),
-        pytest.param(
-            struct.pack("<II", 0xCED7230A, 1 << 29) + image(0, b""), "no record begins", id="a whole part in between"
-        ),
-        pytest.param(struct.pack("<II", 0xCED7230A, 1 << 29), "the file ends within it", id="a first part alone"),
-    ],
-)
-def test_names_the_damaged_record(tmp_path: Path, record: bytes, message: str) -> None:
-    records = RecordFile(lay_out(tmp_path, {1: image(0, b"good"), 2: record}))
-    assert records[0] == (0, b"good")
-    for read in (lambda: records[1], lambda: records.labels):
-        with pytest.raises(FacedistillError) as error:
-            read()
-        assert "train.rec is damaged at record 2" in str(error.value)
-        assert message in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        pytest.param(struct.pack("<II", 0xCED7230A, 2**29 - 1) + bytes(40), id="512 MiB in one part"),
-        pytest.param(struct.pack("<II", 0xCED7230A, 2**30 - 1) + bytes(40), id="512 MiB in the first of several parts"),
-        pytest.param(image(0, b"")[:8] + struct.pack("<IfQQ", 2**32 - 1, 0, 0, 0), id="16 GiB of labels"),
-    ],
-)
-def test_a_lying_length_takes_no_memory(tmp_path: Path, record: bytes) -> None:
-    records = RecordFile(lay_out(tmp_path, {1: record}))
-    tracemalloc.start()
-    try:
-        for read in (lambda: records[0], lambda: records.labels):
-            with pytest.raises(FacedistillError, match="damaged at record 1"):
-                read()
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    finally:
-        tracemalloc.stop()
-
-
-@pytest.mark.parametrize("announced", [float("nan"), float("inf"), -1.0, 0.0, 1.0, 1e30], ids=str)
-def test_refuses_an_index_header_that_cannot_be(tmp_path: Path, announced: float) -> None:
-    lay_out(tmp_path, {0: image(0, b"", announced, announced), 1: image(0, b"a")})
-    with pytest.raises(FacedistillError, match="damaged at record 0"):
-        RecordFile(tmp_path)
-
-
-def test_a_file_cut_anywhere_is_one_clear_error(tmp_path: Path) -> None:
-    content = b"".join(GOLDEN_RECORDS)
-    for length in range(1, len(content)):
-        golden(tmp_path, rec=content[:length])
-        if length < 200:  # where the index's last offset lies within the file, only an identity is incomplete
-            with pytest.raises(FacedistillError, match=r"damaged at record \d"):
-                all_of(tmp_path)
-        else:
-            assert all_of(tmp_path) == GOLDEN_PICTURES
-
-
-@settings(max_examples=150, deadline=None)
-@given(at=st.integers(0, 231), value=st.integers(0, 255))
-def test_a_wrong_byte_never_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, at: int, value: int) -> None:
-    content = bytearray(b"".join(GOLDEN_RECORDS))
-    content[at] = value
-    folder = golden(tmp_path_factory.mktemp("set"), rec=bytes(content))
-    message, found = "", []
-    try:
-        found = all_of(folder)
-        labels = RecordFile(folder).labels
-    except FacedistillError as error:
-        message = str(error)
-    if not message:
-        np.testing.assert_array_equal(labels, np.float32([np.ravel(label)[0] for label, _ in found]))
-    elif not message.startswith(f"{folder}/train.rec is damaged at record"):
-        raise AssertionError(message)
 
 
 @pytest.mark.parametrize(

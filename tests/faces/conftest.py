@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facedistill.datasets import load_orl
 from facedistill.faces import Detector
 from facedistill.pictures import read_picture
 
@@ -39,3 +40,10 @@ def scene(orl_faces):
         canvas[y : y + face.shape[0], x : x + face.shape[1]] = face
         centres.append((x + face.shape[1] / 2, y + face.shape[0] / 2))
     return canvas, np.array(centres)
+
+
+@pytest.fixture(scope="session")
+def orl():
+    """The first picture of each of the forty people, as published: uint8 [112, 92, 3]."""
+    faces = load_orl()
+    return [faces[index].image for index in range(0, 400, 10)]
