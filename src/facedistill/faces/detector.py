@@ -20,7 +20,7 @@ from facedistill.faces.cascade import (
 from facedistill.faces.mtcnn_graphs import WINDOWS, graph_file, rebuild_graph_file
 
 _STRIP = 150_000  # pixels that P-Net takes at once: larger strips cost memory, and time by missing the cache
-_BATCH = 1024  # windows that R-Net looks at in one go; only crowds exceed it
+_BATCH = 1024  # windows that R-Net looks at at once; only crowds exceed it
 
 
 @dataclass(frozen=True)
