@@ -21,6 +21,7 @@ WAY = [
     "losses",
     "teachers recipe",
     "training",
+    "testing",
     "evaluation report",
     "export",
     "runtime",

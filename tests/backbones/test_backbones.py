@@ -171,7 +171,7 @@ def test_counting_leaves_the_net_alone():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         pytest.param({"name": "resnet21"}, "resnet20", id="an unknown name lists the known"),
         pytest.param({"activation": "gelu"}, "prelu", id="an unknown activation lists the known"),
@@ -187,8 +187,8 @@ def test_counting_leaves_the_net_alone():
         pytest.param({"se": "yes"}, "se must be", id="se is text"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, said):
-    with pytest.raises(UsageError, match=said) as caught:
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message) as caught:
         build_backbone(**{"name": "resnet20", "width": THIN, **arguments})
     assert "\n" not in str(caught.value)
 
@@ -202,7 +202,7 @@ def test_normalise_crops():
 
 
 @pytest.mark.parametrize(
-    ("crops", "said"),
+    ("crops", "message"),
     [
         pytest.param(torch.zeros(1, 8, 8, 3), "uint8", id="already floating"),
         pytest.param(torch.zeros(8, 8, 3, dtype=torch.uint8), r"\[8, 8, 3\]", id="no batch"),
@@ -210,8 +210,8 @@ def test_normalise_crops():
         pytest.param(torch.zeros(1, 8, 8, 1, dtype=torch.uint8), r"\[1, 8, 8, 1\]", id="grey"),
     ],
 )
-def test_normalise_refuses(crops, said):
-    with pytest.raises(UsageError, match=said):
+def test_normalise_refuses(crops, message):
+    with pytest.raises(UsageError, match=message):
         normalise_crops(crops)
 
 

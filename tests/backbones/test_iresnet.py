@@ -117,7 +117,7 @@ def without(key):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         pytest.param(without("layer3.5.bn2.weight"), "missing layer3.5.bn2.weight", id="a missing key"),
         pytest.param(without("fc.weight"), "missing fc.weight", id="no embedding"),
@@ -140,9 +140,9 @@ def without(key):
         ),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_one_line(weights, tmp_path, change, said):
+def test_a_checkpoint_that_does_not_fit_is_one_line(weights, tmp_path, change, message):
     torch.save(change(weights), tmp_path / "backbone.pth")
-    with pytest.raises(FacedistillError, match=said) as caught:
+    with pytest.raises(FacedistillError, match=message) as caught:
         load_backbone(tmp_path / "backbone.pth")
     assert "\n" not in str(caught.value)
     assert "backbone.pth" in str(caught.value)

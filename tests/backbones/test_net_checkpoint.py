@@ -90,7 +90,7 @@ def put(part, key, value):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         pytest.param(drop("weights", "neck.1.weight"), "missing neck.1.weight", id="a missing key"),
         pytest.param(put("weights", "neck.9.weight", torch.zeros(1)), "unexpected neck.9.weight", id="a key too many"),
@@ -128,15 +128,15 @@ def put(part, key, value):
         pytest.param(put(None, "backbone", [1]), "'backbone' is missing or damaged", id="a part of another type"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused(checkpoint, change, said):
+def test_a_checkpoint_that_does_not_fit_is_refused(checkpoint, change, message):
     content = torch.load(checkpoint, weights_only=True)
     change(content)
     torch.save(content, checkpoint)
-    refused(load_backbone, checkpoint, said)
+    refused(load_backbone, checkpoint, message)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         pytest.param(drop("head", "classes"), "'classes'", id="no number of classes"),
         pytest.param(put("head", "name", "cosface"), "known: .*amsoftmax", id="an unknown head"),
@@ -148,11 +148,11 @@ def test_a_checkpoint_that_does_not_fit_is_refused(checkpoint, change, said):
         pytest.param(put(None, "head", 5), "'head' is missing or damaged", id="no head but no None"),
     ],
 )
-def test_a_head_that_does_not_fit_is_refused(checkpoint, change, said):
+def test_a_head_that_does_not_fit_is_refused(checkpoint, change, message):
     content = torch.load(checkpoint, weights_only=True)
     change(content)
     torch.save(content, checkpoint)
-    refused(load_head, checkpoint, said)
+    refused(load_head, checkpoint, message)
 
 
 class Evil:
@@ -201,8 +201,8 @@ def test_flipped_bytes_never_crash(checkpoint):
             load_backbone(checkpoint)
 
 
-def refused(load, path, said):
-    with pytest.raises(FacedistillError, match=said) as caught:
+def refused(load, path, message):
+    with pytest.raises(FacedistillError, match=message) as caught:
         load(path)
     message = str(caught.value)
     assert path.name in message

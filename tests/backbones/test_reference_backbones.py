@@ -15,5 +15,5 @@ def test_the_figures_are_those_of_the_net(name):
     (line,) = [line for line in REFERENCE.splitlines() if line.startswith(f"| `{name}` |")]
     info = net_info(name)
     sizes = " / ".join(f"{info.size_mb[bits]:.2f}" for bits in (32, 16, 8))
-    told = [cell.strip() for cell in line.strip("|").split(" | ")][1:5]
-    assert told == [f"{info.parameters / 1e6:.2f}", f"{info.macs / 1e6:.0f}", sizes, str(info.receptive_field)]
+    written = [cell.strip() for cell in line.strip("|").split(" | ")][1:5]
+    assert written == [f"{info.parameters / 1e6:.2f}", f"{info.macs / 1e6:.0f}", sizes, str(info.receptive_field)]

@@ -294,7 +294,7 @@ def test_attributes_rebuild_the_head(name):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         pytest.param(
             {"name": "sphereface"},
@@ -319,14 +319,14 @@ def test_attributes_rebuild_the_head(name):
         pytest.param({"name": "amsoftmax", "embedding_size": -1}, "embedding_size", id="negative size"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, said):
-    with pytest.raises(UsageError, match=said):
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
         build_head(**{"embedding_size": SIZE, "classes": CLASSES, **arguments})
 
 
 @pytest.mark.parametrize("name", sorted(HEADS))
 @pytest.mark.parametrize(
-    ("embedding", "labels", "said"),
+    ("embedding", "labels", "message"),
     [
         pytest.param(torch.zeros(2, 4), torch.tensor([0, 1]), r"embedding must be \[B, 5\], not \[2, 4\]", id="size"),
         pytest.param(torch.zeros(5), torch.tensor([0]), "embedding must be|labels must be", id="no batch"),
@@ -337,8 +337,8 @@ def test_wrong_arguments_are_refused(arguments, said):
         pytest.param(torch.zeros(2, 5), torch.tensor([-1, 0]), "label -1", id="below"),
     ],
 )
-def test_wrong_batches_are_refused_by_name(name, embedding, labels, said):
-    with pytest.raises(UsageError, match=said) as caught:
+def test_wrong_batches_are_refused_by_name(name, embedding, labels, message):
+    with pytest.raises(UsageError, match=message) as caught:
         build_head(name, SIZE, CLASSES)(embedding, labels)
     assert name in str(caught.value)
 

@@ -41,9 +41,9 @@ def check_equals_plain(rank, count, name):
         expected = _alone(lambda whole=whole, labels=labels: plain.loss(whole, labels))
         expected.backward()
         part = mine(embedding, rank, count).clone().requires_grad_()
-        said = sharded.loss(part, mine(labels, rank, count))
-        said.backward()
-        torch.testing.assert_close(said, expected, atol=1e-5, rtol=1e-5)
+        value = sharded.loss(part, mine(labels, rank, count))
+        value.backward()
+        torch.testing.assert_close(value, expected, atol=1e-5, rtol=1e-5)
         # The gradient before DDP's averaging is that of the own faces' mean.
         torch.testing.assert_close(part.grad, count * mine(whole.grad, rank, count), atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(
@@ -73,8 +73,8 @@ def check_sample(rank, count):
     torch.manual_seed(100 + rank)
     embedding, labels = batch(0)
     part = mine(embedding, rank, count).clone().requires_grad_()
-    said = sharded.loss(part, mine(labels, rank, count))
-    said.backward()
+    value = sharded.loss(part, mine(labels, rank, count))
+    value.backward()
     touched = torch.zeros(CLASSES)
     touched[sharded.first : sharded.end] = sharded.head.weight.grad.abs().sum(dim=1)
     dist.all_reduce(touched)
@@ -90,7 +90,7 @@ def check_sample(rank, count):
     whole = embedding.clone().requires_grad_()
     expected = _alone(lambda: fewer.loss(whole, torch.searchsorted(chosen, labels)))
     expected.backward()
-    torch.testing.assert_close(said, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(value, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(part.grad, count * mine(whole.grad, rank, count), atol=1e-5, rtol=1e-5)
 
 
@@ -179,7 +179,7 @@ def test_centres_are_drawn_as_a_plain_heads():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         pytest.param({"name": "arc"}, "no head is called", id="an unknown head"),
         pytest.param({"rate": 0}, "rate", id="no class"),
@@ -188,21 +188,21 @@ def test_centres_are_drawn_as_a_plain_heads():
         pytest.param({"marginn": 0.2}, "no option 'marginn'", id="a misspelt option"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, said):
-    with pytest.raises(UsageError, match=said):
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
         ShardedHead(**{"name": "arcface", "embedding_size": SIZE, "classes": CLASSES, **arguments})
 
 
 @pytest.mark.parametrize(
-    ("embedding", "labels", "said"),
+    ("embedding", "labels", "message"),
     [
         pytest.param(torch.zeros(2, 4), torch.tensor([0, 1]), r"embedding must be \[B, 6\]", id="another size"),
         pytest.param(torch.zeros(2, 6), torch.tensor([0]), r"labels must be int64 \[2\]", id="too few labels"),
         pytest.param(torch.zeros(2, 6), torch.tensor([0, 23]), r"classes 0\.\.22", id="no such class"),
     ],
 )
-def test_wrong_batches_are_refused(embedding, labels, said):
-    with pytest.raises(UsageError, match=said):
+def test_wrong_batches_are_refused(embedding, labels, message):
+    with pytest.raises(UsageError, match=message):
         ShardedHead("arcface", SIZE, CLASSES).loss(embedding, labels)
 
 
@@ -219,7 +219,7 @@ def test_a_checkpoint_of_one_process_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         pytest.param(lambda path: path.unlink(), r"no whole set .*step 2 \(none found\)", id="gone"),
         pytest.param(lambda path: path.rename(path.with_name("head-0-of-2-step-2.pt")), "1 of 2 missing", id="half"),
@@ -227,10 +227,10 @@ def test_a_checkpoint_of_one_process_goes_on(tmp_path):
         pytest.param(lambda path: torch.save({"format": "x"}, path), "damaged .*format 'x'", id="another format"),
     ],
 )
-def test_incomplete_and_damaged_parts_are_refused(tmp_path, harm, said):
+def test_incomplete_and_damaged_parts_are_refused(tmp_path, harm, message):
     path = save_part(tmp_path, ShardedHead("arcface", SIZE, CLASSES), 2)
     harm(path)
-    with pytest.raises(FacedistillError, match=said):
+    with pytest.raises(FacedistillError, match=message):
         load_parts(tmp_path, ShardedHead("arcface", SIZE, CLASSES), 2)
 
 

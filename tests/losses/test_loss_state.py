@@ -142,14 +142,14 @@ def _process(rank, count, port):
         for seed in range(3):
             student, teacher, labels = faces(seed)
             part = slice(rank * BATCH // count, (rank + 1) * BATCH // count)
-            said = loss(Outputs(student.embedding[part]), Outputs(teacher.embedding[part]), labels[part])
+            value = loss(Outputs(student.embedding[part]), Outputs(teacher.embedding[part]), labels[part])
             initialised, dist.is_initialized = dist.is_initialized, lambda: False
             expected = alone(student, teacher, labels)  # one process that sees the whole batch
             dist.is_initialized = initialised
             for key, ours in loss.state_dict().items():
                 torch.testing.assert_close(ours, alone.state_dict()[key], msg=f"{name}: {key}")
-            dist.all_reduce(said)
-            torch.testing.assert_close(said / count, expected, msg=name)
+            dist.all_reduce(value)
+            torch.testing.assert_close(value / count, expected, msg=name)
     dist.destroy_process_group()
 
 

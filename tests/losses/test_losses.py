@@ -41,8 +41,8 @@ def outputs(seed, dtype=torch.float64, **changes):
 
 def tensors(field, value):
     """The field's tensors: one, or one for each stage."""
-    said = getattr(value, field)
-    return list(said) if field == "features" else [said]
+    found = getattr(value, field)
+    return list(found) if field == "features" else [found]
 
 
 def with_tensors(field, given_tensors):
@@ -112,23 +112,23 @@ def test_against_the_oracle_over_three_batches(name, oracle, options, dtype):
     for seed, labels in enumerate(BATCHES):
         labels = labels % CLASSES if field == "logits" else labels
         student, teacher = outputs(seed, dtype), outputs(seed + 10, dtype)
-        said = loss(student, teacher, labels).item()
+        value = loss(student, teacher, labels).item()
         wanted = expected(arrays(field, student), arrays(field, teacher), labels.numpy())
-        assert said == pytest.approx(wanted, **close)
+        assert value == pytest.approx(wanted, **close)
 
 
 @pytest.mark.parametrize("on", ["embedding", "features"])
 def test_fitnets_is_the_mean_squared_error_of_its_regressors(on):
     loss = build_loss("fitnets", on=on)
     student, teacher = outputs(0), outputs(1)
-    said = loss(student, teacher, LABELS)
+    value = loss(student, teacher, LABELS)
     errors = []
     for regressor, ours, theirs in zip(loss.module.regressors, tensors(on, student), tensors(on, teacher), strict=True):
         weight, bias = (part.detach().numpy() for part in (regressor.weight, regressor.bias))
         rows, wanted = (np.moveaxis(x.detach().numpy(), 1, -1) for x in (ours, theirs))
         answered = rows @ weight.reshape(weight.shape[:2]).T + bias
         errors.append(np.mean((answered - wanted) ** 2))
-    assert said.item() == pytest.approx(np.mean(errors), abs=1e-12)
+    assert value.item() == pytest.approx(np.mean(errors), abs=1e-12)
 
 
 def test_every_loss_has_an_oracle():
@@ -294,8 +294,8 @@ def test_the_order_of_the_batch_does_not_matter(seed, name):
     order = torch.randperm(BATCH, generator=torch.Generator().manual_seed(seed))
     student, teacher = outputs(seed), outputs(seed + 1)
 
-    def shuffled(said):
-        return Outputs(said.embedding[order], said.logits[order], tuple(maps[order] for maps in said.features))
+    def shuffled(outputs):
+        return Outputs(outputs.embedding[order], outputs.logits[order], tuple(maps[order] for maps in outputs.features))
 
     torch.manual_seed(0)
     straight = build_loss(name)(student, teacher, LABELS)
@@ -309,8 +309,8 @@ def rotation(seed, size=SIZE):
     return torch.linalg.qr(square).Q
 
 
-def moved(said, scale=1.0, turn=None, shift=0.0, own=None):
-    embedding = said.embedding if turn is None else said.embedding @ turn
+def moved(message, scale=1.0, turn=None, shift=0.0, own=None):
+    embedding = message.embedding if turn is None else message.embedding @ turn
     return Outputs(scale * embedding * (1.0 if own is None else own) + shift)
 
 
@@ -390,7 +390,7 @@ def test_spatial_attention_needs_no_equal_channels():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         pytest.param({"name": "softt"}, "known: adadistill, attention, .*, soft, sp$", id="an unknown name"),
         pytest.param({"name": ["soft"]}, "known", id="a list for a name"),
@@ -421,8 +421,8 @@ def test_spatial_attention_needs_no_equal_channels():
         pytest.param({"name": "ekd", "momentum": 2}, "momentum .* at most 1", id="a momentum above 1"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, said):
-    with pytest.raises(UsageError, match=said):
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
         build_loss(**arguments)
 
 
@@ -439,15 +439,15 @@ def test_unequal_numbers_of_stages_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "said"),
+    ("name", "labels", "message"),
     [
         pytest.param("dkd", LABELS + 1, "4 classes do not do for the label 4", id="a label above the classes"),
         pytest.param("ekd", LABELS - 1, "labels must be int64 of at least 0", id="a negative label"),
         pytest.param("margin", LABELS.float(), "labels must be int64", id="labels as fractions"),
     ],
 )
-def test_wrong_labels_are_refused(name, labels, said):
-    with pytest.raises(UsageError, match=said):
+def test_wrong_labels_are_refused(name, labels, message):
+    with pytest.raises(UsageError, match=message):
         build_loss(name)(outputs(0), outputs(1), labels)
 
 
@@ -488,5 +488,5 @@ def test_dkd_is_soft_where_the_others_weigh_what_the_teacher_gives_them():
     student, teacher = outputs(0), outputs(1)
     one = [Outputs(side.embedding[:1], side.logits[:1]) for side in (student, teacher)]
     rest = 1 - torch.softmax(teacher.logits[0] / 2, 0)[0].item()
-    said = build_loss("dkd", alpha=1.0, beta=rest, temperature=2.0)(*one, LABELS[:1])
-    torch.testing.assert_close(said, build_loss("soft", temperature=2.0)(*one, LABELS[:1]))
+    value = build_loss("dkd", alpha=1.0, beta=rest, temperature=2.0)(*one, LABELS[:1])
+    torch.testing.assert_close(value, build_loss("soft", temperature=2.0)(*one, LABELS[:1]))

@@ -92,7 +92,7 @@ def test_close_rows_far_from_the_origin_keep_their_distances():
 
 
 def test_gradient_against_finite_differences_at_fixed_bandwidth():
-    """One row turned on the unit circle moves the loss, bandwidth held, as the gradient says."""
+    """One row turned on the unit circle moves the loss, bandwidth held, as the gradient predicts."""
     generator = torch.Generator().manual_seed(0)
     student, teacher = (torch.randn(6, 5, dtype=torch.float64, generator=generator) for _ in range(2))
     joint = torch.nn.functional.normalize(torch.cat((student, teacher)), dim=1)

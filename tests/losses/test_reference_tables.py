@@ -30,24 +30,24 @@ def defaults(kind, name):
 @pytest.mark.parametrize(
     ("kind", "name"), [("loss", name) for name in sorted(LOSSES)] + [("head", name) for name in sorted(HEADS)]
 )
-def test_the_options_and_their_defaults_are_told(kind, name):
-    told = dict(re.findall(r"`(\w+)` ([^,(]+)", row(kind, name)[-1].rstrip("| ")))
+def test_the_options_and_their_defaults_are_written(kind, name):
+    written = dict(re.findall(r"`(\w+)` ([^,(]+)", row(kind, name)[-1].rstrip("| ")))
     expected = defaults(kind, name)
-    assert told.keys() == expected.keys()
+    assert written.keys() == expected.keys()
     for option, default in expected.items():
-        said = told[option].strip()
+        value = written[option].strip()
         if isinstance(default, tuple):
-            assert [float(number) for number in said.split()] == list(default)
+            assert [float(number) for number in value.split()] == list(default)
         elif isinstance(default, bool) or default is None:
-            assert said == {None: "all", False: "false", True: "true"}[default]
+            assert value == {None: "all", False: "false", True: "true"}[default]
         elif isinstance(default, str):
-            assert default in said.split(" / ")
+            assert default in value.split(" / ")
         else:
-            assert float(said) == default
+            assert float(value) == default
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
-def test_what_a_loss_needs_is_told(name):
+def test_what_a_loss_needs_is_written(name):
     loss = build_loss(name)
     letter = {"embedding": "E", "logits": "L", "features": "F"}[loss.needs[0]]
     assert letter + ("" if loss.equal_sizes else "'") in row("loss", name)[3]

@@ -1,4 +1,4 @@
-"""A net of one's own: it is trained and restored like any other, and a wrong one is told in a line."""
+"""A net of one's own: it is trained and restored like any other, and a wrong one is refused in a line."""
 
 import pytest
 import torch

@@ -32,9 +32,9 @@ def last_task(folder):
 
 
 def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, toy_people):
-    said = recipe(losses=LOSSES, head=HeadRecipe("curricularface"), steps=4, validate_every=4)
-    run(tmp_path / "whole", toy_people, said)
-    before = build_task(said, toy_people.classes)
+    settings = recipe(losses=LOSSES, head=HeadRecipe("curricularface"), steps=4, validate_every=4)
+    run(tmp_path / "whole", toy_people, settings)
+    before = build_task(settings, toy_people.classes)
     assert not list(before.losses.parameters())
 
     class PressesCtrlC(AugmentedFaces):
@@ -47,11 +47,11 @@ def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, to
     folder.mkdir()
     embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
     knowledge = CachedTargets(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
-    shown = PressesCtrlC(toy_people, build_variances(said), said.data.mirror, said.seed)
+    shown = PressesCtrlC(toy_people, build_variances(settings), settings.data.mirror, settings.seed)
     with pytest.raises(InterruptedRunError, match="step 2 of 4"):
-        fit(before, shown, knowledge, said, folder, None)
+        fit(before, shown, knowledge, settings, folder, None)
     stopped = last_task(folder)
-    run(folder, toy_people, said)
+    run(folder, toy_people, settings)
 
     assert figures(folder) == figures(tmp_path / "whole")
     ours, theirs = last_task(folder), last_task(tmp_path / "whole")
@@ -71,7 +71,7 @@ def test_the_student_starts_from_the_same_weights_with_and_without_learned_losse
 
 
 @pytest.mark.parametrize(
-    ("losses", "head", "said"),
+    ("losses", "head", "message"),
     [
         pytest.param({"fitnets": {}}, {}, "losses.fitnets compares feature maps.*on: embedding", id="hints"),
         pytest.param({"attention": {}}, {}, "losses.attention compares feature maps", id="attention"),
@@ -82,9 +82,9 @@ def test_the_student_starts_from_the_same_weights_with_and_without_learned_losse
         pytest.param({}, {"name": "magface", "options": {"most": 0.1}}, "most of the head", id="a wrong margin"),
     ],
 )
-def test_impossible_recipes_are_refused_before_anything_is_loaded(losses, head, said):
+def test_impossible_recipes_are_refused_before_anything_is_loaded(losses, head, message):
     terms = {HARD: LossTerm(), **{name: LossTerm(options=options) for name, options in losses.items()}}
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         validate(replace(recipe(losses=terms), head=HeadRecipe(**head)))
 
 
@@ -102,9 +102,9 @@ def test_a_test_set_that_does_not_exist_is_named_before_anything_is_loaded():
 
 def test_a_loss_used_twice_is_two_terms(tmp_path, toy_people):
     terms = {HARD: LossTerm(), "mk_mmd": LossTerm(), "mk_mmd@logits": LossTerm(2.0, {"on": "logits"})}
-    said = recipe(losses=terms, steps=2)
-    validate(said)
-    run(tmp_path / "twice", toy_people, said)
+    settings = recipe(losses=terms, steps=2)
+    validate(settings)
+    run(tmp_path / "twice", toy_people, settings)
     (record,) = figures(tmp_path / "twice")
     assert record["mk_mmd"] > 0
     assert record["mk_mmd@logits"] > 0

@@ -37,7 +37,7 @@ def smooth_picture(height: int, width: int) -> np.ndarray:
 
 
 class Fixed:
-    """A generator whose every draw is told beforehand: `at` 0..1 of the way from the least to the most."""
+    """A generator whose every draw is given beforehand: `at` 0..1 of the way from the least to the most."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -374,7 +374,7 @@ NAN, INF = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         pytest.param("low_resolution", {"size": 0}, "size must be", id="no pixel"),
         pytest.param("low_resolution", {"size": -8}, "size must be", id="a negative size"),
@@ -404,11 +404,11 @@ NAN, INF = float("nan"), float("inf")
         pytest.param("noise", {"sigma": (0, NAN)}, "sigma must be", id="an end that is no number"),
     ],
 )
-def test_bad_options_are_refused(name: str, options: dict, said: str) -> None:
+def test_bad_options_are_refused(name: str, options: dict, message: str) -> None:
     with pytest.raises(UsageError) as error:
         build_variance(name, **options)
     assert str(error.value).startswith(f"{name}: ")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

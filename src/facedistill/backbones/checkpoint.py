@@ -149,7 +149,7 @@ def rebuild(path: Path, part: str, build: Callable[[], M], weights: Mapping[str,
     Args:
         path: The checkpoint, for messages.
         part: What is rebuilt, for messages: "backbone", "head".
-        build: Makes the module from what the checkpoint says.
+        build: Makes the module from the checkpoint's description.
         weights: Its state dict.
 
     Raises:

@@ -7,7 +7,7 @@ from facedistill.backbones.base import Backbone, BackboneSpec
 from facedistill.backbones.blocks import ConvBnAct, SqueezeExcitation, scaled
 from facedistill.backbones.neck import depthwise_neck
 
-# Per stage: (kernel, expanded, channels, gated, stride) of its bottlenecks; gated only if the spec says `se`.
+# Per stage: (kernel, expanded, channels, gated, stride) of its bottlenecks; gated only if the spec sets `se`.
 _STAGES = (
     ((3, 16, 16, False, 1), (3, 48, 24, False, 2)),
     ((3, 72, 24, False, 1), (5, 72, 40, True, 2)),

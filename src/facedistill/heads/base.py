@@ -16,7 +16,7 @@ from facedistill.registry import Registry, check_count
 class Head(nn.Module):
     """Embedding [B, D] and labels [B] -> logits [B, C], scaled and with the margin: ready for cross-entropy.
 
-    Always computed in float32 (or float64), whatever autocast says: a margin of 0.35 on a cosine
+    Always computed in float32 (or float64), also under autocast: a margin of 0.35 on a cosine
     and a scale of 64 do not survive bfloat16's eight bits.
 
     A head is written in parts, each of which needs but some of the classes, so that `sharded` can part them among

@@ -108,7 +108,7 @@ def _read(path: Path, head: ShardedHead) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if content["format"] != _FORMAT:
             raise ValueError(f"format {str(content['format'])[:40]!r}")
-        said = {key: content[key] for key in ("name", "classes", "embedding_size", "options")}
+        saved = {key: content[key] for key in ("name", "classes", "embedding_size", "options")}
         first_lengths = {content["weight"].shape[1]} | {v.shape[1] for v in content["moments"].values() if v.ndim}
         whole = (
             first_lengths == {head.embedding_size} and set(content["memory"]) == dict(head.head.named_buffers()).keys()
@@ -116,9 +116,9 @@ def _read(path: Path, head: ShardedHead) -> dict[str, Any]:
     except Exception as error:  # foreign bytes make torch raise nearly anything
         reason = str(error).strip().split("\n", 1)[0][:100]
         raise FacedistillError(f"{path} is damaged ({type(error).__name__}: {reason}); copy it again") from error
-    wanted = {key: getattr(head, key) for key in said}
-    if said != wanted:
-        raise FacedistillError(f"{path} is of another head ({said}, not {wanted}); give the recipe it was made with")
+    wanted = {key: getattr(head, key) for key in saved}
+    if saved != wanted:
+        raise FacedistillError(f"{path} is of another head ({saved}, not {wanted}); give the recipe it was made with")
     if not whole:
         raise FacedistillError(f"{path} is damaged (its shapes do not fit); copy it again")
     return dict(content)

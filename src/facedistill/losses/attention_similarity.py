@@ -20,7 +20,7 @@ class AttentionSimilarity(nn.Module):
     """mean_i (1 - cos(A_s, A_t)) over spatial and channel attention, 0..1 (A-SKD, Shin et al., ECCV 2022).
 
     The paper's maps A are those of CBAM blocks. These nets have none, so the activations themselves are used: the
-    mean of F^2 over the channels says where, its mean over the places says which channel. The mean over stages and
+    mean of F^2 over the channels is the spatial map, its mean over the places the channel map. The mean over stages and
     kinds of map. No scale of the maps matters.
 
     Args:

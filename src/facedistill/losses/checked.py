@@ -20,8 +20,8 @@ _SHAPES = {"embedding": "[B, N]", "logits": "[B, N]", "features": "[B, c, h, w]"
 class CheckedLoss(nn.Module):
     """Any loss module as the training uses it: `loss(student, teacher, labels) -> scalar`, the mean over the batch.
 
-    The module is given `Outputs` that hold only the fields in its `needs`, in float32 (or float64) whatever autocast
-    says, the teacher's without gradient. It may have parameters and buffers. Buffers may take their size from the
+    The module is given `Outputs` that hold only the fields in its `needs`, in float32 (or float64) also under
+    autocast, the teacher's without gradient. It may have parameters and buffers. Buffers may take their size from the
     first batch or from the state dict that is loaded; parameters likewise, if the module is `trainable`. Buffers
     change in training mode only, and alike on all processes of a distributed run.
 
@@ -35,10 +35,10 @@ class CheckedLoss(nn.Module):
         name: Its name.
         needs: The fields of `Outputs` it reads.
         equal_sizes: Whether student and teacher must agree in the length of an embedding, or in a map's channels; True
-            unless the module says otherwise.
-        trainable: Whether it has parameters that the first batch shapes; False unless the module says otherwise.
-        uses_whole_batch: Whether a face's share in the loss depends on the other faces of the batch; False unless the
-            module says otherwise. If so, each process of a distributed run computes the loss of all processes' faces,
+            by default.
+        trainable: Whether it has parameters that the first batch shapes; False by default.
+        uses_whole_batch: Whether a face's share in the loss depends on the other faces of the batch; False by
+            default. If so, each process of a distributed run computes the loss of all processes' faces,
             each of which must give as many; else that of its own, and the loss is the mean.
 
     Raises:
@@ -139,11 +139,12 @@ class CheckedLoss(nn.Module):
             )
 
     def _check_labels(self, labels: Tensor, student: Outputs) -> None:
-        batch = len(field_tensors(student, self.needs[0])[0])
-        if labels.shape != (batch,):
-            raise UsageError(
-                f"loss {self.name!r}: labels must be [B] = [{batch}] like {self.needs[0]}, not {list(labels.shape)}"
-            )
+        for field in self.needs:
+            batch = len(field_tensors(student, field)[0])
+            if labels.shape != (batch,):
+                raise UsageError(
+                    f"loss {self.name!r}: labels must be [B] = [{batch}] like {field}, not {list(labels.shape)}"
+                )
         if labels.dtype != torch.int64 or labels.min() < 0:
             raise UsageError(f"loss {self.name!r}: labels must be int64 of at least 0")
 
@@ -157,7 +158,11 @@ def field_tensors(outputs: Outputs, field: Field) -> tuple[Tensor, ...]:
 
 
 def _checked_needs(name: str, needs: Any) -> tuple[Field, ...]:
-    if not isinstance(needs, tuple) or not needs or len(set(needs)) < len(needs) or not set(needs) <= set(FIELDS):
+    if (
+        not isinstance(needs, tuple)
+        or not needs
+        or any(needs.count(field) != 1 or field not in FIELDS for field in needs)
+    ):
         raise UsageError(
             f"the loss {name!r} must have an attribute `needs`, a tuple of fields out of {', '.join(FIELDS)}, "
             f"not {needs!r}"

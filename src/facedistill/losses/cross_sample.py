@@ -11,7 +11,7 @@ from facedistill.outputs import Outputs
 class CrossSample(nn.Module):
     """(d(TT, TS) + d(TT, ST)) / 2 + d(TT, SS), d(A, A') = mean_i (1 - cos(row i of A, row i of A')); 0..4.
 
-    TT = t^ t^T, TS = t^ s^T, ST = s^ t^T, SS = s^ s^T, each [B, B]: the student is shown another (blurred) picture of
+    TT = t^ t^T, TS = t^ s^T, ST = s^ t^T, SS = s^ s^T, each [B, B]: the student gets another (blurred) picture of
     the face than the teacher, and relations across the two are to equal those among the teacher's. After F-SKD (Shin
     et al. 2022), whose relations are those between places of two feature maps; here between the faces of a batch,
     each to itself included. Unchanged by scaling any embedding and by turning both sides alike. A batch of one face
