@@ -12,24 +12,22 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
-from facedistill.files import write_text
 from facedistill.teachers.dlib_teacher import dlib_onnx, dlib_weights
+from json_option import json_parser, write_json
 
 BATCHES = (1, 16)
 WORKER = "--worker"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = json_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="timings per cell; the median is shown (default: 15)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument(WORKER, choices=("one", "default"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.rounds < 1:
@@ -39,9 +37,8 @@ def main() -> None:
         return
     rows = [row for threads in ("one", "default") for row in _in_new_process(threads, options.rounds)]
     _show(rows)
-    if options.json:
-        report = {"cores": os.cpu_count(), "onnxruntime": ort.__version__, "rounds": options.rounds, "rows": rows}
-        write_text(options.json, json.dumps(report, indent=1))
+    report = {"cores": os.cpu_count(), "onnxruntime": ort.__version__, "rounds": options.rounds, "rows": rows}
+    write_json(options, report)
 
 
 def measure(rounds: int, one_thread: bool) -> list[dict[str, object]]:

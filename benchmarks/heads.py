@@ -15,13 +15,12 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
-from facedistill.files import write_text
 from facedistill.heads import Head, ShardedHead, build_head
+from json_option import json_parser, write_json
 
 KINDS = ("plain", "sharded", "sampled")
 COLUMNS = ("head", "kind", "rate", "processes", "classes", "memory_mb", "cpu_ms")
@@ -87,7 +86,7 @@ def in_processes(options: argparse.Namespace, kind: str, classes: float, count: 
 
 def main() -> None:
     """Measures every kind at every number of classes, prints the table and writes it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = json_parser(__doc__)
     parser.add_argument("--head", default="arcface", help="any head (default: arcface)")
     parser.add_argument("--classes", type=float, nargs="+", default=[1e4, 1e5, 1e6], help="default: 1e4 1e5 1e6")
     parser.add_argument("--embedding-size", type=int, default=128, help="default: 128")
@@ -95,7 +94,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.1, help="of the sampled head (default: 0.1)")
     parser.add_argument("--processes", type=int, default=2, help="of the sharded head, beside 1 (default: 2)")
     parser.add_argument("--steps", type=int, default=3, help="the quickest is shown (default: 3)")
-    parser.add_argument("--json", type=Path, help="write the table to this file")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
@@ -122,8 +120,7 @@ def main() -> None:
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "rows": rows,
     }
-    if options.json:
-        write_text(options.json, json.dumps(report, indent=1) + "\n")
+    write_json(options, report)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from facedistill.datasets import Subset, open_face_set, split_identities
-from facedistill.files import write_text
 from facedistill.training.sampling import BalancedBatches, ShuffledBatches
+from json_option import json_parser, write_json
 
 _RECORD = np.dtype(
     [("magic", "<u4"), ("length", "<u4"), ("flag", "<u4"), ("label", "<f4"), ("ids", "<u8", 2), ("picture", "<u4")]
@@ -110,10 +110,9 @@ def _own_memory() -> int:
 
 def main() -> None:
     """Writes the set to a temporary folder, measures, prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = json_parser(__doc__)
     parser.add_argument("--records", type=float, default=1e7)
     parser.add_argument("--people", type=float, default=2e5)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--measure", nargs=2, metavar=("STEP", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -131,8 +130,7 @@ def main() -> None:
             done = subprocess.run(command, env=cache, capture_output=True, text=True, check=True)
             rows.append(json.loads(done.stdout))
             print("{step:20} {cpu_s:7.2f} s CPU, peak {peak_mb:5d} MB, kept {own_after_mb:5d} MB".format(**rows[-1]))
-    if options.json:
-        write_text(options.json, json.dumps({"records": options.records, "rows": rows}, indent=1) + "\n")
+    write_json(options, {"records": options.records, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -3,17 +3,14 @@
 python benchmarks/pairs.py --pairs 1e8 --json pairs.json
 """
 
-import argparse
-import json
 import os
 import resource
 import time
-from pathlib import Path
 
 import numpy as np
 
 from facedistill.evaluation import VerificationMetric, score_all_pairs
-from facedistill.files import write_text
+from json_option import json_parser, write_json
 
 PICTURES_PER_PERSON = 10
 NOISE = 2.3  # standard deviation in a picture against that between people; at 512-D some pairs are confused
@@ -21,12 +18,11 @@ NOISE = 2.3  # standard deviation in a picture against that between people; at 5
 
 def main() -> None:
     """Draws embeddings, scores every two of them, prints and writes what it took."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = json_parser(__doc__)
     parser.add_argument("--pairs", type=float, default=1e8, help="at least so many (default: 1e8)")
     parser.add_argument("--size", type=int, default=512, help="of an embedding (default: 512)")
     parser.add_argument("--threads", type=int, default=None, help="default: one per core")
     parser.add_argument("--rounds", type=int, default=3, help="the quickest is shown (default: 3)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     if options.rounds < 1 or options.pairs < 100:
         parser.error("--rounds must be at least 1 and --pairs at least 100")
@@ -59,8 +55,7 @@ def main() -> None:
     }
     for name, value in report.items():
         print(f"{name:18}{value}")
-    if options.json:
-        write_text(options.json, json.dumps(report, indent=1) + "\n")
+    write_json(options, report)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,15 @@ python benchmarks/scale.py --json scale.json
 several repetitions, in CPU time, so that other work on the machine does not count.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from facedistill.backbones import build_backbone, embed_crops
-from facedistill.files import write_text
 from facedistill.heads import ShardedHead, build_head
 from facedistill.losses import build_loss
 from facedistill.pictures import decode_picture, encode_picture
@@ -26,6 +22,7 @@ from facedistill.recipe import HARD
 from facedistill.teachers import load_teacher
 from facedistill.training.task import Task
 from facedistill.variance import build_variance
+from json_option import json_parser, write_json
 
 _BATCH, _SIZE, _CLASSES = 64, 512, 1000
 _NETS = (
@@ -82,9 +79,8 @@ def head_step(classes: int, rate: float) -> Callable[[], object]:
 
 def main() -> None:
     """Measures and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = json_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -110,8 +106,7 @@ def main() -> None:
     record("ask dlib, image and mirror", lambda: dlib.embed(crops[:16]), 8)
     for classes, rate in ((85_742, 1.0), (85_742, 0.1), (360_232, 0.1)):
         record(f"head of {classes:,} classes, rate {rate:g}", head_step(classes, rate), _BATCH)
-    if options.json:
-        write_text(options.json, json.dumps({"cpu_ms_per_face": rows, "batch": _BATCH}, indent=1) + "\n")
+    write_json(options, {"cpu_ms_per_face": rows, "batch": _BATCH})
 
 
 def some_picture(rng: np.random.Generator) -> NDArray[np.uint8]:
