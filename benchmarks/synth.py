@@ -1,6 +1,6 @@
-"""How fast are people rendered, found and aligned? Images a second with one and with two processes, and memory.
+"""Speed of rendering, detection and alignment: images per second with one and with two processes, and memory.
 
-Beside the rate by the clock stands the rate by processor time, which other work on the machine disturbs less.
+The rate by processor time is printed as well, as other work on the machine affects it less.
 
 python benchmarks/synth.py --people 24 --images 12 --json synth.json
 """
@@ -21,12 +21,12 @@ import cv2
 from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
 
-_WARM_UP = 240  # pictures, after which the kernels are loaded and every hairstyle has been combed once
+_WARM_UP = 240  # pictures, after which the kernels are loaded and every hairstyle is in the cache
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one process: seconds to the first picture, images a second and a processor second, peak memory in GB."""
+    """Results of one process: seconds to the first picture, images per second and per processor second, peak GB."""
 
     first: float
     rate: float
@@ -35,7 +35,7 @@ class Measured:
 
 
 def render(people: range, images: int, barrier: Barrier | None) -> Measured:
-    """Renders, and measures after the warm-up."""
+    """Renders `images` pictures of each person, and measures after the warm-up."""
     cv2.setNumThreads(0)
     started = time.perf_counter()
     image_formation = ImageFormation()

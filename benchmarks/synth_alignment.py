@@ -1,7 +1,7 @@
-"""Are synthetic crops aligned as real ones are? Landmarks in the crops, and how MTCNN differs from the labels.
+"""Alignment of synthetic and real crops: mean landmarks in the crops, and offsets of MTCNN from the labels.
 
-Both sets are aligned by MTCNN's points, so place, size and tilt agree by construction; what can differ are the faces'
-proportions. They are told apart by `proportion`, the distance between the eyes over that from eyes to mouth.
+Both sets are aligned by MTCNN's landmarks, so position, size and rotation agree by construction; what can differ are
+the proportions of the faces: `proportion` is the distance between the eyes over that from eyes to mouth.
 
 python benchmarks/synth_alignment.py --people 250 --images 5 --json alignment.json
 """
@@ -26,16 +26,16 @@ FRONTAL = 25  # degrees
 
 
 def in_crop(landmarks: Floats) -> Floats:
-    """Where points [5, 2] of a photo come to lie in the crop that is aligned by them."""
+    """Landmarks [5, 2] of a photo in the crop that is aligned by them, [5, 2]."""
     matrix = similarity_transform(landmarks, CROP_112X96.template)
     return np.asarray(landmarks @ matrix[:, :2].T + matrix[:, 2])
 
 
 def real_points() -> Floats:
-    """What MTCNN finds in ORL, in crops; mean [5, 2]."""
+    """Mean landmarks of MTCNN in the aligned crops of ORL, [5, 2]."""
     detector = Detector()
     faces = load_orl()
-    found = [find_face(detector, faces[index].image) for index in track(range(len(faces)), "looking at ORL")]
+    found = [find_face(detector, faces[index].image) for index in track(range(len(faces)), "detecting faces in ORL")]
     return np.asarray(np.mean([in_crop(face.landmarks) for face in found if face is not None], axis=0))
 
 
@@ -44,8 +44,8 @@ def proportion(points: Floats) -> float:
     return float((points[1, 0] - points[0, 0]) / (points[3:, 1].mean() - points[:2, 1].mean()))
 
 
-def take(people: int, images: int, seed: int) -> list[dict[str, Any]]:
-    """Labels of pictures whose face nothing hides; each with `offset`, MTCNN's points less the labels' own [5, 2]."""
+def labels_of(people: int, images: int, seed: int) -> list[dict[str, Any]]:
+    """Labels of pictures without occlusion; each with `offset` [5, 2], MTCNN's landmarks minus those of the labels."""
     image_formation = ImageFormation()
     rows = []
     for number, image in track([(person, image) for person in range(people) for image in range(images)], "rendering"):
@@ -58,7 +58,7 @@ def take(people: int, images: int, seed: int) -> list[dict[str, Any]]:
 
 
 def offsets_by_yaw(rows: list[dict[str, Any]]) -> Floats:
-    """[len(DETECTOR_YAWS), 5, 2]; pictures that look to the left count as the mirror images of such to the right."""
+    """[len(DETECTOR_YAWS), 5, 2]; pictures with a yaw to the left are mirrored."""
     yaw = np.array([row["yaw"] for row in rows])
     offsets = np.array([row["offset"] for row in rows])
     offsets = np.concatenate([offsets, offsets[:, MIRRORED] * [-1, 1]])
@@ -67,14 +67,14 @@ def offsets_by_yaw(rows: list[dict[str, Any]]) -> Floats:
 
 
 def main() -> None:
-    """Renders, measures, prints."""
+    """Renders, measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=250)
     parser.add_argument("--images", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=77, help="other people than those of a training set")
+    parser.add_argument("--seed", type=int, default=77, help="should differ from that of a training set")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = take(options.people, options.images, options.seed)
+    rows = labels_of(options.people, options.images, options.seed)
     detected = [row for row in rows if row["detected"]]
     frontal = [row for row in detected if abs(row["yaw"]) < FRONTAL and row["pitch"] < 15]
     sets = {

@@ -1,7 +1,7 @@
-"""How real and how different synthetic people look: to MTCNN, to the dlib teacher, and to a linear probe beside ORL.
+"""Realism and diversity of synthetic people, measured by MTCNN, the dlib teacher, and a linear probe against ORL.
 
-Prints the first prototype's figures beside today's, mean and standard deviation over seeds, each with other people; and
-writes them as JSON. Run: python benchmarks/synth_figures.py
+Prints the figures of the first prototype and of the current renderer, mean and standard deviation over seeds with other
+people each; and writes them as JSON. Run: python benchmarks/synth_figures.py
 """
 
 import argparse
@@ -23,7 +23,7 @@ from facedistill.synth.renderer import Renderer
 from facedistill.synth.sensor import apply_sensor
 from facedistill.teachers import load_teacher
 
-# The prototype kept hair, glasses and clothes per person, as ORL's people mostly did: both compare with a same day.
+# Hair, glasses and clothes are constant per person in the prototype and mostly in ORL, so both compare with `same_day`.
 PROTOTYPE = {
     "detected": 0.89,
     "probe": 0.97,
@@ -32,7 +32,7 @@ PROTOTYPE = {
     "eer_same_day": 0.018,
     "eer_all": 0.055,
 }
-WORDS = {
+TITLES = {
     "detected": "found by MTCNN with p > .99",
     "probe": "linear probe: synthetic or ORL?",
     "nearest_other_same_day": "hair, beard, glasses kept: distance to the nearest other of the people (dlib)",
@@ -47,13 +47,13 @@ WORDS = {
 }
 ORL_PEOPLE = 40
 YAW, PITCH = 20, 15  # degrees, of near-frontal pictures
-LONGEST = 60  # pictures that one person is asked for: on a day with sunglasses no picture suits
+LONGEST = 60  # limit of pictures per person: with `same_day` and sunglasses none is near-frontal
 PROBE_SIZE = (28, 32)  # columns, rows
 
 
 @dataclass
-class Shots:
-    """Aligned crops of the faces found, and of whom; how many photos there were, and in how many MTCNN was sure."""
+class DetectedFaces:
+    """Aligned crops and labels of the detected faces; number of photos, and of those with an MTCNN score above .99."""
 
     crops: list[np.ndarray] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Shots:
     sure: int = 0
 
     def add(self, image: np.ndarray, person: int, face: Detection | None) -> None:
-        """Takes one photo and what the detector found in it."""
+        """Adds a photo and its detection."""
         self.photos += 1
         if face is not None:
             self.sure += face.score > 0.99
@@ -70,29 +70,29 @@ class Shots:
 
 
 def near_frontal(conditions: Conditions) -> bool:
-    """Whether a picture compares with the first prototype's: the face shows, and looks about at the camera."""
+    """Whether a picture is comparable to those of the first prototype: near-frontal, without occlusion."""
     pose = conditions.pose
     hidden = conditions.occlusion != "none" or conditions.wear.sunglasses
     return abs(pose.yaw) <= YAW and abs(pose.pitch) <= PITCH and not hidden
 
 
-def photograph(seed: int, people: int, images: int, same_day: bool = False) -> tuple[Shots, Shots]:
-    """As many near-frontal pictures of each person, and the pictures of all kinds that were drawn on the way."""
+def render_people(seed: int, people: int, images: int, same_day: bool = False) -> tuple[DetectedFaces, DetectedFaces]:
+    """Renders `images` near-frontal pictures of each person, and the first `images` pictures of all kinds."""
     renderer, detector = Renderer(), Detector()
-    frontal, every = Shots(), Shots()
-    for number in track(range(people), "photographing synthetic people", unit="people"):
+    frontal, every = DetectedFaces(), DetectedFaces()
+    for number in track(range(people), "rendering synthetic people", unit="people"):
         person = draw_person(seed, number)
         taken = 0
         for picture in range(LONGEST):
             if taken == images:
                 break
             conditions = draw_conditions(person, seed, picture, same_day)
-            suits = near_frontal(conditions)
-            if suits or picture < images:
+            comparable = near_frontal(conditions)
+            if comparable or picture < images:
                 rng = np.random.default_rng((seed, number, picture))
                 image = apply_sensor(renderer.render(person, conditions, PHOTO_SIZE).image, conditions.sensor, rng)
                 face = find_face(detector, image)
-                if suits:
+                if comparable:
                     frontal.add(image, number, face)
                     taken += 1
                 if picture < images:
@@ -121,12 +121,12 @@ def identity_figures(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, fl
     }
 
 
-def measure(shots: Shots) -> dict[str, float]:
+def measure(found_faces: DetectedFaces) -> dict[str, float]:
     """`identity_figures` of dlib's embeddings of the crops, and the nearest other among 40 people at a time."""
     teacher = load_teacher("dlib")
-    parts = [np.array(shots.crops[i : i + 32]) for i in range(0, len(shots.crops), 32)]
-    embeddings = np.concatenate([teacher.embed(part) for part in track(parts, "dlib looks")])
-    labels = np.array(shots.labels)
+    parts = [np.array(found_faces.crops[i : i + 32]) for i in range(0, len(found_faces.crops), 32)]
+    embeddings = np.concatenate([teacher.embed(part) for part in track(parts, "computing dlib embeddings")])
+    labels = np.array(found_faces.labels)
     people = np.unique(labels)
     groups = [people[i : i + ORL_PEOPLE] for i in range(0, len(people) - ORL_PEOPLE + 1, ORL_PEOPLE)]
     among = [np.isin(labels, group) for group in groups]
@@ -150,16 +150,16 @@ def probe_accuracy(synthetic: np.ndarray, labels: np.ndarray, real: np.ndarray, 
         x = np.concatenate([pixels[train], np.ones((train.sum(), 1))], axis=1)
         normal = x.T @ (x * weight[:, None]) + 0.05 * np.eye(x.shape[1])
         solution = np.linalg.solve(normal, x.T @ (truth[train] * weight))
-        said = np.concatenate([pixels[~train], np.ones(((~train).sum(), 1))], axis=1) @ solution
+        outputs = np.concatenate([pixels[~train], np.ones(((~train).sum(), 1))], axis=1) @ solution
         for side in (1.0, -1.0):
-            right[side] += list(np.sign(said[truth[~train] == side]) == side)
+            right[side] += list(np.sign(outputs[truth[~train] == side]) == side)
     return float((np.mean(right[1.0]) + np.mean(right[-1.0])) / 2)
 
 
-def figures_of(seed: int, people: int, images: int, real: Shots) -> dict[str, float]:
+def figures_of(seed: int, people: int, images: int, real: DetectedFaces) -> dict[str, float]:
     """All figures of the people of one seed."""
-    frontal, every = photograph(seed, people, images)
-    kept = photograph(seed, people, images, same_day=True)[0]
+    frontal, every = render_people(seed, people, images)
+    kept = render_people(seed, people, images, same_day=True)[0]
     crops, labels = np.array(frontal.crops), np.array(frontal.labels)
     return {
         "detected": frontal.sure / frontal.photos,
@@ -181,26 +181,26 @@ def main() -> None:
     if options.people < ORL_PEOPLE:
         parser.error(f"--people is {options.people}; {ORL_PEOPLE} are needed, as many as ORL has")
     faces = align_faces(load_orl()).faces
-    real = Shots([face.image for face in faces.faces], faces.labels.tolist())
+    real = DetectedFaces([face.image for face in faces.faces], faces.labels.tolist())
     detector = Detector()
     found = [find_face(detector, face.image) for face in load_orl().faces]
     on_orl = {f"{name}_same_day": value for name, value in measure(real).items()}
     on_orl["detected"] = float(np.mean([face is not None and face.score > 0.99 for face in found]))
     each = [figures_of(seed, options.people, options.images, real) for seed in options.seeds]
-    values = {name: [figures[name] for figures in each] for name in WORDS}
-    now = {name: float(np.mean(said)) for name, said in values.items()}
+    values = {name: [figures[name] for figures in each] for name in TITLES}
+    now = {name: float(np.mean(figures)) for name, figures in values.items()}
     print(
         f"{options.people} people x {options.images} pictures, yaw within {YAW} and pitch within {PITCH} degrees; "
         f"seeds {', '.join(map(str, options.seeds))}"
     )
     print(f"{'figure':<78}{'prototype':>10}{'now':>16}{'ORL':>8}")
-    for name, word in WORDS.items():
+    for name, title in TITLES.items():
         before, there = (f"{row[name]:.3f}" if name in row else "" for row in (PROTOTYPE, on_orl))
         spread = f" +- {np.std(values[name], ddof=1):.3f}" if len(each) > 1 else ""
-        print(f"{word:<78}{before:>10}{f'{now[name]:.3f}{spread}':>16}{there:>8}")
+        print(f"{title:<78}{before:>10}{f'{now[name]:.3f}{spread}':>16}{there:>8}")
     if options.json:
-        said = {"prototype": PROTOTYPE, "now": now, "seeds": options.seeds, "values": values, "orl": on_orl}
-        write_text(options.json, json.dumps(said, indent=1) + "\n")
+        content = {"prototype": PROTOTYPE, "now": now, "seeds": options.seeds, "values": values, "orl": on_orl}
+        write_text(options.json, json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

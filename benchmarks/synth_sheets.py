@@ -24,7 +24,7 @@ LARGEST = 300_000  # bytes of a sheet
 
 
 def plain(picture: Picture) -> bool:
-    """Whether nothing hides the face."""
+    """Whether the face is not occluded."""
     labels = picture.labels
     return labels["occlusion"] == "none" and not labels["sunglasses"]
 
@@ -34,12 +34,12 @@ def frontal(picture: Picture) -> bool:
 
 
 def hidden_by(picture: Picture) -> int:
-    """The kinds of occlusion in their order, sunglasses last."""
+    """Index of the kind of occlusion, sunglasses last."""
     kind = picture.labels["occlusion"]
     return len(OCCLUSIONS) if kind == "none" else list(OCCLUSIONS).index(kind)
 
 
-# One row each: which pictures, in what order.
+# A row each: the selection of pictures, and the value that they are sorted by.
 FACTORS: tuple[tuple[Callable[[Picture], bool], Callable[[Picture], float]], ...] = (
     (lambda p: plain(p) and abs(p.labels["pitch"]) < 12, lambda p: p.labels["yaw"]),
     (lambda p: plain(p) and abs(p.labels["yaw"]) < 25, lambda p: p.labels["pitch"]),

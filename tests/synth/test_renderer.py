@@ -54,9 +54,6 @@ def test_a_photo_is_rgb_bytes_with_a_face_in_it(renderer, size):
     assert photo.landmarks.dtype == np.float64
     assert ((photo.landmarks > 0) & (photo.landmarks < size)).all()
     assert photo.image.std() > 10
-    x1, y1, x2, y2 = photo.box
-    assert x1 < photo.landmarks[:, 0].min() < photo.landmarks[:, 0].max() < x2
-    assert y1 < photo.landmarks[:, 1].min() < photo.landmarks[:, 1].max() < y2
 
 
 @pytest.mark.parametrize("size", [0, 31, 1025])

@@ -4,6 +4,7 @@ import numpy as np
 
 from facedistill.synth.arrays import Floats
 from facedistill.synth.assets import Assets
+from facedistill.synth.conditions import Conditions
 from facedistill.synth.person import Person
 from facedistill.synth.regions import LID_SPLIT
 
@@ -22,9 +23,7 @@ class EyeModel:
         self._upper = [np.flatnonzero(roots & side & (y > LID_SPLIT)) for side in sides]
         self._lower = [np.flatnonzero(roots & side & (y < LID_SPLIT)) for side in sides]
 
-    def shader_table(
-        self, person: Person, posed: Floats, gaze: tuple[float, float], pupil: float, redness: float, window: float
-    ) -> Floats:
+    def shader_table(self, person: Person, conditions: Conditions, posed: Floats) -> Floats:
         """The parameters of both eyes for the shader, float32 [2, 20], the subject's right eye first.
 
         Columns: 0-2 centre, 3 radius, 4-6 gaze, 7 sine of the iris' half angle, 8 pupil over iris radius, 9 and 10
@@ -33,13 +32,10 @@ class EyeModel:
 
         Args:
             person: Person whose irises are drawn.
-            posed: [V, 3] the head, head frame.
-            gaze: Degrees to the subject's left and up, relative to the head.
-            pupil: Pupil over iris radius, about .25 to .55.
-            redness: 0..1 of the white.
-            window: -0.6..0.6, horizontal position of a window's reflection in the eye.
+            conditions: Gaze, pupils, redness and the reflected window.
+            posed: [V, 3] the posed head, head frame.
         """
-        table = np.zeros((2, 20), np.float32)
+        gaze, table = conditions.gaze, np.zeros((2, 20), np.float32)
         for side in range(2):
             ball = posed[self._balls[side]]
             centre = (ball.max(axis=0) + ball.min(axis=0)) / 2
@@ -49,12 +45,12 @@ class EyeModel:
             row[3] = np.ptp(ball[:, 0]) / 2
             row[4:7] = np.sin(left) * np.cos(up), np.sin(up), np.cos(left) * np.cos(up)
             row[7] = _IRIS_SINE
-            row[8] = pupil
+            row[8] = conditions.pupil
             row[9] = posed[self._upper[side], 1].max()
             row[10] = posed[self._lower[side], 1].min()
             row[13] = person.iris_seed % 628 / 100
-            row[14] = redness
-            row[15] = window
+            row[14] = conditions.eye_redness
+            row[15] = conditions.light.window
             row[16] = 1.0 - 0.12 * person.age / 80
             row[17:20] = person.iris
         return table

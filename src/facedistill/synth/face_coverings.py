@@ -102,20 +102,20 @@ class FaceCoverings:
         middle = 1 - across**4
         points = tauten(self._mask.positions(posed), 10)
         edge = np.minimum(np.minimum(down, 1 - down) * 6, 1) * np.minimum((1 - np.abs(across)) * 5, 1)
-        stand = 0.02 + 0.045 * edge + float(rng.uniform(0, 0.03)) * edge * (1 - across**2)
-        bright = np.ones_like(stand)
+        offset = 0.02 + 0.045 * edge + float(rng.uniform(0, 0.03)) * edge * (1 - across**2)
+        bright = np.ones_like(offset)
         if pleated:  # each fold overlaps and shades the one below
             fold = (3.6 * down + float(rng.uniform(0, 0.4))) % 1.0
             inner = smooth_step(0.08, 0.2, down) * smooth_step(0.95, 0.8, down)
-            stand = stand + 0.022 * fold * inner * middle
+            offset = offset + 0.022 * fold * inner * middle
             bright = 1 - 0.26 * smooth_step(0.22, 0.0, fold) * inner * (0.4 + 0.6 * middle)
         else:  # two halves with a seam
             bright = bright - 0.16 * np.exp(-((across / 0.05) ** 2))
-            stand = stand + 0.02 * np.exp(-((across / 0.5) ** 2)) * edge
+            offset = offset + 0.02 * np.exp(-((across / 0.5) ** 2)) * edge
         hem = smooth_step(0.07, 0.03, np.minimum(down, 1 - down)) + 0 * across
         bright = bright * (1 + 0.06 * hem) * (1 - 0.08 * np.abs(across) ** 3)
         bright = bright * (1 + 0.05 * np.sin(9 * across + 5 * down + seed % 7) * (1 - middle))
-        submeshes = [grid_submesh(push_outwards(points, stand), COVERING, bright)]
+        submeshes = [grid_submesh(push_outwards(points, offset), COVERING, bright)]
         for loop in self._loops:
             line = loop.positions(posed)
             lifted = push_outwards(line, np.full(line.shape[:2], 0.035, np.float32))
@@ -135,11 +135,11 @@ class FaceCoverings:
         turn = windings * down + slant * np.sin(around / 2) + 0.22 * np.sin(2 * around + phase) + phase
         turn = turn + 0.07 * np.sin(7 * around + 3 * phase + 4 * down)
         wave = np.abs(np.sin(np.pi * turn))  # rounded folds, sharp creases between them
-        stand = (0.05 + 0.11 * wave) * np.minimum(1, 0.35 + 5 * down) + 0.16 * down
+        offset = (0.05 + 0.11 * wave) * np.minimum(1, 0.35 + 5 * down) + 0.16 * down
         bright = 0.55 + 0.45 * smooth_step(0.0, 0.55, wave)
         pattern = rng.random()
         if pattern < 0.3:
             bright = bright * (0.62 + 0.38 * smooth_step(-0.3, 0.3, np.sin(5 * np.pi * turn)))
         elif pattern < 0.7:  # knitted
             bright = bright * (0.94 + 0.06 * np.cos(np.arange(_SCARF_COLUMNS) * np.pi)[None])
-        return [grid_submesh(push_outwards(points, stand), COVERING, bright)]
+        return [grid_submesh(push_outwards(points, offset), COVERING, bright)]

@@ -14,7 +14,7 @@ from facedistill.synth.traits import TRAITS
 _CHILD, _YOUNG, _OLD = 10.0, 25.0, 90.0  # years that the ages of the blend shapes stand for
 EXPRESSION_LIMIT = 1.0
 _DIMORPHISM = 1.55  # the blend shapes of women and men differ less, to a recogniser, than real faces do
-# Where all resting average heads stand afterwards, decimetres: the midpoint of the eyeballs' centres.
+# The midpoint of the eyeballs' centres of all heads, decimetres.
 EYES_AT = np.array([0.0, 7.28, 1.20], np.float32)
 # The blend shapes give heads that are narrow for their height: in real photos the distance between the eyes is larger
 # relative to that from eyes to mouth. Their jaws are wide enough.

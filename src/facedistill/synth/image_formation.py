@@ -14,7 +14,7 @@ from facedistill.synth.renderer import RenderedImage, Renderer
 from facedistill.synth.sensor import apply_sensor
 
 PHOTO_SIZE = 128  # rows and columns of a photo; faces have about the scale of an aligned 112x96 crop
-_SMALLEST_FACE = 70  # pixels; nearly every face is larger, so the detector need not look for less
+_SMALLEST_FACE = 70  # pixels; nearly all faces are larger
 _NOISE_STREAM = 0x5E50
 _EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance between the eyes
 _FARTHEST = 0.35  # largest error of a detection's landmarks, in distances between the eyes

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facedistill.synth.arrays import Floats, Ints
-from facedistill.synth.baking import NO_WEIGHTS
-from facedistill.synth.raster import rasterise
+from facedistill.synth.arrays import Floats
 
 SHADOW_SIDE = 160
 _SHADOW_SPAN = 3.6  # decimetres that the shadow map covers
@@ -56,43 +54,3 @@ def shadow_projection(direction: Floats) -> Floats:
     axes = np.stack([right * scale, -up * scale, -direction])
     offset = np.array([SHADOW_SIDE / 2, SHADOW_SIDE / 2, _FAR]) - axes @ _SHADOW_CENTRE
     return np.concatenate([axes, offset[:, None]], axis=1).astype(np.float32)
-
-
-def render_shadow_map(
-    projection: Floats,
-    points: Floats,
-    triangles: Ints,
-    two_sided: slice,
-    texcoords: Floats,
-    alpha_map: Floats,
-    alpha_cutoffs: Floats,
-) -> Floats:
-    """Renders the shadow map: the distance of the first surface along each ray, float32 [SHADOW_SIDE, SHADOW_SIDE].
-
-    Args:
-        projection: From `shadow_projection`.
-        points: [V, 3] in the head frame.
-        triangles: [T, 3].
-        two_sided: Range of the triangles that are drawn from both sides; the others are closed surfaces.
-        texcoords: [V, 2], as in `raster.rasterise`.
-        alpha_map: [R, C], as there.
-        alpha_cutoffs: [T], as there.
-    """
-    screen = (points @ projection[:, :3].T + projection[:, 3]).astype(np.float32)
-    inverse_depth = np.zeros((SHADOW_SIDE, SHADOW_SIDE), np.float32)
-    triangle_ids = np.empty((SHADOW_SIDE, SHADOW_SIDE), np.int32)
-    for part, cull in ((slice(two_sided.start), True), (two_sided, False), (slice(two_sided.stop, None), True)):
-        rasterise(
-            screen,
-            triangles[part],
-            0,
-            cull,
-            texcoords,
-            alpha_map,
-            alpha_cutoffs[part],
-            inverse_depth,
-            triangle_ids,
-            NO_WEIGHTS,
-        )
-    distance: Floats = np.reciprocal(np.maximum(inverse_depth, np.float32(1e-6)))
-    return distance

@@ -33,7 +33,7 @@ class Pose:
         roll: Positive tilts the head clockwise in the picture.
         distance: Metres.
         fraction: Eye-to-mouth distance over the photo's height, as seen from the front.
-        shift: How far right and down of the middle the face stands, fractions of the photo.
+        shift: Displacement of the face to the right and down, fractions of the photo.
     """
 
     yaw: float

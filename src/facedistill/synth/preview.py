@@ -25,12 +25,12 @@ def contact_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArra
 
 
 def write_preview(path: Path, crops: Callable[[int], NDArray[np.uint8]], labels: NDArray[np.int64]) -> None:
-    """Writes a PNG with a row a person: the first 8 pictures of the first 8 people of a set.
+    """Writes a PNG with a row per person: the first 8 pictures of the first 8 people of a set.
 
     Args:
         path: The PNG.
         crops: Index in the set -> uint8 [H, W, 3].
-        labels: int64 [N], the person of each picture.
+        labels: int64 [N], the label of each picture.
     """
     chosen = [index for person in range(_PREVIEWED) for index in np.flatnonzero(labels == person)[:_PREVIEWED]]
     columns = min(_PREVIEWED, int(np.bincount(labels).max()))

@@ -13,7 +13,7 @@ from facedistill.synth.camera import PIVOT, Camera, frame_face, rotation_matrix
 from facedistill.synth.conditions import Conditions
 from facedistill.synth.eyes import EyeModel
 from facedistill.synth.head_shape import HeadShapeModel
-from facedistill.synth.light import Light, light_direction, render_shadow_map, rotate_ambient, shadow_projection
+from facedistill.synth.light import Light, light_direction, rotate_ambient, shadow_projection
 from facedistill.synth.person import Person
 from facedistill.synth.scene import Scene, SceneBuilder
 from facedistill.synth.shade import shade
@@ -34,12 +34,10 @@ class RenderedImage:
         landmarks: float64 [5, 2], x and y in pixels of the middle of the eye on the picture's left and of the other
             one, the tip of the nose, and the mouth's left and right corner. A frontal face has them in this order
             from left to right; they stay with their part of the face when the head turns.
-        box: x1, y1, x2, y2 of the face from brow to chin and ear to ear, pixels.
     """
 
     image: NDArray[np.uint8]
     landmarks: NDArray[np.float64]
-    box: tuple[float, float, float, float]
 
 
 class Renderer:
@@ -71,25 +69,20 @@ class Renderer:
         head = self._head_shape.build(person, person.age + conditions.age_shift, conditions.expression)
         pose = conditions.pose
         rotation = rotation_matrix(pose.yaw, pose.pitch, pose.roll)
-        eyes = self._eyes.centres(head.neutral)
+        side = _OVERSAMPLED * size
+        middle = self._eyes.centres(head.neutral).mean(axis=0)
         mouth = self._scene_builder.mouth_corners(head.neutral).mean(axis=0)
-        camera = frame_face(
-            rotation, 10 * pose.distance, eyes.mean(axis=0), mouth, _OVERSAMPLED * size, pose.fraction, pose.shift
-        )
-        scene = self._scene_builder.build(person, conditions, head.posed, self._eyes.centres(head.posed))
+        camera = frame_face(rotation, 10 * pose.distance, middle, mouth, side, pose.fraction, pose.shift)
+        eyes = self._eyes.centres(head.posed)
+        scene = self._scene_builder.build(person, conditions, head.posed, eyes)
         light = _light(conditions, rotation, scene)
-        table = self._eyes.shader_table(
-            person, head.posed, conditions.gaze, conditions.pupil, conditions.eye_redness, conditions.light.window
-        )
-        rgba = _draw(scene, camera, light, table, _OVERSAMPLED * size)
+        rgba = _draw(scene, camera, light, self._eyes.shader_table(person, conditions, head.posed), side)
         background = draw_background(conditions.background, conditions.background_seed, size)
         gains = _exposure(person, light, _unit(camera.position() - PIVOT))
-        marks = self._scene_builder.landmarks(head.posed, self._eyes.centres(head.posed))
+        marks = self._scene_builder.landmarks(head.posed, eyes)
         # The rasteriser's coordinates start at the edge of the first pixel, landmarks at its centre.
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
-        x, y, _ = np.ascontiguousarray(camera.project(self._scene_builder.face_outline(head.posed)).T) / _OVERSAMPLED
-        box = (float(x.min()), float(y.min()), float(x.max()), float(y.max()))
-        return RenderedImage(tone_map(rgba, gains, background), landmarks, box)
+        return RenderedImage(tone_map(rgba, gains, background), landmarks)
 
 
 def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
@@ -99,15 +92,7 @@ def _light(conditions: Conditions, rotation: Floats, scene: Scene) -> Light:
         ambient=rotate_ambient(np.array(conditions.light.ambient, np.float32), rotation),
         direction=direction,
         key=np.array(conditions.light.key, np.float32),
-        shadow=render_shadow_map(
-            projection,
-            scene.points,
-            scene.triangles[: scene.shadowing],
-            slice(scene.culled, scene.hair_from),
-            scene.texcoords,
-            scene.alpha_map,
-            scene.alpha_cutoffs[: scene.shadowing],
-        ),
+        shadow=scene.shadow_map(projection),
         projection=projection,
     )
 

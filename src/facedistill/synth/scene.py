@@ -17,6 +17,7 @@ from facedistill.synth.hairgrid import MAP_COLUMNS, MAP_ROWS
 from facedistill.synth.hairstyles import HAIR_STYLES
 from facedistill.synth.hands import HandBuilder
 from facedistill.synth.lenses import Lenses
+from facedistill.synth.light import SHADOW_SIDE
 from facedistill.synth.mouth import MouthInterior
 from facedistill.synth.noise import streaks
 from facedistill.synth.person import Person
@@ -84,9 +85,24 @@ class Scene:
 
     def draw(self, screen: Floats, side: int) -> tuple[Floats, Ints]:
         """Rasterises projected vertices [N, 3]: inverse depth and triangle ids, [side, side] each."""
+        return self._rasterise(screen, side, len(self.triangles), self.hair_is_closed)
+
+    def shadow_map(self, projection: Floats) -> Floats:
+        """The distance of the first surface along each ray of the key light, float32 [SHADOW_SIDE, SHADOW_SIDE].
+
+        Args:
+            projection: float32 [3, 4], from `light.shadow_projection`.
+        """
+        screen = (self.points @ projection[:, :3].T + projection[:, 3]).astype(np.float32)
+        inverse_depth, _ = self._rasterise(screen, SHADOW_SIDE, self.shadowing, True)
+        distance: Floats = np.reciprocal(np.maximum(inverse_depth, np.float32(1e-6)))
+        return distance
+
+    def _rasterise(self, screen: Floats, side: int, count: int, cull_hair: bool) -> tuple[Floats, Ints]:
+        """Rasterises the first `count` triangles; backs of closed surfaces are left out."""
         inverse_depth, triangle_ids = np.zeros((side, side), np.float32), np.full((side, side), NO_TRIANGLE, np.int32)
-        ends = (0, self.culled, self.hair_from, len(self.triangles))
-        for start, stop, cull in zip(ends, ends[1:], (True, False, self.hair_is_closed), strict=False):
+        ends = (0, self.culled, self.hair_from, count)
+        for start, stop, cull in zip(ends, ends[1:], (True, False, cull_hair), strict=False):
             part = slice(start, stop)
             rasterise(
                 screen, self.triangles[part], start, cull, self.texcoords, self.alpha_map, self.alpha_cutoffs[part],
@@ -128,7 +144,6 @@ class SceneBuilder:
         self._corners = np.array([lips[np.argmin(x[lips])], lips[np.argmax(x[lips])]])
         middle = np.flatnonzero(skin & (np.abs(x) < 0.03) & (y > 6.8) & (y < 7.2))
         self._nose_tip = int(middle[np.argmax(z[middle])])
-        self._face = np.flatnonzero(skin & (y < 7.75) & (y > 6.15) & (z > 0.35))
         self._brows = np.flatnonzero(skin & (y > 7.1) & (y < 7.6) & (np.abs(x) < 0.62) & (z > 0.9))
 
     def mouth_corners(self, points: Floats) -> Floats:
@@ -139,10 +154,6 @@ class SceneBuilder:
     def landmarks(self, posed: Floats, eyes: Floats) -> Floats:
         """The five landmarks of a posed head [V, 3] with eye centres [2, 3], head frame, float32 [5, 3]."""
         return np.concatenate([eyes, posed[self._nose_tip][None], self.mouth_corners(posed)])
-
-    def face_outline(self, posed: Floats) -> Floats:
-        """The vertices of the face from brow to chin, float32 [N, 3]."""
-        return posed[self._face]
 
     def build(self, person: Person, conditions: Conditions, posed: Floats, eyes: Floats) -> Scene:
         """The scene of a posed head.

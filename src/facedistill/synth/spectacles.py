@@ -70,7 +70,7 @@ def fit_spectacles(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) ->
     angle = np.linspace(0, 2 * np.pi, _POINTS + 1)
     across = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / frame.power)
     up = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / frame.power)
-    stands = max(float(eyes[:, 2].mean()) + 0.14, bridge_z + 0.02)
+    front = max(float(eyes[:, 2].mean()) + 0.14, bridge_z + 0.02)
     level = float(eyes[:, 1].mean()) - 0.02
     middle_x = float(eyes[:, 0].mean())
     width = frame.lower + (frame.upper - frame.lower) * np.clip(0.5 + 1.6 * up, 0, 1)
@@ -79,7 +79,7 @@ def fit_spectacles(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) ->
         x = float(eyes[side, 0]) + sign * (0.01 + size * frame.width * across)
         lean = across if frame.droop < 0 else -up
         y = level + size * (frame.height * up - frame.droop * across * lean * np.where(across > 0, 1, 0.3))
-        z = stands - 0.16 * (x - middle_x) ** 2 + 0.04 * up * frame.height
+        z = front - 0.16 * (x - middle_x) ** 2 + 0.04 * up * frame.height
         rim = np.stack([x, y, z], axis=1)
         lines.append(_line(rim, width, 0.6 + 0.5 * np.clip(up, 0, 1)))
         panes.append(rim[:-1].astype(np.float32))

@@ -9,7 +9,7 @@ from facedistill.synth.arrays import Floats
 
 ROWS, COLUMNS = 384, 640
 TOP, BOTTOM = 8.60, 5.70  # decimetres; rows run from the crown to the collar bones
-AXIS_Z = 0.25  # the cylinder's axis stands here, at x = 0
+AXIS_Z = 0.25  # z of the cylinder's axis, decimetres; its x is 0
 _FRONT = 1.6  # columns per radian at the face, relative to an even spread; the back of the head gets 2 - _FRONT
 
 
