@@ -91,7 +91,7 @@ def main() -> None:
     for yaw, offset in zip(DETECTOR_YAWS, offsets, strict=True):
         print(f"  yaw {yaw:2}: {np.round(offset, 3).tolist()}")
     share = len(detected) / len(rows)
-    print(f"detected: {share:.1%} of the pictures whose face nothing hides")
+    print(f"detected: {share:.1%} of the pictures without occlusion")
     if options.json:
         content = {name: points.tolist() for name, points in sets.items()}
         content |= {"offsets": offsets.tolist(), "yaws": list(DETECTOR_YAWS)}

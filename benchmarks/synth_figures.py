@@ -35,11 +35,11 @@ PROTOTYPE = {
 TITLES = {
     "detected": "found by MTCNN with p > .99",
     "probe": "linear probe: synthetic or ORL?",
-    "nearest_other_same_day": "hair, beard, glasses kept: distance to the nearest other of the people (dlib)",
+    "nearest_other_same_day": "same day: distance to the nearest other person (dlib)",
     "nearest_of_40_same_day": "  the same among 40 people, as many as ORL has",
     "spread_same_day": "  between-identity variance (dlib)",
     "eer_same_day": "  EER of dlib, near-frontal",
-    "nearest_other": "drawn anew for each picture: distance to the nearest other of the people",
+    "nearest_other": "sampled per picture: distance to the nearest other person",
     "nearest_of_40": "  the same among 40 people",
     "spread": "  between-identity variance",
     "eer": "  EER of dlib, near-frontal",
