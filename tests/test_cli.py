@@ -13,30 +13,10 @@ from facedistill.cli import main
 from facedistill.datasets import load_orl, write_face_set
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
+from tests.block_means import write_block_means
 from tests.conftest import draw_toy_people
 
 COMMANDS = ["train", "distill", "search", "eval", "export", "info", "verify", "prepare"]
-
-
-def mean_colour_teacher(path: Path) -> Path:
-    """A real ONNX file that takes uint8 crops: 14 x 12 block means, so that it does tell toy people apart."""
-    block = np.full((3, 1, 8, 8), 1 / 64, np.float32)
-    graph = onnx.helper.make_graph(
-        [
-            onnx.helper.make_node("Cast", ["crops"], ["f"], to=onnx.TensorProto.FLOAT),
-            onnx.helper.make_node("Transpose", ["f"], ["x"], perm=[0, 3, 1, 2]),
-            onnx.helper.make_node("Conv", ["x", "w"], ["y"], strides=[8, 8], group=3),
-            onnx.helper.make_node("Sub", ["y", "m"], ["z"]),
-            onnx.helper.make_node("Flatten", ["z"], ["embedding"]),
-        ],
-        "teacher",
-        [onnx.helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["b", 112, 96, 3])],
-        [onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["b", 504])],
-        [onnx.numpy_helper.from_array(block, "w"), onnx.numpy_helper.from_array(np.float32(127.5), "m")],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +28,7 @@ def recipe(tmp_path_factory) -> Path:
         "name": "toy",
         "out": str(folder / "run"),
         "data": {"faces": str(folder / "faces"), "held_out_identities": 4, "validation_identities": 4},
-        "teacher": {"spec": str(mean_colour_teacher(folder / "teacher.onnx"))},
+        "teacher": {"spec": str(write_block_means(folder / "teacher.onnx"))},
         "student": {"width": 0.125},
         "losses": {"hard": {"weight": 1}, "mk_mmd": {"weight": 1}, "cosine": {"weight": 4}},
         "steps": 8,

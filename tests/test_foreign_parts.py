@@ -14,8 +14,8 @@ from facedistill.cli import main
 from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError
 from facedistill.training.log import read_lines
+from tests.block_means import write_block_means
 from tests.conftest import draw_toy_people
-from tests.test_cli import mean_colour_teacher
 
 PACKAGE = '''
 import torch
@@ -107,7 +107,7 @@ def place(tmp_path_factory) -> Path:
     settings = {
         "name": "foreign",
         "data": {"faces": str(folder / "faces"), "held_out_identities": 4, "validation_identities": 0},
-        "teacher": {"spec": str(mean_colour_teacher(folder / "teacher.onnx"))},
+        "teacher": {"spec": str(write_block_means(folder / "teacher.onnx"))},
         "student": {"backbone": "elsewhere.parts:tiny", "embedding_size": 8},
         "head": {"name": "elsewhere.parts:Centred", "options": {"factor": 2.0}},
         "losses": {

@@ -44,7 +44,7 @@ from tests.picture_files import (
         pytest.param(b"%PDF-1.7\n%%EOF", "no picture", id="another kind of file"),
         pytest.param(saved(Image.fromarray(PICTURE), "ICO"), "no picture", id="a kind that is not admitted"),
         pytest.param(b"P5 0 0 255\n", "no picture|damaged", id="no pixels"),
-        pytest.param(png_header(50, 9_000), "damaged", id="a PNG of fewer rows than it promises"),
+        pytest.param(png_header(50, 9_000), "damaged", id="a PNG of fewer rows than it announces"),
         pytest.param(JPEG[: len(JPEG) // 2], "damaged", id="half a JPEG"),
         pytest.param(PNG[: len(PNG) // 2], "damaged", id="half a PNG"),
         pytest.param(JPEG[:20], "no picture|damaged", id="the head of a JPEG"),

@@ -45,7 +45,7 @@ def test_receptive_field_by_hand(layers, seen):
 
 
 def test_receptive_field_is_where_a_change_is_seen():
-    """Of a whole net: rows of a tall picture that the middle of the last map does not hear of, and those it does."""
+    """Of a whole net: the rows of a tall picture that change the middle of the last map, and those that do not."""
     torch.manual_seed(0)
     net = build_backbone("squeezenet", 8, width=0.125).double().eval()
     tall = torch.rand(1, 3, 512, 32, dtype=torch.float64)

@@ -67,7 +67,7 @@ def test_detect_finds_the_face(recognizer, photos):
 @pytest.mark.parametrize(
     ("fmr", "same", "rate"),
     [
-        pytest.param(0.1, True, 0.1, id="a rate that the model knows"),
+        pytest.param(0.1, True, 0.1, id="a calibrated rate"),
         pytest.param(0.05, True, 0.1, id="between two: the next laxer one, which is stated"),
         pytest.param(0.01, False, 0.01, id="a stricter one"),
         pytest.param(1e-6, False, 0.01, id="stricter than known: the strictest"),

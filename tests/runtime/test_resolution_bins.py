@@ -2,10 +2,10 @@
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.block_means import write_block_means
 
 from facedistill.datasets import load_orl
 from facedistill.errors import FacedistillError, UsageError
@@ -24,28 +24,6 @@ def recognizer(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     write_block_means(path, ModelMetadata("tiny", (112, 96), 504, THRESHOLDS | BOTH, probability=PROBABILITY))
     return Recognizer(path, min_face=12)
-
-
-def write_block_means(path, metadata):
-    """A model file that needs no torch: the unit vector of 14 x 12 block means, the mean grey taken off."""
-    block = np.full((3, 1, 8, 8), 1 / 64, np.float32)
-    graph = onnx.helper.make_graph(
-        [
-            onnx.helper.make_node("Cast", ["crops"], ["f"], to=onnx.TensorProto.FLOAT),
-            onnx.helper.make_node("Transpose", ["f"], ["x"], perm=[0, 3, 1, 2]),
-            onnx.helper.make_node("Conv", ["x", "w"], ["y"], strides=[8, 8], group=3),
-            onnx.helper.make_node("Sub", ["y", "m"], ["z"]),
-            onnx.helper.make_node("Flatten", ["z"], ["flat"]),
-            onnx.helper.make_node("LpNormalization", ["flat"], ["embedding"], axis=1, p=2),
-        ],
-        "tiny",
-        [onnx.helper.make_tensor_value_info("crops", onnx.TensorProto.UINT8, ["b", 112, 96, 3])],
-        [onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["b", 504])],
-        [onnx.numpy_helper.from_array(block, "w"), onnx.numpy_helper.from_array(np.float32(127.5), "m")],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
-    onnx.helper.set_model_props(model, metadata.to_map())
-    onnx.save(model, path)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +91,7 @@ def stub(thresholds, rows):
         pytest.param(CONDITIONS, (400, 8), "8", id="the smallest bin, the other way round"),
         pytest.param(CONDITIONS, (3, 400), "8", id="smaller than all: the smallest"),
         pytest.param(CONDITIONS, (20, 20), "20", id="two small faces, a file without their thresholds"),
-        pytest.param(["native"], (8, 400), "native", id="a file that knows one bin alone"),
+        pytest.param(["native"], (8, 400), "native", id="a file with one bin alone"),
         pytest.param(["native", "8"], (40, 400), "8", id="a file with few bins"),
         pytest.param(["16"], (400, 400), "16", id="a file without native"),
         pytest.param([*CONDITIONS, *BOTH], (20, 56), "20", id="the other face is native by a hair"),

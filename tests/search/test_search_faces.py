@@ -4,8 +4,8 @@ import json
 
 import pytest
 import yaml
+from tests.block_means import write_block_means
 from tests.conftest import draw_toy_people
-from tests.test_cli import mean_colour_teacher
 
 from facedistill.cli import main
 from facedistill.datasets import write_face_set
@@ -21,7 +21,7 @@ def recipe(tmp_path):
     settings = {
         "name": "toy",
         "data": {"faces": str(tmp_path / "people"), "held_out_identities": 4, "validation_identities": 4},
-        "teacher": {"spec": str(mean_colour_teacher(tmp_path / "teacher.onnx"))},
+        "teacher": {"spec": str(write_block_means(tmp_path / "teacher.onnx"))},
         "student": {"width": 0.125},
         "losses": {"hard": {"weight": 1}, "soft": {"weight": 1}, "cosine": {"weight": 4}},
         "steps": 4,
