@@ -24,8 +24,7 @@ def draw_background(kind: str, seed: int, size: int) -> Floats:
     picture *= (fall * np.exp(rng.uniform(*np.log(_LIT)))).astype(np.float32)[..., None]
     blur = float(rng.uniform(0.7, 3.2)) if kind != "studio" else 2.0
     blurred = np.clip(cv2.GaussianBlur(picture, (0, 0), blur), 0.002, 2.5)
-    enlarged: Floats = cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
-    return enlarged
+    return cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
 
 
 @lru_cache

@@ -75,8 +75,7 @@ def bake_texture(points: Floats, places: Floats, triangles: Ints, values: Floats
     )
     of_label = np.zeros((int(labels.max()) + 1, values.shape[1]), np.float32)
     of_label[labels[seen]] = sheet[seen]
-    filled: Floats = of_label[labels]
-    return filled
+    return of_label[labels]
 
 
 def bake_occlusion(points: Floats, triangles: Ints) -> Floats:

@@ -178,13 +178,13 @@ class HairBuilder:
     def _alpha_map(self, depth: Floats, ragged: Floats, flow: HairFlow, person: Person) -> Floats:
         """The alpha map, 0..1: height of each strand, 0 outside the hairline and beyond the ends."""
         fine = cv2.resize(np.stack([depth, ragged], -1), (MAP_COLUMNS, MAP_ROWS), interpolation=cv2.INTER_LINEAR)
-        covered = (flow.strands - 0.5) * fine[..., 1]
-        covered += fine[..., 0]
-        covered += (0.22 + 0.2 * person.recession) * flow.single
-        covered *= 7
-        np.clip(covered, 0, 1, out=covered)
-        covered *= 0.42 + 0.58 * flow.strands
-        return np.asarray(covered, np.float32)
+        height = (flow.strands - 0.5) * fine[..., 1]
+        height += fine[..., 0]
+        height += (0.22 + 0.2 * person.recession) * flow.single
+        height *= 7
+        np.clip(height, 0, 1, out=height)
+        height *= 0.42 + 0.58 * flow.strands
+        return np.asarray(height, np.float32)
 
     def _shells(
         self, style: HairStyle, cut: _Cut, flow: HairFlow, posed: Floats, depth: Floats, lumps: Floats

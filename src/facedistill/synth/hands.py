@@ -11,7 +11,7 @@ from facedistill.synth.shade import TEXCOORD
 from facedistill.synth.submeshes import Submesh, skin_submesh
 from facedistill.synth.texture_layout import texture_coordinates
 
-Place = NDArray[np.floating]  # [..., 2]: radians from the middle of the face outwards, and height in decimetres
+FacePoints = NDArray[np.floating]  # [..., 2]: radians from the middle of the face outwards, and height in decimetres
 
 _RINGS, _SIDES = 22, 11
 _LENGTHS = (0.86, 1.0, 0.95, 0.74)  # of index to little finger, relative to the middle one
@@ -36,16 +36,16 @@ class HandBuilder:
         across = rng.random() < 0.35  # in front of the mouth, else up the cheek
         size = float(rng.uniform(0.9, 1.05))
         if across:
-            root, way = np.array([0.80, float(rng.uniform(6.60, 6.74))]), np.array([-1.0, 0.10])
+            root, direction = np.array([0.80, float(rng.uniform(6.60, 6.74))]), np.array([-1.0, 0.10])
         else:
-            root, way = np.array([0.80, float(rng.uniform(6.22, 6.38))]), np.array([-0.18, 1.0])
-        way = way / np.linalg.norm(way)
-        beside = np.array([way[1], -way[0]]) if not across else np.array([0.0, -1.0])
+            root, direction = np.array([0.80, float(rng.uniform(6.22, 6.38))]), np.array([-0.18, 1.0])
+        direction = direction / np.linalg.norm(direction)
+        beside = np.array([direction[1], -direction[0]]) if not across else np.array([0.0, -1.0])
         tubes = []
         for finger, length in enumerate(_LENGTHS):
             spread = float(rng.normal(0, 0.015)) + 0.05 * (finger - 1.5)
             start = root + (finger - 1.5) * 0.150 * size * (beside if across else -beside)
-            lean = way + spread * (beside if across else -beside)
+            lean = direction + spread * (beside if across else -beside)
             tubes.append((start, start + 0.66 * size * length * lean, 0.078 * size * (1 - 0.06 * abs(finger - 1.0))))
         submeshes = [self._finger(face, side, start, end, radius, rng) for start, end, radius in tubes]
         if not across:  # the thumb reaches under the jaw
@@ -55,10 +55,10 @@ class HandBuilder:
         submeshes.append(_back(middle, side, across, size))
         return submeshes
 
-    def _on(self, face: Floats, side: float, places: Place, lift: float) -> Floats:
+    def _on(self, face: Floats, side: float, points_on_face: FacePoints, lift: float) -> Floats:
         """Points `lift` decimetres above the face: float32 [N, 3]."""
-        row = (_HEIGHTS[1] - places[:, 1]) / (_HEIGHTS[1] - _HEIGHTS[0]) * (_ROWS - 1)
-        column = (side * places[:, 0] + 1.5) / 3.0 * (_COLUMNS - 1)
+        row = (_HEIGHTS[1] - points_on_face[:, 1]) / (_HEIGHTS[1] - _HEIGHTS[0]) * (_ROWS - 1)
+        column = (side * points_on_face[:, 0] + 1.5) / 3.0 * (_COLUMNS - 1)
         row, column = np.clip(row, 0, _ROWS - 1.001), np.clip(column, 0, _COLUMNS - 1.001)
         r, c = row.astype(int), column.astype(int)
         fr, fc = (row - r)[:, None], (column - c)[:, None]
@@ -68,7 +68,7 @@ class HandBuilder:
         return lifted.reshape(-1, 3)
 
     def _finger(
-        self, face: Floats, side: float, start: Place, end: Place, radius: float, rng: np.random.Generator
+        self, face: Floats, side: float, start: FacePoints, end: FacePoints, radius: float, rng: np.random.Generator
     ) -> Submesh:
         along = np.linspace(0, 1, _RINGS)
         spine = self._on(face, side, start[None] + along[:, None] * (end - start)[None], 0.85 * radius)

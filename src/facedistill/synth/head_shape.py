@@ -45,7 +45,7 @@ def macro_weights(person: Person, age: float) -> Floats:
     ages = dict(zip(AGES, (younger, 1 - older - younger, older), strict=True))
     male = 0.5 + _DIMORPHISM * (person.gender - 0.5)
     genders = dict(zip(GENDERS, (1 - male, male), strict=True))
-    # The exaggeration displacement an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
+    # The exaggeration moves an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
     mixed = np.array(person.ancestry)
     mixed = 1 / 3 + (mixed - 1 / 3) * person.exaggeration
     ancestries = dict(zip(ANCESTRIES, mixed, strict=True))
@@ -136,9 +136,9 @@ def _stretch(points: Floats) -> Floats:
     return stretched
 
 
-def _beyond(way: Floats) -> Floats:
-    """A smooth rectifier: about 0 below 0, about `way` above."""
-    smooth: Floats = 0.5 * (way + np.sqrt(way * way + _BEND))
+def _beyond(x: Floats) -> Floats:
+    """A smooth rectifier: about 0 below 0, about `x` above."""
+    smooth: Floats = 0.5 * (x + np.sqrt(x * x + _BEND))
     return smooth
 
 

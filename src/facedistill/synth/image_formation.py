@@ -17,7 +17,7 @@ PHOTO_SIZE = 128  # rows and columns of a photo; faces have about the scale of a
 _SMALLEST_FACE = 70  # pixels; nearly all faces are larger
 _NOISE_STREAM = 0x5E50
 _EYES_TO_MOUTH = 1.15  # of the 112x96 template, in units of the distance between the eyes
-_FARTHEST = 0.35  # largest error of a detection's landmarks, in distances between the eyes
+_LARGEST_ERROR = 0.35  # largest error of a detection's landmarks, in distances between the eyes
 
 # Mean offsets of MTCNN's landmarks from the labels, as benchmarks/synth_alignment.py prints them: right and down in the
 # frame of the face, in units of the distance between the eyes, for faces turned to the picture's right by
@@ -92,7 +92,7 @@ class ImageFormation:
         """The detection nearest to the expected landmarks, or None where all are too far from them."""
         unit = float(np.linalg.norm(face_frame(expected)[0]))
         errors = {_landmark_error(face, expected): face for face in self._detector.detect(photo)}
-        return errors[min(errors)] if min(errors, default=math.inf) < _FARTHEST * unit else None
+        return errors[min(errors)] if min(errors, default=math.inf) < _LARGEST_ERROR * unit else None
 
 
 def as_detected(landmarks: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:

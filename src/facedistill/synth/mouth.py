@@ -25,14 +25,14 @@ class MouthInterior:
         self._lower = self._edge(points, lips & (falls > 0.1), 1)
 
     @staticmethod
-    def _edge(points: Floats, lip: NDArray[np.bool_], way: int) -> NDArray[np.int64]:
+    def _edge(points: Floats, lip: NDArray[np.bool_], up: int) -> NDArray[np.int64]:
         """The vertices of a lip that touch the other lip, from the subject's right to the left."""
         which = np.flatnonzero(lip)
         found = []
         for x in _LIP_STEPS:
             away = np.abs(points[which, 0] - x)
             near = which[away < max(0.025, float(away.min()) + 1e-6)]
-            found.append(near[np.argmax(way * points[near, 1])])
+            found.append(near[np.argmax(up * points[near, 1])])
         return np.array(found)
 
     def submeshes(self, posed: Floats) -> list[Submesh]:

@@ -45,5 +45,4 @@ def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:
     x = (np.arange(columns, dtype=np.float32) + 0.5) * grid.shape[1] / columns + 1.5
     across, down = np.meshgrid(x, y)
     enlarged = cv2.remap(wide, across, down, interpolation=cv2.INTER_CUBIC)
-    result: Floats = enlarged.astype(np.float32)
-    return result
+    return enlarged.astype(np.float32)

@@ -121,9 +121,8 @@ def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
         light: Light on the face.
         toward: Unit vector from the face to the camera, head frame.
     """
-    straight = np.array(
-        [0.0, 0.0, 1.0], np.float32
-    )  # light is measured half way between the directions of the face and the camera
+    # Light is measured half way between the directions of the face and the camera.
+    straight = np.array([0.0, 0.0, 1.0], np.float32)
     seen = (toward + straight) / np.linalg.norm(toward + straight)
     falling = light.ambient[0] + seen @ light.ambient[1:] + light.key * max(float(seen @ light.direction), 0.2)
     falling = np.maximum(falling, 0.02)

@@ -95,8 +95,7 @@ class Scene:
         """
         screen = (self.points @ projection[:, :3].T + projection[:, 3]).astype(np.float32)
         inverse_depth, _ = self._rasterise(screen, SHADOW_SIDE, self.shadowing, True)
-        distance: Floats = np.reciprocal(np.maximum(inverse_depth, np.float32(1e-6)))
-        return distance
+        return np.reciprocal(np.maximum(inverse_depth, np.float32(1e-6)))
 
     def _rasterise(self, screen: Floats, side: int, count: int, cull_hair: bool) -> tuple[Floats, Ints]:
         """Rasterises the first `count` triangles; backs of closed surfaces are left out."""

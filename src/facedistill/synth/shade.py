@@ -32,8 +32,9 @@ def shade(
         screen: [V, 3], as there.
         triangles: [T, 3].
         materials: [T], material of each triangle (`SKIN` ...).
-        attributes: [V, ATTRIBUTES] per vertex: position, normal, smoothed normal (hair: tangent; not unit), place on
-            the texture (hair: on the strand map), occlusion, and the inner mouth (skin) or a brightness (the rest).
+        attributes: [V, ATTRIBUTES] per vertex: position, normal, smoothed normal (hair: tangent; not unit),
+            row and column in the texture (hair: in the strand map), occlusion, the mask of the inner mouth (skin) or a
+            brightness (other materials).
         eye: [3] the camera's centre.
         ambient: [4, 3], see `light.Light`, as for the next four.
         light: [3], the key light's direction.

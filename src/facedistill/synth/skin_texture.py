@@ -117,8 +117,7 @@ class SkinTextureBuilder:
             radius = rng.uniform(0.7, 1.8)
             centre = (round(float(column) * 16), round(float(row) * 16))
             cv2.circle(marks, centre, round(radius * 16), float(rng.uniform(0.4, 1.2)), -1, cv2.LINE_AA, 4)
-        blurred: Floats = cv2.GaussianBlur(marks, (0, 0), 0.6).astype(np.float32)
-        return blurred
+        return cv2.GaussianBlur(marks, (0, 0), 0.6).astype(np.float32)
 
     def _creases(self, person: Person, rng: np.random.Generator) -> Floats:
         """Wrinkles, from 0 to a little over 1: forehead, frown, crow's feet, under the eyes, beside the mouth."""
@@ -157,5 +156,4 @@ def hair_colour(melanin: float, red: float, grey: float) -> Floats:
     colour = _ramp_colour(ramp, melanin)
     colour *= np.exp(np.array([0.35, -0.22, -0.62]) * red)
     white = np.array([0.36, 0.355, 0.34])
-    mixed: Floats = (colour + grey * (white - colour)).astype(np.float32)
-    return mixed
+    return (colour + grey * (white - colour)).astype(np.float32)

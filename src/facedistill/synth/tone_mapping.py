@@ -19,8 +19,7 @@ _ROOTS, _LIGHTS = 4096, 16384
 def _contrast_table() -> Floats:
     """Factor on light by luminance, at the middles of even steps of the fourth root of luminance."""
     root = (np.arange(_ROOTS) + 0.5) / _ROOTS * math.sqrt(math.sqrt(_BRIGHTEST))
-    gain: Floats = ((np.maximum(root**4, 1e-4) / _MIDDLE) ** (_CONTRAST - 1)).astype(np.float32)
-    return gain
+    return ((np.maximum(root**4, 1e-4) / _MIDDLE) ** (_CONTRAST - 1)).astype(np.float32)
 
 
 def _tone_table() -> NDArray[np.uint8]:
@@ -45,8 +44,7 @@ def tone_map(rgba: Floats, gains: Floats, background: Floats) -> NDArray[np.uint
         gains: [3] of exposure and white balance, applied to `rgba` only.
         background: [H, W, 3] linear RGB, exposed already.
     """
-    picture: NDArray[np.uint8] = _tone_map(rgba, gains, background, LUMINANCE, _CONTRASTS, _TONES)
-    return picture
+    return _tone_map(rgba, gains, background, LUMINANCE, _CONTRASTS, _TONES)
 
 
 @kernel
