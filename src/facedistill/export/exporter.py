@@ -99,8 +99,10 @@ def build_exporter(name: str, **options: Any) -> Exporter:
             installed.
     """
     exporter = EXPORTERS.build(name, **options)
-    if not isinstance(exporter, Exporter):
-        raise UsageError(f"the export target {name!r} must have the attributes name, suffix, requires and write")
+    if not isinstance(exporter, Exporter) or not isinstance(exporter.requires, Requirement):
+        raise UsageError(
+            f"the export target {name!r} must have the attributes name, suffix, requires (a Requirement) and write"
+        )
     missing = [module for module in exporter.requires.modules if importlib.util.find_spec(module) is None]
     if missing:
         raise UsageError(f"the export target {name!r} needs {', '.join(missing)}; run {exporter.requires.install}")
