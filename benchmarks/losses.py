@@ -24,7 +24,7 @@ from facedistill.pipelines.face_workload import FaceWorkload, resolve_student
 from facedistill.recipe import HARD, LossTerm, Recipe, TeacherRecipe
 from facedistill.recipe.files import read_recipe
 from facedistill.recipe.parts import build_variances
-from facedistill.teachers import teacher_of
+from facedistill.teachers import load_teachers
 from facedistill.training import BEST
 from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces, batches
@@ -139,21 +139,19 @@ def step_times(rows: Mapping[str, Run], turns: int) -> dict[str, float]:
 
 def one_step(run: Run) -> Callable[[], None]:
     """A function that gets the teacher targets of one batch and goes forward and back through the student."""
-    teacher = teacher_of(run.recipe) if run.recipe.distils else None
+    teacher = load_teachers(run.recipe.all_teachers) if run.recipe.distils else None
     recipe = resolve_student(run.recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
     caches = caches_of(run, recipe, teacher, faces)
     task = build_task(recipe, faces.train.classes)
-    targets = FaceWorkload(faces, teacher, caches).teacher_targets(recipe, task) if recipe.distils else None
+    task.targets = FaceWorkload(faces, teacher, caches).teacher_targets(recipe, task) if recipe.distils else None
     augmented = AugmentedFaces(faces.train, build_variances(recipe), recipe.data.mirror, recipe.seed)
     batch = next(iter(batches(augmented, recipe, 0, 0)))
     fabric = make_fabric("cpu", recipe.precision)
 
     def step() -> None:
         with fabric.autocast():
-            outputs = targets.outputs(batch.indices, batch.mirrored, batch.crops) if targets is not None else None
-            parts = (outputs.embedding, outputs.logits, outputs.features) if outputs is not None else (None, None)
-            terms = task(batch.crops, batch.labels, *parts)
+            terms = task(batch)
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         task.zero_grad()
 

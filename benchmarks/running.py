@@ -30,7 +30,7 @@ from facedistill.files import write_text
 from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.recipe import Recipe
 from facedistill.recipe.validate import validate
-from facedistill.teachers import Teacher, TeacherCache, teacher_of
+from facedistill.teachers import Teacher, TeacherCache, load_teachers
 from facedistill.training import BEST, train
 from facedistill.training.build import build_task
 from facedistill.training.loop import Embed
@@ -186,7 +186,7 @@ def perform(run: Run, threads: int) -> None:
     """Does one run from where it stopped; its progress goes to `log.txt`."""
     torch.set_num_threads(threads)
     validate(run.recipe)
-    teacher = teacher_of(run.recipe) if run.targets_from is not None or not run.trains else None
+    teacher = load_teachers(run.recipe.all_teachers) if run.targets_from is not None or not run.trains else None
     recipe = resolve_student(run.recipe, teacher)
     folder = open_run_folder(recipe)
     with (folder / LOG).open("a", encoding="utf-8") as log, redirect_stderr(log):

@@ -16,7 +16,7 @@ from typing import Any
 from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.export.info import net_info
 from facedistill.recipe.files import read_recipe
-from facedistill.teachers import teacher_of
+from facedistill.teachers import load_teachers
 from reporting import (
     INTERVALS,
     LOW,
@@ -81,7 +81,7 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
 def as_it_is(run: Run, faces: TrainingFaces) -> dict[str, Any]:
     """The sweeps of the teacher itself, and its cost."""
     info = net_info("dlibresnet")
-    cells = sweeps_of(run, faces, teacher_of(run.recipe).embed)
+    cells = sweeps_of(run, faces, load_teachers(run.recipe.all_teachers).embed)
     return {"cells": cells, "parameters": info.parameters, "macs": info.macs}
 
 

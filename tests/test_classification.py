@@ -17,6 +17,7 @@ from facedistill.export import class_scores
 from facedistill.pipelines.classifier import run_classifier
 from facedistill.pipelines.classifier_workload import open_classifier_workload, restore
 from facedistill.recipe.files import read_recipe
+from tests.batches import batch_of
 from tests.class_pictures import CLASSES, draw_classes
 
 
@@ -104,13 +105,13 @@ def test_a_finished_run_is_shown_not_repeated(run, recipe, capsys):
     assert "student without a teacher" in capsys.readouterr().out
 
 
-def test_the_teachers_word_is_its_scores(run, recipe):
+def test_the_teacher_targets_are_its_scores(run, recipe):
     settings = read_recipe(recipe)
     workload = open_classifier_workload(settings, run / "teacher")  # trained already
     resolved = workload.resolved(settings)
-    word = workload.teacher_targets(resolved, workload.teacher)
+    targets = workload.teacher_targets(resolved, workload.teacher)
     indices = torch.tensor([3, 0])
-    outputs = word.outputs(indices, torch.tensor([False, False]), torch.empty(2, 0))
+    outputs = targets.for_batch(batch_of(indices.tolist(), [False, False]))
     crops = np.stack([workload.pictures[int(index)].image for index in indices])
     with torch.no_grad():
         scores = workload.teacher.backbone.module(normalise_crops(torch.from_numpy(crops)))

@@ -1,4 +1,4 @@
-"""What losses and heads ask of the other processes of a distributed run; with one process, nothing."""
+"""Collectives over the processes of a distributed run; with one process, they do nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,10 +68,10 @@ def first_process_first() -> Iterator[None]:
 
 def broadcast_from_first(number: float) -> float:
     """Process 0's number, in all processes."""
-    said = torch.tensor(number, dtype=torch.float64)
+    value = torch.tensor(number, dtype=torch.float64)
     if process_count() > 1:
-        dist.broadcast(said, 0)
-    return said.item()
+        dist.broadcast(value, 0)
+    return value.item()
 
 
 class _Everyones(torch.autograd.Function):

@@ -23,7 +23,7 @@ class TinyNet:
     std: float = 1.0
     bgr: bool = False
 
-    def says(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         x = ((crops[..., ::-1] if self.bgr else crops).astype(np.float64) - self.mean) / self.std
         b, h, w, _ = x.shape
         x = x[:, : h // POOL * POOL, : w // POOL * POOL]

@@ -142,7 +142,7 @@ def test_golden_embedding_of_a_generated_chip(own_cache: Path) -> None:
     teacher = load_teacher("dlib")
     assert (teacher.name, teacher.input_size, teacher.embedding_size) == ("dlib", (150, 150), 128)
     embedding = teacher.embed(np.stack([generated_chip()] * 2))
-    # What dlib-bin 20.0.1 says of the same chip, to 1e-6 (test_dlib_real.py compares the two on real faces).
+    # What dlib-bin 20.0.1 gives for the same chip, to 1e-6 (test_dlib_real.py compares the two on real faces).
     golden = [-0.04631987, 0.11083793, 0.06521884, -0.00838142, -0.02705466, -0.04760711]
     np.testing.assert_allclose(embedding[0, :6], golden, atol=2e-5)
     np.testing.assert_allclose(embedding[0], embedding[1], atol=1e-6)

@@ -43,7 +43,7 @@ def test_embeddings_are_dlibs(chips: list[np.ndarray]) -> None:
     reference = dlib.face_recognition_model_v1(str(dlib_weights()))
     expected = np.array([reference.compute_face_descriptor(chip) for chip in chips[:20]])
     difference = np.abs(load_teacher("dlib").embed(np.array(chips[:20])) - expected).max()
-    assert difference < 1e-5  # asked for: 1e-3
+    assert difference < 1e-5  # wanted: 1e-3
 
 
 def test_the_template_is_where_landmarks_lie_in_dlibs_chips(chips: list[np.ndarray]) -> None:

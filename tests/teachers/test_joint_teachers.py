@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.batches import batch_of
 from tests.conftest import draw_toy_people
 
 from facedistill.backbones import build_backbone, normalise_crops, save_backbone
@@ -18,7 +19,7 @@ from facedistill.faces import CROP_112X112, recrop, shown_share
 from facedistill.pipelines.face_workload import open_face_workload, resolve_student
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, TeacherRecipe
 from facedistill.recipe.validate import validate
-from facedistill.teachers import load_teacher, teacher_of
+from facedistill.teachers import load_teacher, load_teachers
 from facedistill.training import train
 from facedistill.training.build import build_task
 
@@ -32,7 +33,7 @@ def recipe(folder, teachers, size=(112, 96), stored=(112, 96), **changes):
     """Eight drawn people, four of them taught by `teachers`."""
     write_face_set(folder / "faces", draw_toy_people(8, 4, stored), extension=".png")
     first, *others = teachers
-    said = Recipe(
+    settings = Recipe(
         data=DataRecipe(faces=str(folder / "faces"), held_out_identities=4, validation_identities=0),
         out=str(folder / "run"),
         teacher=first,
@@ -46,55 +47,53 @@ def recipe(folder, teachers, size=(112, 96), stored=(112, 96), **changes):
         device="cpu",
         precision="32",
     )
-    return replace(said, **changes)
+    return replace(settings, **changes)
 
 
 def test_similarities_are_the_weighted_mean_of_the_teachers(tiny_net, crops):
     nets = [tiny_net("a.onnx"), tiny_net("b.onnx", size=(112, 112), dimension=24, seed=1)]
-    said = [TeacherRecipe(spec=str(net.path), weight=weight) for net, weight in zip(nets, (3.0, 1.0), strict=True)]
-    teacher = teacher_of(Recipe(teacher=said[0], teachers=said[1:]))
+    settings = [TeacherRecipe(spec=str(net.path), weight=weight) for net, weight in zip(nets, (3.0, 1.0), strict=True)]
+    teacher = load_teachers(settings)
     assert (teacher.name, teacher.embedding_size, teacher.input_size) == ("a + b", 40, (112, 96))
     faces = crops(5)
     embedding = teacher.embed(faces)
     assert embedding.dtype == np.float32
-    own = [unit(nets[0].says(faces)), unit(nets[1].says(np.stack([recrop(face, (112, 112)) for face in faces])))]
+    own = [unit(nets[0].embed(faces)), unit(nets[1].embed(np.stack([recrop(face, (112, 112)) for face in faces])))]
     expected = (3 * own[0] @ own[0].T + 1 * own[1] @ own[1].T) / 4
     np.testing.assert_allclose(embedding @ embedding.T, expected, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-6)
-    swapped = teacher_of(Recipe(teacher=said[1], teachers=said[:1]))
+    swapped = load_teachers(settings[::-1])
     assert swapped.digest != teacher.digest
 
 
-def test_each_teacher_keeps_its_own_word_and_all_teach(tiny_net, tmp_path):
+def test_each_teacher_keeps_its_own_targets_and_all_train(tiny_net, tmp_path):
     nets = [tiny_net("a.onnx"), tiny_net("b.onnx", dimension=24, seed=1)]
     teachers = [TeacherRecipe(str(nets[0].path), centred=False, weight=3), TeacherRecipe(str(nets[1].path))]
-    said = recipe(tmp_path, teachers)
-    validate(said)
-    lesson = open_face_workload(said, tmp_path / "teacher")
-    said = lesson.resolved(said)
-    assert said.student.embedding_size == 40
+    settings = recipe(tmp_path, teachers)
+    validate(settings)
+    workload = open_face_workload(settings, tmp_path / "teacher")
+    settings = workload.resolved(settings)
+    assert settings.student.embedding_size == 40
     assert {path.name for path in tmp_path.glob("teacher*")} == {"teacher", "teacher-2"}
-    task = build_task(said, lesson.pictures.classes)
-    word = lesson.teacher_targets(said, task).outputs(
-        torch.tensor([1, 5]), torch.tensor([False, True]), torch.empty(2, 0)
-    )
+    task = build_task(settings, workload.pictures.classes)
+    targets = workload.teacher_targets(settings, task).for_batch(batch_of([1, 5], [False, True]))
 
-    faces = np.stack([lesson.pictures[i].image for i in range(16)])
-    both = [np.stack([net.says(faces), net.says(faces[:, :, ::-1])], axis=1) for net in nets]
+    faces = np.stack([workload.pictures[i].image for i in range(16)])
+    both = [np.stack([net.embed(faces), net.embed(faces[:, :, ::-1])], axis=1) for net in nets]
     own = [unit(both[0]), unit(unit(both[1]) - unit(both[1]).mean(axis=(0, 1)))]
     picked = [each[[1, 5], [0, 1]] for each in own]
     expected = np.concatenate([np.sqrt(0.75) * picked[0], np.sqrt(0.25) * picked[1]], axis=1)
-    np.testing.assert_allclose(word.embedding.numpy(), expected, atol=1e-4)
-    labels = lesson.pictures.labels
+    np.testing.assert_allclose(targets.embedding.numpy(), expected, atol=1e-4)
+    labels = workload.pictures.labels
     logits = [
         one @ unit(np.stack([each[labels == c].mean(axis=(0, 1)) for c in range(4)])).T
         for one, each in zip(picked, own, strict=True)
     ]
-    np.testing.assert_allclose(word.logits.numpy(), 30 * (0.75 * logits[0] + 0.25 * logits[1]), atol=2e-3)
-    assert train(lesson, said, task).steps == 3
+    np.testing.assert_allclose(targets.logits.numpy(), 30 * (0.75 * logits[0] + 0.25 * logits[1]), atol=2e-3)
+    assert train(workload, settings, task).steps == 3
 
 
-# The crop a teacher is shown -------------------------------------------------------------------------------------
+# The crop a teacher gets -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,13 +122,13 @@ def test_a_narrower_crop_is_cut_out_of_a_wider_one():
 
 
 def test_of_a_wider_stored_crop_the_teacher_sees_all_and_the_student_its_own(tmp_path):
-    said = recipe(tmp_path, [TeacherRecipe()], stored=(112, 112)).data
-    faces = open_training_faces(said, (112, 96))
-    view = parse_source(said.faces).crops_for_teacher(faces.train, (112, 112), own_crop=False)
+    settings = recipe(tmp_path, [TeacherRecipe()], stored=(112, 112)).data
+    faces = open_training_faces(settings, (112, 96))
+    view = parse_source(settings.faces).crops_for_teacher(faces.train, (112, 112), own_crop=False)
     assert (faces.train.size, view.size) == ((112, 96), (112, 112))
     np.testing.assert_array_equal(faces.train[3].image, view[3].image[:, 8:104])
     assert [faces.train[i].key for i in range(16)] == [view[i].key for i in range(16)]
-    assert parse_source(said.faces).crops_for_teacher(faces.train, (112, 96), own_crop=True) is faces.train
+    assert parse_source(settings.faces).crops_for_teacher(faces.train, (112, 96), own_crop=True) is faces.train
 
 
 def test_photos_are_aligned_anew_for_a_teacher_who_wants_its_own_crop(monkeypatch):
@@ -145,10 +144,10 @@ def test_photos_are_aligned_anew_for_a_teacher_who_wants_its_own_crop(monkeypatc
 
 
 def test_crops_without_photos_cannot_serve_a_teacher_who_wants_its_own(tmp_path):
-    said = recipe(tmp_path, [TeacherRecipe(own_crop=True)])
+    settings = recipe(tmp_path, [TeacherRecipe(own_crop=True)])
     with pytest.raises(UsageError, match=r"teacher.own_crop needs photos.*112x96, which show 81% of .*150x150"):
-        open_face_workload(said, tmp_path / "teacher")
-    assert not (tmp_path / "teacher").exists(), "the teacher was not asked"
+        open_face_workload(settings, tmp_path / "teacher")
+    assert not (tmp_path / "teacher").exists(), "the teacher has embedded nothing"
 
 
 # Feature maps ----------------------------------------------------------------------------------------------------
@@ -164,23 +163,21 @@ def checkpoint(tmp_path):
 
 def test_a_checkpoint_shows_its_maps_of_the_faces_as_they_are(tmp_path, checkpoint):
     losses = {HARD: LossTerm(), "attention": LossTerm()}
-    said = recipe(tmp_path, [checkpoint], size=(112, 112), stored=(112, 112), losses=losses)
-    validate(said)
-    lesson = open_face_workload(said, tmp_path / "store")
-    said = lesson.resolved(said)
-    task = build_task(said, lesson.pictures.classes)
-    word = lesson.teacher_targets(said, task).outputs(
-        torch.tensor([2, 3]), torch.tensor([False, True]), torch.empty(2, 0)
-    )
-    faces = np.stack([lesson.pictures[2].image, lesson.pictures[3].image[:, ::-1]])
-    net = lesson.teacher.backbone
+    settings = recipe(tmp_path, [checkpoint], size=(112, 112), stored=(112, 112), losses=losses)
+    validate(settings)
+    workload = open_face_workload(settings, tmp_path / "store")
+    settings = workload.resolved(settings)
+    task = build_task(settings, workload.pictures.classes)
+    targets = workload.teacher_targets(settings, task).for_batch(batch_of([2, 3], [False, True]))
+    faces = np.stack([workload.pictures[2].image, workload.pictures[3].image[:, ::-1]])
+    net = workload.teacher.backbone
     with torch.no_grad():
         expected = net.maps(normalise_crops(torch.from_numpy(faces)))
-    for theirs, ours in zip(word.features, expected, strict=True):
+    for theirs, ours in zip(targets.features, expected, strict=True):
         assert torch.allclose(theirs, ours, atol=1e-5)
         assert not theirs.requires_grad
-    assert word.embedding.shape == (2, 16)
-    assert train(lesson, said, task).steps == 3
+    assert targets.embedding.shape == (2, 16)
+    assert train(workload, settings, task).steps == 3
 
 
 @pytest.mark.parametrize(
@@ -194,15 +191,15 @@ def test_a_checkpoint_shows_its_maps_of_the_faces_as_they_are(tmp_path, checkpoi
     ],
 )
 def test_a_teacher_without_maps_is_refused_before_it_is_loaded(changes, reason):
-    said = Recipe(**{"losses": {HARD: LossTerm(), "attention": LossTerm()}, **changes})
+    settings = Recipe(**{"losses": {HARD: LossTerm(), "attention": LossTerm()}, **changes})
     with pytest.raises(UsageError, match=rf"losses\.attention compares feature maps.*{reason}"):
-        validate(said)
+        validate(settings)
 
 
 def test_maps_of_unequal_shapes_are_refused_before_a_face_is_read(tmp_path, checkpoint):
-    said = recipe(tmp_path, [checkpoint], losses={HARD: LossTerm(), "attention": LossTerm()})
+    settings = recipe(tmp_path, [checkpoint], losses={HARD: LossTerm(), "attention": LossTerm()})
     with pytest.raises(UsageError, match=r"losses\.attention cannot compare student\.backbone with teacher.*56, 48"):
-        resolve_student(said, load_teacher(checkpoint.spec))
+        resolve_student(settings, load_teacher(checkpoint.spec))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +217,6 @@ def test_a_wrong_list_of_teachers_is_refused(changes, field):
 
 def test_an_embedding_that_is_not_as_long_as_all_of_theirs_is_refused(tiny_net):
     teachers = [TeacherRecipe(str(tiny_net(f"{i}.onnx").path)) for i in range(2)]
-    said = Recipe(teacher=teachers[0], teachers=teachers[1:], student=NetRecipe(embedding_size=16))
+    settings = Recipe(teacher=teachers[0], teachers=teachers[1:], student=NetRecipe(embedding_size=16))
     with pytest.raises(UsageError, match=r"embedding_size is 16 and the teacher's 32"):
-        resolve_student(said, teacher_of(said))
+        resolve_student(settings, load_teachers(settings.all_teachers))

@@ -29,9 +29,9 @@ def test_our_own_model_file(tiny_net, crops) -> None:
     assert (teacher.name, teacher.input_size, teacher.embedding_size) == ("slim", (112, 96), 16)
     assert "inside" in teacher.normalisation
     faces = crops(5)
-    said = teacher.embed(faces)
-    assert said.dtype == np.float32
-    np.testing.assert_allclose(said, net.says(faces), rtol=1e-4, atol=1e-4)
+    embeddings = teacher.embed(faces)
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(embeddings, net.embed(faces), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 32, 33, 70])
@@ -40,9 +40,9 @@ def test_any_number_of_crops(tiny_net, crops, batch, count: int) -> None:
     net = tiny_net(batch=batch, size=(112, 112), uint8=False)
     net.mean, net.std = 127.5, 127.5
     faces = crops(count, (112, 112))
-    said = load_teacher(net.path).embed(faces)
-    assert said.shape == (count, 16)
-    np.testing.assert_allclose(said, net.says(faces), rtol=1e-4, atol=1e-5)
+    embeddings = load_teacher(net.path).embed(faces)
+    assert embeddings.shape == (count, 16)
+    np.testing.assert_allclose(embeddings, net.embed(faces), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_foreign_normalisation(tiny_net, crops, mean: float, std: float, channel
     net.mean, net.std, net.bgr = mean, std, channels == "bgr"
     teacher = load_teacher(net.path, mean=mean, std=std, channels=channels)
     assert teacher.normalisation == f"{channels.upper()}, (x - {mean:g}) / {std:g}"
-    np.testing.assert_allclose(teacher.embed(crops(3)), net.says(crops(3)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(teacher.embed(crops(3)), net.embed(crops(3)), rtol=1e-4, atol=1e-5)
 
 
 def test_the_digest_follows_weights_and_preprocessing(tiny_net) -> None:
@@ -84,7 +84,7 @@ def test_the_digest_sees_weights_in_a_file_beside(tiny_net) -> None:
 def test_crops_of_other_conventions_are_cut_anew(tiny_net, crops, given: tuple[int, int]) -> None:
     net = tiny_net()
     faces = crops(3, given)
-    expected = net.says(np.stack([recrop(face, (112, 96)) for face in faces]))
+    expected = net.embed(np.stack([recrop(face, (112, 96)) for face in faces]))
     np.testing.assert_allclose(load_teacher(net.path).embed(faces), expected, rtol=1e-4, atol=1e-4)
 
 

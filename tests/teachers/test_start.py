@@ -140,7 +140,7 @@ def test_a_thinner_net_starts_from_what_it_knows(dlib):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         pytest.param({"name": "resnet20"}, "name dlibresnet instead of resnet20", id="another net"),
         pytest.param({"embedding_size": 64}, "embedding_size 128 instead of 64", id="another embedding"),
@@ -148,9 +148,9 @@ def test_a_thinner_net_starts_from_what_it_knows(dlib):
         pytest.param({"se": True, "width": 0.5}, "se False instead of True", id="gates that dlib has not"),
     ],
 )
-def test_weights_of_another_net_are_refused(changes, said):
+def test_weights_of_another_net_are_refused(changes, message):
     net = build_backbone(**{"name": "dlibresnet", "embedding_size": 128, **changes})
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         load_start(net, "dlib")
     assert "student.start" in str(caught.value)
 
@@ -169,13 +169,13 @@ def test_any_net_starts_from_a_checkpoint_of_its_own(tmp_path):
 def start_recipe(folder: Path, **student) -> Recipe:
     """The shipped recipe on drawn faces, a few steps of it."""
     write_face_set(folder / "faces", draw_toy_people(8, 3), extension=".png")
-    said = read_recipe(RECIPE)
+    settings = read_recipe(RECIPE)
     return replace(
-        said,
-        data=replace(said.data, faces=str(folder / "faces"), validation_identities=0),
-        student=replace(said.student, width=0.25, **student),
-        losses={**said.losses, "l2": replace(said.losses["cosine"], weight=0.5)},
-        optimiser=replace(said.optimiser, warmup=0, learning_rate=0.05),  # a quarter of the net is soon mended
+        settings,
+        data=replace(settings.data, faces=str(folder / "faces"), validation_identities=0),
+        student=replace(settings.student, width=0.25, **student),
+        losses={**settings.losses, "l2": replace(settings.losses["cosine"], weight=0.5)},
+        optimiser=replace(settings.optimiser, warmup=0, learning_rate=0.05),  # a quarter of the net is soon mended
         steps=6,
         batch_size=8,
         validate_every=6,
@@ -206,7 +206,7 @@ def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution
 
 
 @pytest.mark.parametrize(
-    ("student", "said"),
+    ("student", "message"),
     [
         pytest.param({"backbone": "resnet20"}, "student.backbone must be dlibresnet", id="another net"),
         pytest.param({"width": 1.5}, "student.width must be at most 1", id="wider than dlib's"),
@@ -217,7 +217,7 @@ def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution
         pytest.param({"input_size": (96, 112)}, "student.input_size: no crop convention", id="no crop convention"),
     ],
 )
-def test_a_recipe_that_cannot_start_is_refused_before_anything_is_loaded(student, said):
+def test_a_recipe_that_cannot_start_is_refused_before_anything_is_loaded(student, message):
     recipe = read_recipe(RECIPE)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         validate(replace(recipe, student=replace(recipe.student, **student)))

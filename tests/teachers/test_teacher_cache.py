@@ -1,4 +1,4 @@
-"""The store: the teacher is asked once per face, and a store that is not right is refused or built anew."""
+"""The cache: the teacher embeds each face once, and a cache that is not right is refused or built anew."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from facedistill.datasets import Face, FaceList
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.teachers import load_teacher, open_cache
-from facedistill.teachers.cache import ARRAY, STATE, store_folder
+from facedistill.teachers.cache import ARRAY, STATE
 
 COUNT = 300  # more than two blocks
 
@@ -21,13 +21,13 @@ class Counting:
 
     def __init__(self, teacher) -> None:
         self._teacher = teacher
-        self.asked = 0
+        self.embedded = 0
 
     def __getattr__(self, name: str):
         return getattr(self._teacher, name)
 
     def embed(self, crops):
-        self.asked += len(crops)
+        self.embedded += len(crops)
         return self._teacher.embed(crops)
 
 
@@ -66,7 +66,7 @@ def faces() -> FaceList:
 @pytest.fixture
 def expected(net, faces):
     images = np.stack([face.image for face in faces.faces])
-    return np.stack([net.says(images), net.says(images[:, :, ::-1])], axis=1)
+    return np.stack([net.embed(images), net.embed(images[:, :, ::-1])], axis=1)
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_image_and_mirror_of_every_face(teacher, faces, folder, expected) -> Non
 
 def test_the_teacher_is_asked_once(teacher, faces, folder) -> None:
     first = np.array(open_cache(teacher, faces, folder).embeddings)
-    assert teacher.asked == 2 * COUNT
+    assert teacher.embedded == 2 * COUNT
     assert np.array_equal(open_cache(teacher, faces, folder).embeddings, first)
-    assert teacher.asked == 2 * COUNT
+    assert teacher.embedded == 2 * COUNT
 
 
 @pytest.mark.parametrize("junk", [b"", b"half a block"], ids=["clean", "a crash left half a block"])
@@ -103,9 +103,9 @@ def test_it_goes_on_where_it_was_interrupted(teacher, faces, folder, expected, j
     assert 0 < done < COUNT
     with (folder / ARRAY).open("ab") as file:
         file.write(junk)
-    teacher.asked = 0
+    teacher.embedded = 0
     store = open_cache(teacher, faces, folder)
-    assert teacher.asked == 2 * (COUNT - done)
+    assert teacher.embedded == 2 * (COUNT - done)
     np.testing.assert_allclose(store.embeddings, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -206,14 +206,14 @@ def test_a_large_store_is_trusted_while_its_time_stands(teacher, faces, folder, 
     monkeypatch.setattr("facedistill.teachers.cache._ALWAYS_HASHED", 0)
     recorded = state_of(folder)["modified_ns"]
     _flip(folder)
-    teacher.asked = 0
+    teacher.embedded = 0
     if touched:
         with pytest.warns(UserWarning, match="checksum"):
             open_cache(teacher, faces, folder)
     else:
         os.utime(folder / ARRAY, ns=(recorded, recorded))
         open_cache(teacher, faces, folder)
-    assert teacher.asked == (2 * COUNT if touched else 0)
+    assert teacher.embedded == (2 * COUNT if touched else 0)
 
 
 def test_nan_names_the_face(tiny_net, faces, folder) -> None:
@@ -223,7 +223,7 @@ def test_nan_names_the_face(tiny_net, faces, folder) -> None:
     bright = Face(np.full_like(blank, 255), 0, "bright.png")  # 255 * 3e38 is no float32
     teacher = load_teacher(tiny_net("overflowing.onnx", matrix=matrix).path)
     dark = [Face(blank, 0, f"{index}.png") for index in range(130)]
-    with pytest.raises(FacedistillError, match=r"NaN or Inf of face bright\.png"):
+    with pytest.raises(FacedistillError, match=r"NaN or Inf for face bright\.png"):
         open_cache(teacher, FaceList([*dark, bright, *dark]), folder)
     assert state_of(folder)["done"] == 128
 
@@ -248,9 +248,3 @@ def test_an_empty_set_is_refused(teacher, faces, folder) -> None:
 
     with pytest.raises(UsageError, match="is empty"):
         open_cache(teacher, Empty(faces.faces), folder)
-
-
-def test_each_teacher_has_its_own_folder_beside_the_set(teacher, tiny_net, tmp_path) -> None:
-    other = load_teacher(tiny_net("other.onnx", seed=1).path)
-    assert store_folder(tmp_path, teacher).parent == tmp_path
-    assert store_folder(tmp_path, teacher) != store_folder(tmp_path, other)

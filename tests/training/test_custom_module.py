@@ -5,10 +5,12 @@ import torch
 
 from facedistill.backbones import normalise_crops
 from facedistill.errors import UsageError
+from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, NetRecipe, Recipe
 from facedistill.recipe.validate import validate
 from facedistill.training.build import build_task
 from facedistill.training.custom_module import CustomModule
+from facedistill.training.data import Batch
 
 SIZE = (9, 7)
 
@@ -19,13 +21,24 @@ def recipe(module="tests.class_pictures:convolutional", **losses):
     return Recipe(classification=ClassificationRecipe(teacher=net), student=net, losses=terms, control=False)
 
 
+class Given:
+    """Teacher targets that are the same for every batch."""
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    def for_batch(self, batch):
+        return self.outputs
+
+
 def test_its_scores_are_what_the_losses_compare():
     task = build_task(recipe(soft=True), classes=3).eval()
     crops = torch.randint(0, 256, (4, *SIZE, 3), dtype=torch.uint8)
     labels = torch.tensor([0, 1, 2, 0])
     with torch.no_grad():
         scores = task.backbone.module(normalise_crops(crops))
-        terms = task(crops, labels, scores, scores)
+        task.targets = Given(Outputs(scores, scores))
+        terms = task(Batch(crops, labels, labels, labels > 0, ("",) * 4))
     assert terms[HARD] == pytest.approx(torch.nn.functional.cross_entropy(scores, labels).item())
     assert terms["soft"] == pytest.approx(0, abs=1e-6)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from tests.batches import batch_of, run_loop
 from tests.conftest import draw_toy_people
 from tests.training.distributed import in_processes
 
@@ -23,10 +24,8 @@ from facedistill.heads import build_head
 from facedistill.losses import LOSSES, build_loss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, DataRecipe, HeadRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
-from facedistill.recipe.parts import build_variances
 from facedistill.recipe.validate import validate
-from facedistill.training import LAST, InterruptedRunError, fit
-from facedistill.training.build import build_task
+from facedistill.training import LAST, InterruptedRunError
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.launch import check_processes
 from facedistill.training.log import TIMING, read_lines
@@ -62,18 +61,18 @@ def small(tmp_path_factory) -> Recipe:
 # ---- the gradient -------------------------------------------------------------------------------------------------
 
 
-def teachers_word(faces, classes):
+def teacher_outputs(faces, classes):
     generator = torch.Generator().manual_seed(1)
     embedding = torch.randn(faces, SIZE, generator=generator, dtype=torch.float64)
     logits = torch.randn(faces, classes, generator=generator, dtype=torch.float64)
     return embedding, logits
 
 
-def loss_of(net, head, loss, crops, labels, said):
+def loss_of(net, head, loss, crops, labels, message):
     """The hard loss and one distillation loss, of a slice of the batch."""
     seen = net(crops)
     total = head.loss(seen.embedding, labels)
-    embedding, logits = said
+    embedding, logits = message
     ours = Outputs(seen.embedding, head.scores(seen.embedding), seen.features[-2:-1])
     return total + loss(
         ours, Outputs(embedding, logits, tuple(each.detach().roll(1, 2) for each in ours.features)), labels
@@ -85,7 +84,7 @@ def check_gradient(rank, count):
     torch.manual_seed(0)
     net = build_backbone("slim", embedding_size=SIZE, input_size=(32, 32), width=0.25).double()
     crops, labels = torch.randn(8, 3, 32, 32, dtype=torch.float64), torch.arange(8) % 3
-    said = teachers_word(8, 3)
+    teacher = teacher_outputs(8, 3)
     own = slice(rank * 8 // count, (rank + 1) * 8 // count)
     for name in sorted(LOSSES):
         torch.manual_seed(1)
@@ -97,12 +96,12 @@ def check_gradient(rank, count):
         # One process with the whole batch, which must not gather again.
         initialised, dist.is_initialized = dist.is_initialized, lambda: False
         torch.manual_seed(2)
-        expected = loss_of(*alone, crops, labels, said)
+        expected = loss_of(*alone, crops, labels, teacher)
         dist.is_initialized = initialised
         expected.backward()
         synchronise_norms(shared[0], torch.device("cpu"))
         torch.manual_seed(2)
-        value = loss_of(*shared, crops[own], labels[own], tuple(each[own] for each in said))
+        value = loss_of(*shared, crops[own], labels[own], tuple(each[own] for each in teacher))
         value.backward()
         dist.all_reduce(value)
         torch.testing.assert_close(value / count, expected, rtol=1e-9, atol=1e-9, msg=name)
@@ -122,13 +121,10 @@ def test_with_every_loss_two_processes_have_the_gradient_of_one(small):
 # ---- the run ------------------------------------------------------------------------------------------------------
 
 
-def run(folder, recipe, shown=AugmentedFaces):
-    folder.mkdir(exist_ok=True)
+def run(folder, recipe, augmented=AugmentedFaces):
+    """In float64, so that what differs is not rounding."""
     faces = open_face_set(recipe.data.faces)
-    embeddings = np.random.default_rng(0).normal(size=(len(faces), 2, SIZE)).astype(np.float32)
-    knowledge = CachedTargets(embeddings, faces.labels, faces.classes, True, 30.0) if recipe.distils else None
-    seen = shown(faces, build_variances(recipe), recipe.data.mirror, recipe.seed)
-    return fit(build_task(recipe, faces.classes).double(), seen, knowledge, recipe, folder, None)
+    return run_loop(folder, faces, recipe, augmented=augmented, made=lambda task: task.double(), size=SIZE)
 
 
 class StopsRankOne(AugmentedFaces):
@@ -152,11 +148,11 @@ def variants(recipe):
 
 
 def check_runs(rank, count, folder, recipe):
-    said = variants(recipe)
-    run(folder / "no hard loss", said["no hard loss"])
+    recipes = variants(recipe)
+    run(folder / "no hard loss", recipes["no hard loss"])
     for name in ("relations", "sharded"):
         with pytest.raises(InterruptedRunError, match="step 3 of 6"):
-            run(folder / name, said[name], StopsRankOne)
+            run(folder / name, recipes[name], StopsRankOne)
 
 
 def curve(folder):
@@ -184,7 +180,7 @@ def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "count", "said"),
+    ("changes", "count", "message"),
     [
         pytest.param({"batch_size": 9}, 2, "batch_size is 9.*multiple of 2", id="an odd batch"),
         pytest.param({"batch_size": 90}, 9, "9, more processes than the 8 identities", id="too few people"),
@@ -194,13 +190,13 @@ def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, 
         pytest.param({"head": HeadRecipe(sharded=True, sample_rate=1.5)}, 1, "at most 1", id="more than all centres"),
     ],
 )
-def test_what_processes_cannot_share_is_refused(small, changes, count, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_processes_cannot_share_is_refused(small, changes, count, message):
+    with pytest.raises(UsageError, match=message):
         check_processes(replace(small, **changes), count)
 
 
 @pytest.mark.parametrize(
-    ("losses", "options", "said"),
+    ("losses", "options", "message"),
     [
         pytest.param(
             {"soft": LossTerm()},
@@ -212,10 +208,10 @@ def test_what_processes_cannot_share_is_refused(small, changes, count, said):
         pytest.param({}, {"margins": 1}, "has no option 'margins'", id="an unknown option"),
     ],
 )
-def test_what_a_sharded_head_cannot_do_is_refused_before_anything_is_loaded(small, losses, options, said):
+def test_what_a_sharded_head_cannot_do_is_refused_before_anything_is_loaded(small, losses, options, message):
     name = "softmax" if "bias" in options else "arcface"
     recipe = replace(small, losses={HARD: LossTerm(), **losses}, head=HeadRecipe(name, options, sharded=True))
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         validate(recipe)
 
 
@@ -227,8 +223,7 @@ def test_neither_the_digest_nor_the_recipe_of_a_run_depends_on_the_number_of_pro
 def test_beside_a_sharded_head_the_teacher_makes_no_class_centres():
     embeddings = np.random.default_rng(0).normal(size=(4, 2, SIZE)).astype(np.float32)
     alone = CachedTargets(embeddings, np.arange(4), classes=10**9, centred=True, scale=None)
-    place = torch.arange(2), torch.tensor([False, True]), torch.zeros(2, 1, 1, 3, dtype=torch.uint8)
-    for word in (alone, CombinedTargets([alone, alone], [1, 3])):
-        said = word.outputs(*place)
-        assert said.logits is None
-        torch.testing.assert_close(said.embedding.norm(dim=1), torch.ones(2))
+    for targets in (alone, CombinedTargets([alone, alone], [1, 3])):
+        outputs = targets.for_batch(batch_of([0, 1], [False, True]))
+        assert outputs.logits is None
+        torch.testing.assert_close(outputs.embedding.norm(dim=1), torch.ones(2))

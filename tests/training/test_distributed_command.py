@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 @pytest.fixture
 def recipe(tmp_path) -> Path:
     write_face_set(tmp_path / "faces", draw_toy_people(10, 4), extension=".png")
-    said = {
+    settings = {
         "name": "toy",
         "out": str(tmp_path / "run"),
         "data": {"faces": str(tmp_path / "faces"), "held_out_identities": 4, "validation_identities": 0},
@@ -42,7 +42,7 @@ def recipe(tmp_path) -> Path:
         "optimiser": {"learning_rate": 1e-5},
     }
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(settings))
     return path
 
 
@@ -52,9 +52,9 @@ def started(*words, launcher=(sys.executable, "-m", "facedistill"), **environmen
 
 
 def ended(process, code):
-    """What was said on stderr, without progress; a bar of another process may stand before it on the line."""
-    said, complaint = process.communicate(timeout=300)
-    assert process.returncode == code, said + complaint
+    """What was output on stderr, without progress; a bar of another process may stand before it on the line."""
+    output, complaint = process.communicate(timeout=300)
+    assert process.returncode == code, output + complaint
     return re.findall(r"facedistill: .*|.*Error.*|Traceback.*", complaint)
 
 

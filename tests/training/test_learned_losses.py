@@ -4,19 +4,17 @@ import os
 import signal
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from test_loop import figures, recipe, run
+from test_loop import recipe
+from tests.batches import figures, run_loop
 
 from facedistill.errors import UsageError
 from facedistill.recipe import HARD, HeadRecipe, LossTerm
-from facedistill.recipe.parts import build_variances
 from facedistill.recipe.validate import validate
-from facedistill.training import LAST, InterruptedRunError, fit
+from facedistill.training import LAST, InterruptedRunError
 from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces
-from facedistill.training.targets import CachedTargets
 
 LOSSES = {
     HARD: LossTerm(),
@@ -33,7 +31,7 @@ def last_task(folder):
 
 def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, toy_people):
     settings = recipe(losses=LOSSES, head=HeadRecipe("curricularface"), steps=4, validate_every=4)
-    run(tmp_path / "whole", toy_people, settings)
+    run_loop(tmp_path / "whole", toy_people, settings)
     before = build_task(settings, toy_people.classes)
     assert not list(before.losses.parameters())
 
@@ -44,14 +42,10 @@ def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, to
             return super().__getitem__(place)
 
     folder = tmp_path / "stopped"
-    folder.mkdir()
-    embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
-    knowledge = CachedTargets(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
-    shown = PressesCtrlC(toy_people, build_variances(settings), settings.data.mirror, settings.seed)
     with pytest.raises(InterruptedRunError, match="step 2 of 4"):
-        fit(before, shown, knowledge, settings, folder, None)
+        run_loop(folder, toy_people, settings, augmented=PressesCtrlC)
     stopped = last_task(folder)
-    run(folder, toy_people, settings)
+    run_loop(folder, toy_people, settings)
 
     assert figures(folder) == figures(tmp_path / "whole")
     ours, theirs = last_task(folder), last_task(tmp_path / "whole")
@@ -104,7 +98,7 @@ def test_a_loss_used_twice_is_two_terms(tmp_path, toy_people):
     terms = {HARD: LossTerm(), "mk_mmd": LossTerm(), "mk_mmd@logits": LossTerm(2.0, {"on": "logits"})}
     settings = recipe(losses=terms, steps=2)
     validate(settings)
-    run(tmp_path / "twice", toy_people, settings)
+    run_loop(tmp_path / "twice", toy_people, settings)
     (record,) = figures(tmp_path / "twice")
     assert record["mk_mmd"] > 0
     assert record["mk_mmd@logits"] > 0

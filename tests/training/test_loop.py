@@ -4,21 +4,18 @@ import json
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.batches import figures, run_loop
 
 from facedistill.backbones import load_backbone
 from facedistill.errors import FacedistillError
 from facedistill.recipe import HARD, DataRecipe, LossTerm, NetRecipe, Recipe, VarianceStep
-from facedistill.recipe.parts import build_variances
-from facedistill.training import BEST, LAST, InterruptedRunError, fit
-from facedistill.training.build import build_task
+from facedistill.training import BEST, LAST, InterruptedRunError
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.log import TIMING, read_lines
-from facedistill.training.targets import CachedTargets
 
 
 def recipe(**changes: object) -> Recipe:
@@ -37,27 +34,12 @@ def recipe(**changes: object) -> Recipe:
     return replace(small, **changes)
 
 
-def run(folder: Path, faces, said: Recipe, validate=None):
-    folder.mkdir(exist_ok=True)
-    knowledge = None
-    if said.distils:
-        embeddings = np.random.default_rng(0).normal(size=(len(faces), 2, 8)).astype(np.float32)
-        knowledge = CachedTargets(embeddings, faces.labels, faces.classes, centred=True, scale=30.0)
-    shown = AugmentedFaces(faces, build_variances(said), said.data.mirror, said.seed)
-    return fit(build_task(said, faces.classes), shown, knowledge, said, folder, validate)
-
-
-def figures(folder: Path) -> list[dict]:
-    """The records without what the clock said."""
-    return [{k: v for k, v in line.items() if k != TIMING} for line in read_lines(folder / "metrics.jsonl")]
-
-
 def first_crops(embed, toy):
     return float(np.abs(embed(np.stack([toy[0].image, toy[7].image]))).mean())
 
 
 def test_a_run_writes_named_losses_timing_and_the_net(tmp_path, toy_people):
-    result = run(tmp_path, toy_people, recipe())
+    result = run_loop(tmp_path, toy_people, recipe())
     (record,) = read_lines(tmp_path / "metrics.jsonl")
     assert {HARD, "mk_mmd", "soft", "learning_rate"} <= set(record)
     assert 0 <= record[TIMING]["data_wait_share"] <= 1
@@ -72,7 +54,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(tmp_path, toy_peo
     def score(embed):
         return {"figure": first_crops(embed, toy_people)}
 
-    whole = run(tmp_path / "whole", toy_people, recipe(), score)
+    whole = run_loop(tmp_path / "whole", toy_people, recipe(), score)
 
     class PressesCtrlC(AugmentedFaces):
         def __getitem__(self, place):
@@ -81,14 +63,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(tmp_path, toy_peo
             return super().__getitem__(place)
 
     folder = tmp_path / "stopped"
-    folder.mkdir()
-    said = recipe()
-    embeddings = np.random.default_rng(0).normal(size=(len(toy_people), 2, 8)).astype(np.float32)
-    knowledge = CachedTargets(embeddings, toy_people.labels, toy_people.classes, centred=True, scale=30.0)
-    shown = PressesCtrlC(toy_people, build_variances(said), said.data.mirror, said.seed)
     with pytest.raises(InterruptedRunError, match=f"step {stop_after} of 8"):
-        fit(build_task(said, toy_people.classes), shown, knowledge, said, folder, score)
-    resumed = run(folder, toy_people, said, score)
+        run_loop(folder, toy_people, recipe(), score, PressesCtrlC)
+    resumed = run_loop(folder, toy_people, recipe(), score)
 
     assert figures(folder) == figures(tmp_path / "whole")
     assert (resumed.best_step, resumed.best_score) == (whole.best_step, whole.best_score)
@@ -97,21 +74,21 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(tmp_path, toy_peo
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path, toy_people):
-    run(tmp_path / "none", toy_people, recipe())
-    run(tmp_path / "two", toy_people, recipe(workers=2))
+    run_loop(tmp_path / "none", toy_people, recipe())
+    run_loop(tmp_path / "two", toy_people, recipe(workers=2))
     assert figures(tmp_path / "none") == figures(tmp_path / "two")
 
 
 def test_the_best_step_is_kept_not_the_last(tmp_path, toy_people):
     scores = iter([0.2, 0.5])
-    result = run(tmp_path, toy_people, recipe(), lambda _embed: {"eer": next(scores)})
+    result = run_loop(tmp_path, toy_people, recipe(), lambda _embed: {"eer": next(scores)})
     assert (result.best_step, result.best_score) == (4, 0.2)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path, toy_people):
-    run(tmp_path, toy_people, recipe())
+    run_loop(tmp_path, toy_people, recipe())
     before = (tmp_path / LAST).stat().st_mtime_ns
-    run(tmp_path, toy_people, recipe())
+    run_loop(tmp_path, toy_people, recipe())
     assert (tmp_path / LAST).stat().st_mtime_ns == before
 
 
@@ -119,7 +96,7 @@ def test_a_nan_stops_the_run_with_step_term_and_faces(tmp_path, toy_people):
     bad = recipe(losses={HARD: LossTerm(1e38)})
     bad = replace(bad, optimiser=replace(bad.optimiser, learning_rate=1e30, clip=1e30))
     with pytest.raises(FacedistillError, match=r"step \d+: (hard|gradient) is (nan|inf).*p\d/\d"):
-        run(tmp_path, toy_people, bad)
+        run_loop(tmp_path, toy_people, bad)
 
 
 @pytest.mark.parametrize(
@@ -130,21 +107,21 @@ def test_a_nan_stops_the_run_with_step_term_and_faces(tmp_path, toy_people):
     ],
 )
 def test_a_damaged_state_is_one_clear_line(tmp_path, toy_people, harm, message):
-    run(tmp_path, toy_people, recipe())
+    run_loop(tmp_path, toy_people, recipe())
     harm(tmp_path / LAST)
     with pytest.raises(FacedistillError, match=message):
-        run(tmp_path, toy_people, recipe())
+        run_loop(tmp_path, toy_people, recipe())
 
 
 def test_the_state_of_another_recipe_is_refused(tmp_path, toy_people):
-    run(tmp_path, toy_people, recipe())
+    run_loop(tmp_path, toy_people, recipe())
     with pytest.raises(FacedistillError, match="another recipe"):
-        run(tmp_path, toy_people, recipe(seed=1))
+        run_loop(tmp_path, toy_people, recipe(seed=1))
 
 
 def test_a_batch_larger_than_the_set_is_refused(tmp_path, toy_people):
     with pytest.raises(FacedistillError, match="lower batch_size"):
-        run(tmp_path, toy_people, recipe(batch_size=1000))
+        run_loop(tmp_path, toy_people, recipe(batch_size=1000))
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path):
@@ -154,6 +131,6 @@ def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path):
 
 
 def test_training_lowers_the_loss(tmp_path, toy_people):
-    run(tmp_path, toy_people, recipe(steps=60, batch_size=12, validate_every=60, losses={HARD: LossTerm()}))
+    run_loop(tmp_path, toy_people, recipe(steps=60, batch_size=12, validate_every=60, losses={HARD: LossTerm()}))
     lines = read_lines(tmp_path / "metrics.jsonl")
     assert lines[-1][HARD] < 0.7 * lines[0][HARD]

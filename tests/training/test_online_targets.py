@@ -1,22 +1,23 @@
-"""A teacher that is asked anew at every step: what it looks at, and that nothing but the cost differs."""
+"""A teacher that runs at every step: which crops it gets, and that nothing but the cost differs."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from test_loop import figures, recipe
+from test_loop import recipe
+from tests.batches import batch_of, figures
 from tests.conftest import draw_toy_people
 from tests.finished_runs import write_net
 
 from facedistill.backbones import build_backbone, embed_crops, load_backbone, save_backbone
 from facedistill.datasets import open_face_set, write_face_set
 from facedistill.errors import UsageError
-from facedistill.faces import recrop
 from facedistill.pipelines.face_workload import open_face_workload
 from facedistill.recipe import HARD, ClassificationRecipe, DataRecipe, LossTerm, TeacherRecipe
 from facedistill.recipe.parts import build_variances
 from facedistill.recipe.validate import validate
+from facedistill.teachers import load_teacher, open_cache
 from facedistill.training import fit
 from facedistill.training.build import build_task
 from facedistill.training.data import AugmentedFaces
@@ -40,23 +41,28 @@ def faces(tmp_path):
     return str(tmp_path / "people")
 
 
-def taught(folder, said, crops=None):
-    """The lines that a run wrote, without what the clock said; `crops` collects what its teacher looked at."""
-    said = replace(said, out=str(folder))
-    lesson = open_face_workload(said, folder.parent / "store")
-    said = lesson.resolved(said)
-    task = build_task(said, lesson.pictures.classes)
-    word = lesson.teacher_targets(said, task)
-    if crops is not None:
-        asked = word.outputs
+class WatchedTargets:
+    """Keeps the embeddings that the targets give and the student's crops that they are given."""
 
-        def outputs(indices, mirrored, shown):
-            crops.append((word._sight.crops(indices, mirrored, shown), shown.numpy().copy()))
-            return asked(indices, mirrored, shown)
+    def __init__(self, targets, seen):
+        self.targets, self.seen = targets, seen
 
-        word.outputs = outputs
-    shown = AugmentedFaces(lesson.pictures, build_variances(said), said.data.mirror, said.seed)
-    fit(task, shown, word, said, open_run_folder(said), None)
+    def for_batch(self, batch):
+        outputs = self.targets.for_batch(batch)
+        self.seen.append((outputs.embedding.numpy(), batch.crops.numpy().copy()))
+        return outputs
+
+
+def trained(folder, settings, seen=None):
+    """The lines that a run wrote, without durations."""
+    settings = replace(settings, out=str(folder))
+    workload = open_face_workload(settings, folder.parent / "store")
+    settings = workload.resolved(settings)
+    task = build_task(settings, workload.pictures.classes)
+    targets = workload.teacher_targets(settings, task)
+    task.targets = targets if seen is None else WatchedTargets(targets, seen)
+    augmented = AugmentedFaces(workload.pictures, build_variances(settings), settings.data.mirror, settings.seed)
+    fit(task, augmented, settings, open_run_folder(settings), None)
     return figures(folder)
 
 
@@ -65,68 +71,67 @@ def taught(folder, said, crops=None):
     [
         pytest.param({}, "32", 21, 1e-4, id="embeddings"),
         pytest.param({"sp": LossTerm(options={"on": "features"})}, "32", 21, 1e-4, id="and maps"),
-        pytest.param({}, "bf16", 1, 0.02, id="in 16 bits, where the stored word has 32; later steps magnify it"),
+        pytest.param({}, "bf16", 1, 0.02, id="in 16 bits, where cached targets have 32; later steps magnify it"),
     ],
 )
-def test_a_teacher_asked_anew_teaches_what_the_stored_one_does(
-    tmp_path, faces, checkpoint, losses, precision, steps, tolerance
-):
+def test_online_targets_train_what_cached_ones_do(tmp_path, faces, checkpoint, losses, precision, steps, tolerance):
     losses = {HARD: LossTerm(), "soft": LossTerm(), "mk_mmd": LossTerm(), **losses}
     data = DataRecipe(faces=faces, validation_identities=0)
-    said = recipe(data=data, losses=losses, precision=precision, steps=steps)
-    stored = taught(tmp_path / "stored", replace(said, teacher=TeacherRecipe(checkpoint, centred=False)))
+    settings = recipe(data=data, losses=losses, precision=precision, steps=steps)
+    cached = trained(tmp_path / "stored", replace(settings, teacher=TeacherRecipe(checkpoint, centred=False)))
     teacher = TeacherRecipe(checkpoint, centred=False, stored=False)
-    anew = taught(tmp_path / "anew", replace(said, teacher=teacher))
-    assert len(stored) == len(anew) > 0
-    for ours, theirs in zip(anew, stored, strict=True):
+    online = trained(tmp_path / "online", replace(settings, teacher=teacher))
+    assert len(cached) == len(online) > 0
+    for ours, theirs in zip(online, cached, strict=True):
         assert ours.pop("kind") == theirs.pop("kind")
         assert ours == pytest.approx(theirs, rel=tolerance)
 
 
 @pytest.mark.parametrize("ours", [pytest.param(True, id="a net of ours"), pytest.param(False, id="with another crop")])
-def test_a_teacher_that_sees_what_the_student_sees_is_given_the_very_same_crops(tmp_path, faces, checkpoint, ours):
+def test_a_teacher_that_sees_the_students_crops_embeds_those_very_crops(tmp_path, faces, checkpoint, ours):
     spec = checkpoint if ours else str(write_net(tmp_path / "net.onnx", 0, size=(112, 112)))
-    said = recipe(data=DataRecipe(faces=faces, validation_identities=0), steps=2)
+    settings = recipe(data=DataRecipe(faces=faces, validation_identities=0), steps=2)
     teacher = TeacherRecipe(spec, stored=False, sees="student")
     seen = []
-    student = replace(said.student, embedding_size=None)
-    taught(tmp_path / "run", replace(said, teacher=teacher, student=student), seen)
+    student = replace(settings.student, embedding_size=None)
+    trained(tmp_path / "run", replace(settings, teacher=teacher, student=student), seen)
     assert len(seen) == 2
     original = open_face_set(faces)
     known = {original[index].image.tobytes() for index in range(len(original))}
-    for theirs, ours in seen:
-        if theirs.shape == ours.shape:
-            assert np.array_equal(theirs, ours)
-        else:
-            assert np.array_equal(theirs, np.stack([recrop(crop, theirs.shape[1:3]) for crop in ours]))
-        assert not known & {crop.tobytes() for crop in ours}  # low resolution and noise: nobody is shown as he is
+    net = load_teacher(spec)
+    stored = open_cache(net, original, tmp_path / "originals").embeddings
+    mean = unit(stored).mean(axis=(0, 1))
+    for embeddings, crops in seen:
+        expected = unit(unit(net.embed(crops)) - mean)
+        np.testing.assert_allclose(embeddings, expected, atol=1e-4)
+        assert not known & {crop.tobytes() for crop in crops}, "low resolution and noise change every crop"
 
 
-def test_a_teacher_that_sees_the_student_s_crops_answers_for_them(tmp_path, faces, checkpoint):
-    said = recipe(
+def test_a_teacher_of_the_students_crops_gives_their_embeddings(tmp_path, faces, checkpoint):
+    settings = recipe(
         data=DataRecipe(faces=faces, validation_identities=0),
         teacher=TeacherRecipe(checkpoint, centred=False, stored=False, sees="student"),
     )
-    lesson = open_face_workload(said, tmp_path / "store")
-    said = lesson.resolved(said)
-    word = lesson.teacher_targets(said, build_task(said, lesson.pictures.classes))
+    workload = open_face_workload(settings, tmp_path / "store")
+    settings = workload.resolved(settings)
+    targets = workload.teacher_targets(settings, build_task(settings, workload.pictures.classes))
     crops = np.random.default_rng(0).integers(0, 256, (3, 112, 96, 3), dtype=np.uint8)
-    answer = word.outputs(torch.arange(3), torch.zeros(3, dtype=torch.bool), torch.from_numpy(crops))
+    outputs = targets.for_batch(batch_of([0, 1, 2], [False] * 3, torch.from_numpy(crops)))
     expected = unit(embed_crops(load_backbone(tmp_path / "teacher.pt"), crops))
-    np.testing.assert_allclose(answer.embedding.numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(outputs.embedding.numpy(), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("teacher", "said"),
+    ("teacher", "message"),
     [
         pytest.param({"sees": "student"}, r"teacher.sees is student.*teacher.stored to false", id="other each step"),
         pytest.param({"sees": "student", "stored": False, "own_crop": True}, "teacher.own_crop", id="one crop of two"),
     ],
 )
-def test_impossible_ways_of_asking_are_refused(teacher, said):
-    with pytest.raises(UsageError, match=said):
+def test_impossible_ways_of_asking_are_refused(teacher, message):
+    with pytest.raises(UsageError, match=message):
         validate(recipe(teacher=TeacherRecipe(**teacher)))
-    with pytest.raises(UsageError, match=said.replace("teacher.", "teachers.0.", 1).partition(".*")[0]):
+    with pytest.raises(UsageError, match=message.replace("teacher.", "teachers.0.", 1).partition(".*")[0]):
         validate(recipe(teachers=[TeacherRecipe(**teacher)]))
 
 

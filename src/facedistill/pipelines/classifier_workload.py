@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from facedistill.backbones import embed_crops
 from facedistill.backbones.checkpoint import read_checkpoint
@@ -26,6 +25,7 @@ from facedistill.teachers import TeacherCache, open_cache
 from facedistill.training import BEST
 from facedistill.training import train as train_net
 from facedistill.training.build import build_task
+from facedistill.training.data import Batch
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.task import Task
 
@@ -130,10 +130,10 @@ class ClassifierTargets:
         self._embeddings = embeddings
         self._head = head.cpu().eval().requires_grad_(requires_grad=False)
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+    def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`."""
-        embedding = torch.from_numpy(self._embeddings[indices.numpy(), mirrored.long().numpy()])
-        return Outputs(embedding.to(shown.device), self._head.scores(embedding).to(shown.device))
+        embedding = torch.from_numpy(self._embeddings[batch.indices.cpu().numpy(), batch.mirrored.long().cpu().numpy()])
+        return Outputs(embedding.to(batch.crops.device), self._head.scores(embedding).to(batch.crops.device))
 
 
 def open_classifier_workload(recipe: Recipe, folder: Path) -> ClassifierWorkload:

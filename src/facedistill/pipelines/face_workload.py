@@ -14,7 +14,7 @@ from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.pipelines.model_file import sample_crops, sweep_test_set, write_model_file
 from facedistill.recipe import Recipe, TeacherRecipe
 from facedistill.recipe.resolve import needs_features, resolve
-from facedistill.teachers import Teacher, TeacherCache, load_teacher, open_cache, parts_of, teacher_of
+from facedistill.teachers import Teacher, TeacherCache, load_teacher, load_teachers, open_cache, parts_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.targets import (
@@ -77,7 +77,7 @@ class FaceWorkload:
         size = teacher.input_size
         crops = None if settings.sees == "student" else _teacher_crops(recipe, self.faces, size, settings.own_crop)
         if isinstance(teacher, CheckpointTeacher):
-            return FeatureTargets(cached, teacher.backbone, TeacherInput(crops, size), anew=not settings.stored)
+            return FeatureTargets(cached, teacher.backbone, TeacherInput(crops, size), online=not settings.stored)
         return OnlineTargets(cached, teacher, TeacherInput(crops, size))
 
     def validator(self, task: Task) -> Validate | None:
@@ -118,7 +118,7 @@ def open_face_workload(recipe: Recipe, folder: Path) -> FaceWorkload:
         UsageError: The teacher or the faces do not fit the recipe.
         FacedistillError: See `open_cache`.
     """
-    teacher = teacher_of(recipe) if recipe.distils else None
+    teacher = load_teachers(recipe.all_teachers) if recipe.distils else None
     resolve_student(recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
     return FaceWorkload(faces, teacher, cache_teacher_targets(teacher, recipe, faces, folder) if teacher else ())
@@ -140,7 +140,7 @@ def cache_teacher_targets(
     """The embeddings of the training faces by each teacher of the recipe, computed where they are not cached yet.
 
     Args:
-        teacher: See `teacher_of`.
+        teacher: See `load_teachers`.
         recipe: Says which crops each teacher gets.
         faces: The faces.
         folder: The first teacher's cache; those of the others are beside it, FOLDER-2, ...

@@ -30,7 +30,7 @@ from facedistill.recipe.files import read_recipe
 from facedistill.recipe.validate import validate
 from facedistill.report import write_report
 from facedistill.report.figures import CONTROL, STUDENT, TEACHER
-from facedistill.teachers import Teacher, load_teacher, teacher_of
+from facedistill.teachers import Teacher, load_teacher, load_teachers
 from facedistill.training import BEST, train
 from facedistill.training.build import build_task
 from facedistill.training.loop import Embed
@@ -57,7 +57,7 @@ def run_faces(recipe: Recipe) -> dict[str, Any]:
         UsageError: The recipe cannot work, or another process works in its folder; nothing was loaded.
     """
     validate(recipe)
-    teacher = teacher_of(recipe) if recipe.distils else None
+    teacher = load_teachers(recipe.all_teachers) if recipe.distils else None
     recipe = resolve_student(recipe, teacher)
     with nullcontext() if process_rank() else sole_writer(recipe.folder):
         folder = open_run_folder(recipe)

@@ -27,7 +27,7 @@ from facedistill.report.gather import FinishedRun, Net, gather
 from facedistill.report.scores import TestImages, face_set_pictures, listed_pictures
 from facedistill.report.tables import models_in
 from facedistill.runtime import Recognizer
-from facedistill.teachers import teacher_of
+from facedistill.teachers import load_teachers
 from facedistill.training.log import TIMING, read_lines
 from facedistill.training.run_folder import RECIPE
 
@@ -167,7 +167,7 @@ def _trained_net(path: Path, measured: Mapping[str, Any]) -> Net:
 
 def _teacher_net(recipe: Recipe) -> Net:
     try:
-        teacher = teacher_of(recipe)
+        teacher = load_teachers(recipe.all_teachers)
     except FacedistillError as error:  # a run folder may have travelled without its teacher
         return Net(None, f"unknown: {recipe.all_teachers}", missing=str(error))
     return Net(teacher.embed, teacher.digest)

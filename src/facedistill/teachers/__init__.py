@@ -1,7 +1,7 @@
-"""A teacher behind one interface (a torch checkpoint, an ONNX file, dlib), and the store of what it said."""
+"""A teacher behind one interface (a torch checkpoint, an ONNX file, dlib), and the cache of its embeddings."""
 
 from facedistill.teachers.cache import TeacherCache, open_cache
-from facedistill.teachers.joint import JointTeacher, joined, parts_of, teacher_of
+from facedistill.teachers.joint import JointTeacher, joined, load_teachers, parts_of
 from facedistill.teachers.load import load_teacher
 from facedistill.teachers.onnx_teacher import OnnxTeacher
 from facedistill.teachers.teacher import Teacher
@@ -13,7 +13,7 @@ __all__ = [
     "TeacherCache",
     "joined",
     "load_teacher",
+    "load_teachers",
     "open_cache",
     "parts_of",
-    "teacher_of",
 ]

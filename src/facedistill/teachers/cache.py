@@ -1,8 +1,8 @@
-"""What a teacher said about every face of a set, asked once and kept on disk.
+"""The cache of a teacher's embeddings of every face of a set: computed once, kept on disk.
 
-The teacher sees only the fixed original faces (Wang et al., ICCVW 2019), so its word per face is a constant; with
-mirror images there are two. A store is a folder: `embeddings.npy`, float32 [N, 2, D], and `store.json`, which says
-whose word it is, how many faces are done and the SHA-256 of their embeddings.
+The teacher sees only the fixed original faces (Wang et al., ICCVW 2019), so its embedding of a face is a constant;
+with mirror images there are two. A cache is a folder: `embeddings.npy`, float32 [N, 2, D], and `store.json` with the
+teacher, the face set, how many faces are done and the SHA-256 of their embeddings.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from facedistill.progress import track
 from facedistill.teachers.teacher import Teacher
 
 ARRAY = "embeddings.npy"
-STATE = "store.json"
+STATE = "store.json"  # the name that earlier versions gave it
 
 _FORMAT = "facedistill-teacher-store-1"
 _BLOCK = 128  # faces between two records of how far it got
@@ -35,7 +35,7 @@ _ALWAYS_HASHED = 1 << 30  # bytes; hashing more takes seconds on each start
 
 @dataclass(frozen=True)
 class TeacherCache:
-    """A complete store, opened.
+    """A complete cache, opened.
 
     Attributes:
         folder: Where it lives.
@@ -47,31 +47,26 @@ class TeacherCache:
     embeddings: NDArray[np.float32]
 
 
-def store_folder(face_set_folder: Path, teacher: Teacher) -> Path:
-    """Where the store of a face set on disk lives: beside its faces, one folder per teacher."""
-    return Path(face_set_folder) / f"teacher-{teacher.digest[:12]}"
-
-
 def open_cache(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherCache:
-    """Opens the store in `folder`; builds it first, or goes on building it, when it is not complete.
+    """Opens the cache in `folder`; builds it first, or goes on building it, when it is not complete.
 
-    A broken store (damaged `store.json`, wrong length, wrong checksum) is reported by a warning and built anew. The
+    A broken cache (damaged `store.json`, wrong length, wrong checksum) is reported by a warning and built anew. The
     checksum of a complete store is computed at each opening up to 1 GiB; a larger one is trusted when its length
     and modification time are those recorded at its completion, and checked in full when they are not.
 
     Raises:
         UsageError: The face set is empty.
-        FacedistillError: The store was made by another teacher or from other faces (delete the folder); a face cannot
-            be read, or the teacher's word on it is not finite; the disk is full. What was done by then is kept.
+        FacedistillError: The cache was made by another teacher or from other faces (delete the folder); a face cannot
+            be read, or its embedding is not finite; the disk is full. What was done by then is kept.
     """
     folder = Path(folder)
     if len(face_set) == 0:
-        raise UsageError(f"no teacher store can be made in {folder}: the face set is empty")
+        raise UsageError(f"no teacher cache can be made in {folder}: the face set is empty")
     fresh = _State.fresh(teacher, face_set)
     try:
         state = _recorded_state(folder, fresh)
     except _BrokenCacheError as broken:
-        warnings.warn(f"teacher store {folder} is broken ({broken}); it is built anew", stacklevel=2)
+        warnings.warn(f"teacher cache {folder} is broken ({broken}); it is built anew", stacklevel=2)
         state = fresh
     if not state.complete:
         _build(teacher, face_set, folder, state)
@@ -128,7 +123,7 @@ class _State:
 
 
 def _recorded_state(folder: Path, fresh: _State) -> _State:
-    """How far a former session got; `fresh` when there was none."""
+    """How far an earlier call got; `fresh` when there was none."""
     path = folder / STATE
     if not path.exists():
         if (folder / ARRAY).exists():
@@ -168,12 +163,12 @@ def _refuse_stale(folder: Path, state: _State, fresh: _State) -> None:
     ]
     if differences:
         raise FacedistillError(
-            f"teacher store {folder} is stale: {', '.join(differences)} changed; delete the folder to build it anew"
+            f"teacher cache {folder} is stale: {', '.join(differences)} changed; delete the folder to build it anew"
         )
 
 
 def _check_array(path: Path, state: _State) -> None:
-    """Raises unless the file begins as recorded; behind the recorded faces an unfinished store may hold anything."""
+    """Raises unless the file begins as recorded; behind the recorded faces an unfinished cache may hold anything."""
     try:
         found = path.stat()
         wrong = found.st_size != state.length if state.complete else found.st_size < state.length
@@ -200,7 +195,7 @@ def _hash(file: IO[bytes], end: int) -> "hashlib._Hash":
 
 
 def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> None:
-    """Asks the teacher about the faces from `state.done` on; records how far it got after each block."""
+    """Embeds the faces from `state.done` on; records after each block how many are done."""
     path = folder / ARRAY
     try:
         write_text(folder / STATE, json.dumps(asdict(state), indent=1))
@@ -212,12 +207,12 @@ def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> 
             file.seek(len(state.header))
             digest = _hash(file, state.length)
             for faces in _blocks(face_set, state.done):
-                said = _ask(teacher, faces).tobytes()
+                block = _embed(teacher, faces).tobytes()
                 # Written, not mapped: on a full disk a mapped page would kill the process.
-                file.write(said)
+                file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
-                digest.update(said)
+                digest.update(block)
                 state = replace(
                     state,
                     done=state.done + len(faces),
@@ -233,19 +228,19 @@ def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> 
 
 def _blocks(face_set: FaceSet, start: int) -> Iterator[list[Face]]:
     faces: list[Face] = []
-    for index in track(range(start, len(face_set)), "teacher looks at faces"):
+    for index in track(range(start, len(face_set)), "teacher embeds faces"):
         faces.append(face_set[index])
         if len(faces) == _BLOCK or index == len(face_set) - 1:
             yield faces
             faces = []
 
 
-def _ask(teacher: Teacher, faces: list[Face]) -> NDArray[np.float32]:
+def _embed(teacher: Teacher, faces: list[Face]) -> NDArray[np.float32]:
     """float32 [len(faces), 2, D]: each face and its mirror image."""
     crops = np.stack([view for face in faces for view in (face.image, face.image[:, ::-1])])
-    said = teacher.embed(crops).astype("<f4", copy=False).reshape(len(faces), 2, -1)
-    finite = np.isfinite(said).all(axis=(1, 2))
+    embeddings = teacher.embed(crops).astype("<f4", copy=False).reshape(len(faces), 2, -1)
+    finite = np.isfinite(embeddings).all(axis=(1, 2))
     if not finite.all():
         key = faces[int(np.argmin(finite))].key
-        raise FacedistillError(f"teacher {teacher.name} says NaN or Inf of face {key}; take another teacher")
-    return said
+        raise FacedistillError(f"teacher {teacher.name} gives NaN or Inf for face {key}; take another teacher")
+    return embeddings

@@ -1,13 +1,13 @@
-"""The teachers of a recipe: one, or several that speak as one."""
+"""Several teachers as one."""
 
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.recipe import Recipe
 from facedistill.teachers.load import load_teacher
 from facedistill.teachers.teacher import Teacher
 
@@ -15,7 +15,7 @@ from facedistill.teachers.teacher import Teacher
 class JointTeacher:
     """Several teachers whose similarities are averaged.
 
-    Embeddings of different nets share no axes, so a mean of them would say nothing. Their unit embeddings, each
+    Embeddings of different nets share no axes, so a mean of them would mean nothing. Their unit embeddings, each
     times the square root of its teacher's share, are put one after the other instead: a vector of length 1, and the
     cosine of two of them is the weighted mean of the teachers' cosines.
 
@@ -36,8 +36,8 @@ class JointTeacher:
         self.input_size = parts[0].input_size
         self.embedding_size = sum(part.embedding_size for part in parts)
         self.normalisation = "; ".join(part.normalisation for part in parts)
-        said = [[part.digest for part in parts], self.shares.tolist()]
-        self.digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        identity = [[part.digest for part in parts], self.shares.tolist()]
+        self.digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Teacher.embed`; of length 1."""
@@ -46,23 +46,32 @@ class JointTeacher:
 
 def joined(embeddings: Sequence[NDArray[np.float32]], shares: NDArray[np.float64]) -> NDArray[np.float32]:
     """The embeddings [..., D] of several teachers as one of length 1, see `JointTeacher`."""
-    units = [said / np.maximum(np.linalg.norm(said, axis=-1, keepdims=True), 1e-12) for said in embeddings]
+    units = [rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12) for rows in embeddings]
     scaled = [np.sqrt(share) * unit for share, unit in zip(shares, units, strict=True)]
     return np.concatenate(scaled, axis=-1, dtype=np.float32)
 
 
 def parts_of(teacher: Teacher) -> tuple[Teacher, ...]:
-    """The teachers that speak: those of a joint one, or the one."""
+    """The teachers of a joint one, or the one itself."""
     return teacher.parts if isinstance(teacher, JointTeacher) else (teacher,)
 
 
-def teacher_of(recipe: Recipe) -> Teacher:
-    """The recipe's teacher, loaded; several of them as a `JointTeacher`.
+class TeacherSettings(Protocol):
+    """How to load one teacher; see `facedistill.recipe.TeacherRecipe`."""
+
+    spec: str
+    mean: float
+    std: float
+    channels: Literal["rgb", "bgr"]
+    weight: float
+
+
+def load_teachers(settings: Sequence[TeacherSettings]) -> Teacher:
+    """Loads one teacher, or several as a `JointTeacher`.
 
     Raises:
         UsageError: See `load_teacher`.
         FacedistillError: See `load_teacher`.
     """
-    said = recipe.all_teachers
-    loaded = [load_teacher(one.spec, mean=one.mean, std=one.std, channels=one.channels) for one in said]
-    return loaded[0] if len(loaded) == 1 else JointTeacher(loaded, [one.weight for one in said])
+    loaded = [load_teacher(one.spec, mean=one.mean, std=one.std, channels=one.channels) for one in settings]
+    return loaded[0] if len(loaded) == 1 else JointTeacher(loaded, [one.weight for one in settings])

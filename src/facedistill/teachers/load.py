@@ -1,4 +1,4 @@
-"""From a word or a file to a teacher; what cannot be loaded is an error, never a random net."""
+"""Loading a teacher by name or file; what cannot be loaded is an error, never a random net."""
 
 from pathlib import Path
 from typing import Literal

@@ -144,7 +144,7 @@ class OnnxTeacher(BatchedTeacher):
 
 def _session(path: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.log_severity_level = 4  # it would print what the error below says
+    options.log_severity_level = 4  # it would print what stands in the error below
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class of their own

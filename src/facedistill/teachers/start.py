@@ -1,6 +1,6 @@
 """A teacher's own weights as a student's start: those of a checkpoint, or dlib's, thinned to the student's width.
 
-What a teacher knows of real faces cannot be taught by pictures of people who do not exist; its weights bring it along.
+Pictures of synthetic people cannot teach what a teacher knows of real faces; its weights carry it over.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ def load_start(backbone: Backbone, start: str) -> None:
     if differing == ["width"] and ours["name"] == _NET and not ours["se"] and ours["width"] < theirs["width"]:
         weights = thinned(weights, [scaled(channels, ours["width"]) for channels, _ in STAGES])
     elif differing:
-        said = ", ".join(f"{key} {theirs[key]} instead of {ours.get(key)}" for key in differing)
-        raise UsageError(f"recipe: student.start: {start} is another net than the recipe's student: {said}")
+        differences = ", ".join(f"{key} {theirs[key]} instead of {ours.get(key)}" for key in differing)
+        raise UsageError(f"recipe: student.start: {start} is another net than the recipe's student: {differences}")
     backbone.load_state_dict(weights)
 
 

@@ -15,7 +15,7 @@ DEFAULT_BATCH = 32
 
 
 class Teacher(Protocol):
-    """A face-recognition net whose word is worth imitating."""
+    """A face-recognition net whose embeddings a student imitates."""
 
     @property
     def name(self) -> str:

@@ -64,7 +64,7 @@ def save_last(
             "optimiser": _without_own_part(optimiser, task),
             "progress": asdict(progress),
         }
-        content = io.BytesIO()  # torch reports a full disk in its own way; plain writing says what it is
+        content = io.BytesIO()  # torch reports a full disk in its own way; plain writing reports it as such
         torch.save(state, content)
         write_bytes(folder / LAST, content.getvalue())
         if isinstance(task.head, ShardedHead):
@@ -112,6 +112,6 @@ def _own_part(task: Task) -> dict[str, Tensor]:
 def _without_own_part(optimiser: torch.optim.Optimizer, task: Task) -> dict[str, Any]:
     own = set(map(id, task.head.parameters())) if isinstance(task.head, ShardedHead) else set()
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    said = optimiser.state_dict()
-    moments = {place: state for place, state in said["state"].items() if id(weights[place]) not in own}
-    return {**said, "state": moments}
+    state = optimiser.state_dict()
+    moments = {place: values for place, values in state["state"].items() if id(weights[place]) not in own}
+    return {**state, "state": moments}

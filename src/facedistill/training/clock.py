@@ -34,10 +34,10 @@ class Clock:
 
     def read(self, batch_size: int) -> dict[str, float]:
         """images/s and the share of step time spent waiting for data, since the last reading."""
-        said = {
+        figures = {
             "images_per_second": self._steps * batch_size / max(self._whole, 1e-9),
             "data_wait_share": self._waited / max(self._whole, 1e-9),
         }
         self._whole = self._waited = 0.0
         self._steps = 0
-        return said
+        return figures

@@ -1,4 +1,4 @@
-"""From a face set to batches: what the student is shown, and which face the teacher was shown.
+"""From a face set to batches: augmented crops for the student, and which face each of them is of.
 
 Everything random about a picture follows from (seed, its position in the run), so batches do not depend on
 the number of workers and a resumed run continues with the very pictures it would have seen.
@@ -7,6 +7,7 @@ the number of workers and a resumed run continues with the very pictures it woul
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,12 +25,11 @@ from facedistill.variance import Variance
 _PICTURE = 1  # a stream of random numbers of its own, see `sampling`
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Faces for one step.
 
     Attributes:
-        crops: uint8 [B, H, W, 3], RGB, as the student is shown them.
+        crops: uint8 [B, H, W, 3], RGB, augmented: the student's input.
         labels: int64 [B].
         indices: int64 [B], positions in the face set.
         mirrored: bool [B]: which faces are mirror images.
@@ -44,12 +44,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        return Batch(
-            self.crops.to(device, non_blocking=True),
-            self.labels.to(device, non_blocking=True),
-            self.indices,
-            self.mirrored,
-            self.keys,
+        return self._replace(
+            crops=self.crops.to(device, non_blocking=True), labels=self.labels.to(device, non_blocking=True)
         )
 
 
@@ -63,7 +59,14 @@ class _Sample:
 
 
 class AugmentedFaces(Dataset[_Sample]):
-    """Faces as the student is shown them; indexed by (position in the run, index in the set)."""
+    """Mirrored and degraded faces, the student's input; indexed by (position in the run, index in the set).
+
+    Args:
+        faces: The face set.
+        variance: What degrades each crop, in this order.
+        mirror: Whether half of the faces are mirrored first.
+        seed: Of everything random about a picture.
+    """
 
     def __init__(self, faces: FaceSet, variance: Sequence[Variance], mirror: bool, seed: int) -> None:
         self.faces = faces
@@ -83,32 +86,33 @@ class AugmentedFaces(Dataset[_Sample]):
         return _Sample(crop, face.label, index, mirrored, face.key)
 
 
-class _Caught(Dataset["_Sample | FacedistillError"]):
+class _CaughtErrors(Dataset["_Sample | FacedistillError"]):
     """Gives an error instead of raising it: the loader would hang a traceback on its message."""
 
-    def __init__(self, shown: AugmentedFaces) -> None:
-        self._shown = shown
+    def __init__(self, augmented: AugmentedFaces) -> None:
+        self._augmented = augmented
 
     def __getitem__(self, place: tuple[int, int]) -> "_Sample | FacedistillError":
         try:
-            return self._shown[place]
+            return self._augmented[place]
         except FacedistillError as error:
             return error
 
 
-def _collate(given: list["_Sample | FacedistillError"]) -> Batch | FacedistillError:
-    shown = []
-    for face in given:
-        if isinstance(face, FacedistillError):
-            return face
-        shown.append(face)
+def collate(samples: Sequence[_Sample]) -> Batch:
+    """The samples as one batch."""
     return Batch(
-        crops=torch.from_numpy(np.stack([face.crop for face in shown])),
-        labels=torch.tensor([face.label for face in shown]),
-        indices=torch.tensor([face.index for face in shown]),
-        mirrored=torch.tensor([face.mirrored for face in shown]),
-        keys=tuple(face.key for face in shown),
+        crops=torch.from_numpy(np.stack([face.crop for face in samples])),
+        labels=torch.tensor([face.label for face in samples]),
+        indices=torch.tensor([face.index for face in samples]),
+        mirrored=torch.tensor([face.mirrored for face in samples]),
+        keys=tuple(face.key for face in samples),
     )
+
+
+def _collate_or_error(items: Sequence["_Sample | FacedistillError"]) -> Batch | FacedistillError:
+    error = next((item for item in items if isinstance(item, FacedistillError)), None)
+    return error or collate([item for item in items if isinstance(item, _Sample)])
 
 
 def _start_worker(_worker: int) -> None:
@@ -117,11 +121,11 @@ def _start_worker(_worker: int) -> None:
         signal.signal(ending, signal.SIG_IGN)
 
 
-def batches(shown: AugmentedFaces, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
+def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
     """This process's shares of the batches from `first_step` to the recipe's last.
 
     Args:
-        shown: The faces as the student is shown them.
+        augmented: The student's input.
         recipe: Says how many faces a batch has and how they are drawn.
         first_step: Steps done.
         workers: Processes that prepare pictures; 0 prepares them in this one.
@@ -129,19 +133,19 @@ def batches(shown: AugmentedFaces, recipe: Recipe, first_step: int, workers: int
     Raises:
         FacedistillError: The set has fewer faces than a batch, or a picture is damaged.
     """
-    faces = shown.faces
+    faces = augmented.faces
     if len(faces) < recipe.batch_size:
         raise FacedistillError(
             f"the face set has {len(faces)} faces to train on, fewer than batch_size {recipe.batch_size}; "
             "lower batch_size or add faces"
         )
-    order = (recipe.batch_size, first_step, recipe.steps, shown.seed)
+    order = (recipe.batch_size, first_step, recipe.steps, augmented.seed)
     balanced = recipe.data.sampling == "balanced"
     loader: DataLoader[_Sample | FacedistillError] = DataLoader(
-        _Caught(shown),
+        _CaughtErrors(augmented),
         batch_sampler=BalancedBatches(faces.labels, *order) if balanced else ShuffledBatches(len(faces), *order),
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=_collate_or_error,
         worker_init_fn=_start_worker,
         prefetch_factor=4 if workers else None,
         pin_memory=torch.cuda.is_available(),

@@ -21,7 +21,7 @@ def make_fabric(device: str, precision: str, idle_weights: bool = False) -> Fabr
         precision: `auto`, `32` or `bf16`.
         idle_weights: Whether some weights take no part in the loss, for which several processes must look.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces what the recipe says
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces what stands in the recipe
     chosen = choose_device(device)
     half = precision == "bf16" or (precision == "auto" and _computes_bf16(chosen))
     kind: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if half else "32-true"

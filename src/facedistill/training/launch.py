@@ -38,7 +38,7 @@ def launch(command: Sequence[str], recipe: Recipe) -> None:
 
     Raises:
         UsageError: The recipe does not do for so many processes; nothing was started.
-        AnotherFailedError: A process failed and has said why.
+        AnotherFailedError: A process failed and has reported why.
         FacedistillError: A process was killed.
     """
     check_processes(recipe, recipe.devices * recipe.nodes)
@@ -81,10 +81,10 @@ def joined(recipe: Recipe) -> Iterator[None]:
         return
     store = _join(recipe)
     try:
-        asked = recipe.devices * recipe.nodes
-        if asked not in (1, process_count()):
+        wanted = recipe.devices * recipe.nodes
+        if wanted not in (1, process_count()):
             raise UsageError(
-                f"recipe: devices x nodes is {asked}, but {process_count()} processes were started; leave devices out"
+                f"recipe: devices x nodes is {wanted}, but {process_count()} processes were started; leave devices out"
             )
         check_processes(recipe, process_count())
         yield

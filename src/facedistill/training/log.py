@@ -1,4 +1,4 @@
-"""What a run says while it trains: `metrics.jsonl`, TensorBoard, and one progress line."""
+"""The log of a training run: `metrics.jsonl`, TensorBoard, and one progress line."""
 
 import json
 from collections.abc import Mapping
@@ -42,11 +42,11 @@ class RunLog:
             TextColumn(description),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._bar.add_task(description, total=steps, completed=first_step, said="")
+        self._task = self._bar.add_task(description, total=steps, completed=first_step, status="")
 
     def __enter__(self) -> Self:
         if self._writes:
@@ -61,10 +61,10 @@ class RunLog:
             self._file.close()
             self._board.close()
 
-    def advance(self, step: int, said: str) -> None:
+    def advance(self, step: int, status: str) -> None:
         """Moves the progress line to `step` steps done."""
         if self._writes:
-            self._bar.update(self._task, completed=step, said=said)
+            self._bar.update(self._task, completed=step, status=status)
 
     def write(self, kind: str, step: int, values: Mapping[str, float], timing: Mapping[str, float]) -> None:
         """Appends one record.
@@ -72,8 +72,8 @@ class RunLog:
         Args:
             kind: "train" or "validation".
             step: Steps done.
-            values: What is equal in every repetition.
-            timing: What the clock said.
+            values: Figures, which are equal in every repetition.
+            timing: Durations and rates, which differ in every repetition.
         """
         if not self._writes:
             return

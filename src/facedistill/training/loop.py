@@ -24,12 +24,11 @@ from facedistill.processes import all_reduce_sum, broadcast_from_first, process_
 from facedistill.recipe import HARD, Recipe
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.clock import Clock
-from facedistill.training.data import AugmentedFaces, Batch, batches
+from facedistill.training.data import AugmentedFaces, Batch, batches, collate
 from facedistill.training.device import make_fabric
 from facedistill.training.log import RunLog
 from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
 from facedistill.training.synced_norm import synchronise_norms
-from facedistill.training.targets import TeacherTargets
 from facedistill.training.task import Task
 
 Embed = Callable[[NDArray[uint8]], NDArray[float32]]
@@ -67,20 +66,19 @@ class FitResult:
 
 
 def mean_figure(_step: int, figures: Mapping[str, float]) -> float:
-    """The mean of all figures: the score of a net unless something else is asked for."""
+    """The mean of all figures: the score of a net unless another objective is given."""
     return sum(figures.values()) / len(figures)
 
 
 def fit(
     task: Task,
-    shown: AugmentedFaces,
-    knowledge: TeacherTargets | None,
+    augmented: AugmentedFaces,
     recipe: Recipe,
     folder: Path,
     validate: Validate | None,
     objective: Objective = mean_figure,
 ) -> FitResult:
-    """Trains `task` for `recipe.steps` steps, from where `folder` says a former session stopped.
+    """Trains `task` for `recipe.steps` steps, from where an earlier call in `folder` stopped.
 
     Every `recipe.validate_every` steps and at the end it validates, keeps the best weights in `best.pt` and the
     whole state in `last.pt`. Without `validate` the last weights are the best.
@@ -90,9 +88,8 @@ def fit(
     The first process validates and writes.
 
     Args:
-        task: The student with its head and losses, on the CPU.
-        shown: The faces as the student is shown them.
-        knowledge: What the teacher said of the same faces; None when labels alone teach.
+        task: The student with its head, losses and teacher targets, on the CPU.
+        augmented: The student's input.
         recipe: Steps, batch size, optimiser, precision.
         folder: The run folder; made by the caller.
         validate: Embedding function -> named figures.
@@ -106,14 +103,14 @@ def fit(
     torch.use_deterministic_algorithms(True, warn_only=True)
     fabric = make_fabric(recipe.device, recipe.precision, idle_weights=HARD not in task.weights)
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _shape_learned_parts(task, shown, knowledge)
+    _shape_parameters(task, augmented)
     if process_count() > 1:
         _prepare_to_share(task, fabric.device)
     optimiser = make_optimiser(task, recipe.optimiser)
     progress = load_last(folder, task, optimiser, recipe.digest)
     model, optimiser = fabric.setup(task, optimiser)
     workers = _workers() if recipe.workers is None else recipe.workers
-    loader = batches(shown, recipe, progress.step, workers)
+    loader = batches(augmented, recipe, progress.step, workers)
 
     def keep() -> None:
         save_last(folder, task, optimiser, progress, recipe.digest)
@@ -125,10 +122,7 @@ def fit(
             clock.data_came()
             set_learning_rate(optimiser, recipe, progress.step)
             _seed(recipe.seed, progress.step)
-            with fabric.autocast():  # a teacher that is asked anew computes as the student does
-                said = knowledge.outputs(batch.indices, batch.mirrored, batch.crops) if knowledge else None
-            words = (said.embedding, said.logits, said.features) if said else (None, None)
-            terms = model(batch.crops, batch.labels, *words)
+            terms = model(batch)
             _refuse_non_finite(terms, progress.step, batch)
             fabric.backward(torch.stack(list(terms.values())).sum())
             _refuse_non_finite({"gradient": clip_gradient(task, recipe.optimiser.clip)}, progress.step, batch)
@@ -142,15 +136,14 @@ def fit(
                 rate = optimiser.param_groups[0]["lr"]
                 timing = clock.read(recipe.batch_size)
                 log.write("train", progress.step, {**means, "learning_rate": rate}, timing)
-                log.advance(progress.step, _said(means, timing))
+                log.advance(progress.step, _status(means, timing))
                 progress = replace(progress, window={}, window_steps=0)
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
                 progress = _validated(progress, task, validate, objective, log, folder)
                 keep()
                 clock = Clock()
-                stopping = (
-                    stopping or broadcast_from_first(float(stop.is_set())) > 0
-                )  # validating takes long enough to be broken off
+                # Validating takes long enough to be interrupted.
+                stopping = stopping or broadcast_from_first(float(stop.is_set())) > 0
             if stopping:
                 keep()
                 raise InterruptedRunError(
@@ -159,16 +152,14 @@ def fit(
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
-def _shape_learned_parts(task: Task, shown: AugmentedFaces, knowledge: TeacherTargets | None) -> None:
-    """Shows the task one face, so that what the first batch shapes is there before the optimiser asks for it."""
-    if knowledge is None or not task.shapes_parameters:
+def _shape_parameters(task: Task, augmented: AugmentedFaces) -> None:
+    """Gives the task one face, so that parameters that a first batch shapes exist before the optimiser."""
+    if not task.shapes_parameters:
         return
-    face = shown[0, 0]
-    crops = torch.from_numpy(face.crop)[None]
-    said = knowledge.outputs(torch.tensor([face.index]), torch.tensor([face.mirrored]), crops)
+    batch = collate([augmented[0, 0]])
     task.eval()  # nothing but shapes is learned of it
     with torch.no_grad():
-        task(crops, torch.tensor([face.label]), said.embedding, said.logits, said.features)
+        task(batch)
     task.train()
 
 
@@ -190,8 +181,8 @@ def _agreed(terms: Mapping[str, Tensor], stop: bool) -> tuple[dict[str, float], 
     figures = {name: term.item() for name, term in terms.items()}
     if process_count() == 1:
         return figures, stop
-    said = all_reduce_sum(torch.tensor([float(stop), *figures.values()], dtype=torch.float64)).tolist()
-    return {name: value / process_count() for name, value in zip(figures, said[1:], strict=True)}, said[0] > 0
+    sums = all_reduce_sum(torch.tensor([float(stop), *figures.values()], dtype=torch.float64)).tolist()
+    return {name: value / process_count() for name, value in zip(figures, sums[1:], strict=True)}, sums[0] > 0
 
 
 def _advanced(progress: Progress, figures: Mapping[str, float], seconds: float) -> Progress:
@@ -240,27 +231,27 @@ def _workers() -> int:
     return min(8, max(1, cores // (2 * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))))
 
 
-def _said(means: Mapping[str, float], timing: Mapping[str, float]) -> str:
+def _status(means: Mapping[str, float], timing: Mapping[str, float]) -> str:
     losses = " ".join(f"{name} {value:.3g}" for name, value in means.items())
     return f"{losses} | {timing['images_per_second']:.0f} images/s"
 
 
 @contextmanager
 def _ctrl_c() -> Iterator[threading.Event]:
-    """Sets the event on Ctrl-C or SIGTERM instead of breaking off inside a step; a second one breaks off."""
+    """Sets the event on Ctrl-C or SIGTERM instead of interrupting a step; a second one interrupts it."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def heard(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, former[signal.Signals(number)])
 
     try:
         for number in former:
-            signal.signal(number, heard)
+            signal.signal(number, handle)
         yield stop
     finally:
         for number, handler in former.items():

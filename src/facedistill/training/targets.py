@@ -1,8 +1,8 @@
-"""What the teacher said about the faces of a batch, as `Outputs`.
+"""Teacher targets: the teacher's outputs for the faces of a batch, which the distillation losses compare with.
 
-The teacher sees only the fixed original faces, so its word is looked up, never computed again
-(the one-step scheme of Wang et al., ICCVW 2019). What that saves, and what two-step distillation would give, is
-measured with a teacher that is asked anew at every step.
+The teacher sees only the fixed original faces, so its embeddings are computed once and looked up (the one-step scheme
+of Wang et al., ICCVW 2019). What that saves, and what two-step distillation
+would give, is measured with a teacher that is run at every step.
 """
 
 import math
@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn.functional import normalize
 
 from facedistill.backbones import Backbone, normalise_crops
@@ -21,23 +20,18 @@ from facedistill.datasets import FaceSet
 from facedistill.faces import recrop
 from facedistill.outputs import Outputs
 from facedistill.teachers import Teacher
+from facedistill.training.data import Batch
 
 
 class TeacherTargets(Protocol):
-    """What a teacher says about the pictures of a set."""
+    """A teacher's outputs for the faces of a set, batch by batch."""
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
-        """The teacher's outputs for some pictures.
-
-        Args:
-            indices: int64 [B], positions in the set; on the CPU.
-            mirrored: bool [B], which of them are mirror images; on the CPU.
-            shown: uint8 [B, H, W, 3], what the student is shown of them; its device is that of the outputs.
-        """
+    def for_batch(self, batch: Batch) -> Outputs:
+        """The teacher's outputs for a batch, on the device of its crops."""
 
 
 class CachedTargets:
-    """Stored teacher embeddings and the soft labels they imply.
+    """Cached teacher embeddings and the soft labels they imply.
 
     A teacher that gives only embeddings still gives soft labels: its class centres are the mean normalised
     embeddings per identity, and its logits `scale * cos(embedding, centre)`.
@@ -47,8 +41,8 @@ class CachedTargets:
         labels: int64 [N].
         classes: Number of identities.
         centred: Subtract the set's mean normalised embedding, then normalise again.
-        scale: What cosines are multiplied by to make logits; the student's head's own scale, so that
-            both speak of the same cosines. None gives no logits and makes no centres, of which there may be millions.
+        scale: What cosines are multiplied by to make logits; the student's head's own scale, so that both logits
+            are of the same cosines. None gives no logits and makes no centres, of which there may be millions.
     """
 
     def __init__(
@@ -77,12 +71,13 @@ class CachedTargets:
         normalised = _normalised(embeddings)
         return _normalised(normalised - self._mean) if self._mean.any() else normalised
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+    def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`: unit-length embeddings [B, D] and logits [B, C]."""
-        return self.of(self._embeddings[indices.numpy(), mirrored.long().numpy()], shown.device)
+        rows = self._embeddings[batch.indices.cpu().numpy(), batch.mirrored.long().cpu().numpy()]
+        return self.from_embeddings(rows, batch.crops.device)
 
-    def of(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
-        """What the teacher says by its bare embeddings [B, D] of any faces: unit-length ones, and logits [B, C]."""
+    def from_embeddings(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
+        """The targets of any faces from their bare teacher embeddings [B, D]: unit-length embeddings, and logits."""
         embedding = torch.from_numpy(self._prepared(embeddings))
         if self._scale is None:
             return Outputs(embedding.to(device))
@@ -92,36 +87,36 @@ class CachedTargets:
 
 
 class CombinedTargets:
-    """The word of several teachers as one, see `teachers.JointTeacher`.
+    """The targets of several teachers as one, see `teachers.JointTeacher`.
 
     Args:
-        parts: What each of them said of the same faces.
-        weights: How much each one's word counts; positive.
+        parts: Each teacher's targets for the same faces.
+        weights: Each teacher's weight; positive.
     """
 
     def __init__(self, parts: Sequence[TeacherTargets], weights: Sequence[float]) -> None:
         self._parts = tuple(parts)
         self._shares = [weight / sum(weights) for weight in weights]
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+    def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`.
 
         Returns:
             Embeddings [B, sum of D] of length 1, whose cosines are the weighted mean of the teachers' cosines, and
             logits [B, C], the weighted mean of theirs.
         """
-        said = [part.outputs(indices, mirrored, shown) for part in self._parts]
-        embeddings = [math.sqrt(share) * one.embedding for share, one in zip(self._shares, said, strict=True)]
-        logits = [share * one.logits for share, one in zip(self._shares, said, strict=True) if one.logits is not None]
+        outputs = [part.for_batch(batch) for part in self._parts]
+        embeddings = [math.sqrt(share) * one.embedding for share, one in zip(self._shares, outputs, strict=True)]
+        pairs = zip(self._shares, outputs, strict=True)
+        logits = [share * one.logits for share, one in pairs if one.logits is not None]
         return Outputs(torch.cat(embeddings, dim=1), torch.stack(logits).sum(dim=0) if logits else None)
 
 
 class TeacherInput:
-    """What a teacher looks at when it is asked anew.
+    """The crops that a teacher gets when it is run at every step.
 
     Args:
-        faces: The faces as the teacher is shown them, in the order of the set; None where it sees what the student is
-            shown.
+        faces: The faces as the teacher gets them, in the order of the set; None where it gets the student's crops.
         size: (height, width) of its crops.
     """
 
@@ -129,63 +124,66 @@ class TeacherInput:
         self._faces = faces
         self._size = size
 
-    def crops(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> NDArray[np.uint8]:
-        """Crops uint8 [B, *size, 3] for the arguments of `TeacherTargets.outputs`."""
+    def crops(self, batch: Batch) -> NDArray[np.uint8]:
+        """Crops uint8 [B, *size, 3], mirrored where the student's are."""
         if self._faces is None:
-            return np.stack([self._fitted(crop) for crop in shown.cpu().numpy()])
-        originals = [self._fitted(self._faces[index].image) for index in indices.tolist()]
-        turned = zip(originals, mirrored.tolist(), strict=True)
-        return np.stack([crop[:, ::-1] if flipped else crop for crop, flipped in turned])
+            return np.stack([self._fitted(crop) for crop in batch.crops.cpu().numpy()])
+        originals = [self._fitted(self._faces[index].image) for index in batch.indices.tolist()]
+        oriented = zip(originals, batch.mirrored.tolist(), strict=True)
+        return np.stack([crop[:, ::-1] if mirrored else crop for crop, mirrored in oriented])
 
     def _fitted(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return crop if crop.shape[:2] == self._size else recrop(crop, self._size)
 
 
 class OnlineTargets:
-    """Any teacher, asked at every step.
+    """Any teacher, run at every step.
 
     Args:
-        knowledge: What it said of the original faces: their mean and the class centres are taken from there.
+        cached: Its cached targets of the original faces, which have their mean and the class centres.
         teacher: The teacher.
-        sight: What it looks at.
+        teacher_input: The crops it gets.
     """
 
-    def __init__(self, knowledge: CachedTargets, teacher: Teacher, sight: TeacherInput) -> None:
-        self._knowledge = knowledge
+    def __init__(self, cached: CachedTargets, teacher: Teacher, teacher_input: TeacherInput) -> None:
+        self._cached = cached
         self._teacher = teacher
-        self._sight = sight
+        self._input = teacher_input
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+    def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`."""
-        return self._knowledge.of(self._teacher.embed(self._sight.crops(indices, mirrored, shown)), shown.device)
+        return self._cached.from_embeddings(self._teacher.embed(self._input.crops(batch)), batch.crops.device)
 
 
 class FeatureTargets:
-    """The word of a teacher of ours with its feature maps, which are too large to store: it looks at each face again.
+    """The targets of a teacher of ours with its feature maps, which are too large to cache: its net runs at every step.
 
     Args:
-        knowledge: What is stored.
+        cached: Its cached targets of the original faces.
         backbone: The teacher's net.
-        sight: What it looks at.
-        anew: Whether its embeddings too are those of the face it looks at, instead of the stored ones.
+        teacher_input: The crops it gets.
+        online: Whether its embeddings too are those of the crops it gets, instead of the cached ones.
     """
 
-    def __init__(self, knowledge: CachedTargets, backbone: Backbone, sight: TeacherInput, anew: bool = False) -> None:
-        self._knowledge = knowledge
+    def __init__(
+        self, cached: CachedTargets, backbone: Backbone, teacher_input: TeacherInput, online: bool = False
+    ) -> None:
+        self._cached = cached
         self._backbone = backbone.eval().requires_grad_(requires_grad=False)
-        self._sight = sight
-        self._anew = anew
+        self._input = teacher_input
+        self._online = online
 
-    def outputs(self, indices: Tensor, mirrored: Tensor, shown: Tensor) -> Outputs:
+    def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`; `features` are each stage's maps."""
-        crops = torch.from_numpy(self._sight.crops(indices, mirrored, shown)).to(shown.device)
-        backbone = self._backbone.to(shown.device)
+        device = batch.crops.device
+        crops = torch.from_numpy(self._input.crops(batch)).to(device)
+        backbone = self._backbone.to(device)
         with torch.no_grad():
             maps = backbone.maps(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
-            said = backbone.embed(maps[-1]).float().cpu().numpy() if self._anew else None
-        if said is None:
-            return replace(self._knowledge.outputs(indices, mirrored, shown), features=maps)
-        return replace(self._knowledge.of(said, shown.device), features=maps)
+            if not self._online:
+                return replace(self._cached.for_batch(batch), features=maps)
+            embeddings = backbone.embed(maps[-1]).float().cpu().numpy()
+        return replace(self._cached.from_embeddings(embeddings, device), features=maps)
 
 
 def _normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""A task turns a batch into named losses; the teacher's word comes from outside and has no weights here."""
+"""A task turns a batch into named losses."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,8 @@ from facedistill.heads import Head, ShardedHead
 from facedistill.losses import CheckedLoss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD
+from facedistill.training.data import Batch
+from facedistill.training.targets import TeacherTargets
 
 
 class Task(nn.Module):
@@ -18,8 +20,12 @@ class Task(nn.Module):
     Args:
         backbone: The net to train.
         head: Gives the hard loss.
-        losses: Name -> distillation loss; empty when labels alone teach.
+        losses: Name -> distillation loss; empty when labels alone train the net.
         weights: Name -> weight, for `hard` and each of `losses`.
+
+    Attributes:
+        targets: The teacher targets that `losses` compare with, set before the first batch; None without losses. They
+            are the fixed part of the loss: no state dict holds them, and no distributed wrapper sees them.
     """
 
     def __init__(
@@ -36,6 +42,7 @@ class Task(nn.Module):
         # The modules themselves, so that the keys of a state dict do not depend on what is done around them.
         self.losses = nn.ModuleDict({name.replace(".", "/"): loss.module for name, loss in losses.items()})
         self.weights = dict(weights)
+        self.targets: TeacherTargets | None = None
         self._needs = {field for loss in losses.values() for field in loss.needs}
 
     @property
@@ -43,37 +50,23 @@ class Task(nn.Module):
         """Whether the first batch shapes parameters of a loss."""
         return any(loss.trainable for loss in self._losses.values())
 
-    def forward(
-        self,
-        crops: Tensor,
-        labels: Tensor,
-        teacher_embedding: Tensor | None,
-        teacher_logits: Tensor | None,
-        teacher_features: tuple[Tensor, ...] = (),
-    ) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Named losses of a batch, each already weighted; their sum is what is minimised.
-
-        The teacher's word comes as bare tensors, which is what engines move and cast.
-
-        Args:
-            crops: uint8 [B, H, W, 3].
-            labels: int64 [B].
-            teacher_embedding: The teacher's for the same faces, [B, D]; None when labels alone teach.
-            teacher_logits: Likewise, [B, C].
-            teacher_features: Likewise, each [B, c, h, w]; empty where the teacher gives none.
 
         Returns:
             Name -> scalar, `hard` first.
         """
-        pixels = normalise_crops(crops).to(next(self.backbone.parameters()).dtype)
-        seen = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
+        pixels = normalise_crops(batch.crops).to(next(self.backbone.parameters()).dtype)
+        output = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
         if HARD in self.weights:
-            terms[HARD] = self.head.loss(seen.embedding, labels)
-        if teacher_embedding is not None:
-            teacher = Outputs(teacher_embedding, teacher_logits, teacher_features)
-            logits = self.head.scores(seen.embedding) if "logits" in self._needs else None
-            student = Outputs(seen.embedding, logits, seen.features)
+            terms[HARD] = self.head.loss(output.embedding, batch.labels)
+        if self._losses:
+            assert self.targets is not None, "a task with distillation losses has teacher targets"
+            with torch.no_grad():
+                teacher = self.targets.for_batch(batch)
+            logits = self.head.scores(output.embedding) if "logits" in self._needs else None
+            student = Outputs(output.embedding, logits, output.features)
             for name, loss in self._losses.items():
-                terms[name] = loss(student, teacher, labels)
+                terms[name] = loss(student, teacher, batch.labels)
         return {name: self.weights[name] * term for name, term in terms.items()}

@@ -1,4 +1,4 @@
-"""What there is to learn: the one place in which faces and ordinary pictures differ for the training."""
+"""A workload: the pictures to train on, their teacher targets, and how a net is validated on others."""
 
 from typing import Protocol
 
@@ -13,11 +13,11 @@ from facedistill.training.task import Task
 
 
 class Workload(Protocol):
-    """Pictures to learn from, the teacher's word on them, and the figures by which a net is judged; opened once."""
+    """What faces and ordinary pictures differ in for the training; opened once."""
 
     @property
     def pictures(self) -> FaceSet:
-        """What is trained on."""
+        """The training pictures."""
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with an embedding size.
@@ -27,22 +27,22 @@ class Workload(Protocol):
         """
 
     def teacher_targets(self, recipe: Recipe, task: Task) -> TeacherTargets:
-        """What the teacher said; asked for only where the recipe distils."""
+        """The teacher's outputs for the training pictures; called only where the recipe distils."""
 
     def validator(self, task: Task) -> Validate | None:
         """Named figures, lower is better; None when nothing is kept for validation."""
 
 
 def train(
-    lesson: Workload, recipe: Recipe, task: Task, validate: Validate | None = None, objective: Objective = mean_figure
+    workload: Workload, recipe: Recipe, task: Task, validate: Validate | None = None, objective: Objective = mean_figure
 ) -> FitResult:
-    """Trains `task` by a lesson in the recipe's run folder; goes on where a former session stopped.
+    """Trains `task` on a workload in the recipe's run folder; goes on where an earlier call stopped.
 
     Args:
-        lesson: What there is to learn.
-        recipe: Resolved by the lesson.
+        workload: What is trained on.
+        recipe: Resolved by the workload.
         task: Built from the recipe by `build_task`.
-        validate: In the place of the lesson's own validator.
+        validate: Instead of the workload's own validator.
         objective: See `fit`.
 
     Raises:
@@ -50,6 +50,6 @@ def train(
         FacedistillError: See `fit`.
     """
     folder = open_run_folder(recipe)
-    word = lesson.teacher_targets(recipe, task) if recipe.distils else None
-    shown = AugmentedFaces(lesson.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
-    return fit(task, shown, word, recipe, folder, validate or lesson.validator(task), objective)
+    task.targets = workload.teacher_targets(recipe, task) if recipe.distils else None
+    augmented = AugmentedFaces(workload.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
+    return fit(task, augmented, recipe, folder, validate or workload.validator(task), objective)
