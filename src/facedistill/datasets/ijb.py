@@ -201,7 +201,7 @@ def _read_template_list(path: Path, template_ids: Int) -> TemplateList:
         template, subject = int(cells[0]), int(cells[1])
         if subject_of.setdefault(template, subject) != subject:
             raise FacedistillError(
-                f"{path} lists template {template} under subjects {subject_of[template]} and {subject}; copy it again"
+                f"{path}: template {template} shows subjects {subject_of[template]} and {subject}; copy it again"
             )
     if not subject_of:
         raise UsageError(f"{path} lists nobody; copy it again")
