@@ -229,9 +229,9 @@ def caches_of(run: Run, recipe: Recipe, teacher: Teacher | None, faces: Training
 
 def _tested(name: str, recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:
     if name == ORL:
-        return dict(evaluate(embed, ORL, recipe.student.input_size)[ORL])
+        return evaluate(embed, ORL, recipe.student.input_size)[ORL].to_json()
     assert faces.held_out is not None, "all of these recipes keep people out"
-    return dict(sweep(embed, faces.held_out, failed=faces.failed))
+    return sweep(embed, faces.held_out, failed=faces.failed).to_json()
 
 
 def sweeps_of(run: Run, faces: TrainingFaces, embed: Embed) -> dict[str, Any]:

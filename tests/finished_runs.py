@@ -111,7 +111,7 @@ def write_run(folder, faces, seed=0, teacher=True, **changes):
                 "macs": 64512,
                 "latency_ms": 0.5 + place,
                 **({"sha256": file_digest(files[role])} if role in files else {}),
-                "sweep": sweep(embed, held_out, RESOLUTIONS, bootstrap=20),
+                "sweep": sweep(embed, held_out, RESOLUTIONS, bootstrap=20).to_json(),
             }
             for place, (role, embed) in enumerate(embedders.items())
         },

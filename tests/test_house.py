@@ -22,7 +22,8 @@ WAY = [
     "teachers recipe",
     "training",
     "testing",
-    "evaluation report",
+    "evaluation",
+    "report",
     "export",
     "runtime",
     "pipelines",
@@ -73,7 +74,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 # A file may be longer than 300 lines for a reason that is given here.
-LONG = {"evaluation/uncertainty.py": "one test of significance after the other"}
+LONG: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facedistill.evaluation import evaluate
 from facedistill.faces import CROP_112X96
 
 SIZE = (112, 96)
@@ -22,6 +23,17 @@ def embed(crops):
     assert crops.dtype == np.uint8
     blocks = crops.reshape(len(crops), 7, 16, 6, 16, 3).mean(axis=(2, 4)) - 128
     return blocks.reshape(len(crops), -1).astype(np.float32)
+
+
+def result_of(embed, on, **options):
+    """The one result of an evaluation."""
+    (result,) = evaluate(embed, on, **options).values()
+    return result
+
+
+def figures_of(embed, on, **options):
+    """The same as what `json.dumps` takes."""
+    return result_of(embed, on, **options).to_json()
 
 
 def embedded(crop):

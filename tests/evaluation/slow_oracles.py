@@ -77,7 +77,7 @@ def best_threshold(scored):
     return gaps[right.index(max(right))]
 
 
-def judged_pairs(pairs, fars=(1e-1, 1e-2, 1e-3, 1e-4)):
+def pair_figures(pairs, fars=(1e-1, 1e-2, 1e-3, 1e-4)):
     """Figures of [(score or None, same, fold)]; None is a pair that could not be compared."""
     folds = sorted({fold for _score, _same, fold in pairs})
     accuracies, tars = [], {f"{far:g}": ([], []) for far in fars}

@@ -89,9 +89,9 @@ def test_intervals_hold_the_thresholds_and_vanish_without_resamples(faces, calib
 def test_the_model_file_takes_it_and_gives_it_back(calibrated):
     metadata = ModelMetadata("toy", (112, 96), 126, **as_metadata(calibrated))
     assert ModelMetadata.from_map(metadata.to_map(), "toy.onnx") == metadata
-    told = metadata.reliability["8"]
-    assert set(told) == {"ece", "bins", "genuine", "impostors"}
-    assert (told["genuine"], told["impostors"]) == (120, 1440)
+    result = metadata.reliability["8"]
+    assert set(result) == {"ece", "bins", "genuine", "impostors"}
+    assert (result["genuine"], result["impostors"]) == (120, 1440)
     assert json.loads(json.dumps(asdict(metadata)))["probability"]["8"].keys() == {"slope", "offset"}
 
 
@@ -111,9 +111,9 @@ def test_people_are_told_apart_more_surely_when_they_are_well_seen(calibrated):
     ],
 )
 def test_what_cannot_be_calibrated_is_one_line(people, pictures, broken, error, message):
-    with pytest.raises(error, match=message) as told:
+    with pytest.raises(error, match=message) as result:
         calibrate(broken, draw_toy_people(people, pictures), (8,), bootstrap=2)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(result.value)
 
 
 def test_a_negative_number_of_resamples_is_refused(faces):

@@ -10,7 +10,7 @@ from tests.conftest import draw_toy_people
 
 from facedistill.datasets import open_face_set, write_face_set
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.groups import evaluate_groups, group_figures, groups_table
+from facedistill.evaluation.groups import evaluate_groups, group_figures
 from facedistill.evaluation.labels import UNKNOWN, Attribute, attributes_of, find_labels, read_labels
 from facedistill.evaluation.metrics import eer
 
@@ -34,8 +34,8 @@ def drawn(seed=0):
 
 
 @pytest.fixture(scope="module")
-def told():
-    return group_figures(*drawn(), fmr=1e-2, draws=40)
+def result():
+    return group_figures(*drawn(), fmr=1e-2, draws=40).to_json()
 
 
 def listed(name, number):
@@ -50,52 +50,52 @@ def listed(name, number):
 
 @pytest.mark.parametrize("name", ["country", "light"])
 @pytest.mark.parametrize("number", [0, 1])
-def test_figures_are_those_of_the_pairs_of_the_group(told, name, number):
+def test_figures_are_those_of_the_pairs_of_the_group(result, name, number):
     pairs = list(listed(name, number))
     group = drawn()[4][name].groups[number]
-    cell = told["attributes"][name]["groups"][group]
+    cell = result["attributes"][name]["groups"][group]
     impostors = [(score, who) for score, genuine, who in pairs if not genuine]
     genuine = [(score, who) for score, genuine, who in pairs if genuine]
     assert cell["impostors"] == len({who for _, who in impostors})
     assert cell["genuine"] == len({who for _, who in genuine})
-    assert cell["fmr"] == pytest.approx(np.mean([score >= told["threshold"] for score, _ in impostors]))
-    assert cell["fnmr"] == pytest.approx(np.mean([score < told["threshold"] for score, _ in genuine]))
+    assert cell["fmr"] == pytest.approx(np.mean([score >= result["threshold"] for score, _ in impostors]))
+    assert cell["fnmr"] == pytest.approx(np.mean([score < result["threshold"] for score, _ in genuine]))
     assert cell["eer"] == pytest.approx(eer([score for score, *_ in pairs], [same for _, same, _ in pairs]))
     assert cell["people"] == (15 if name == "country" else 30)
     for metric, (low, high) in cell["ci"].items():
         assert low <= cell[metric] <= high
 
 
-def test_the_threshold_is_that_of_all_pairs(told):
+def test_the_threshold_is_that_of_all_pairs(result):
     scores, left, right, people, _ = drawn()
     impostors = scores[people[left] != people[right]]
-    assert np.mean(impostors >= told["threshold"]) <= 1e-2 < np.mean(impostors >= told["threshold"] - 1e-9)
-    assert (told["fmr"], told["people"], told["pictures"]) == (1e-2, 30, 120)
+    assert np.mean(impostors >= result["threshold"]) <= 1e-2 < np.mean(impostors >= result["threshold"] - 1e-9)
+    assert (result["fmr"], result["people"], result["pictures"]) == (1e-2, 30, 120)
 
 
-def test_worst_and_ratio(told):
-    country = told["attributes"]["country"]
+def test_worst_and_ratio(result):
+    country = result["attributes"]["country"]
     rates = {group: cell["fmr"] for group, cell in country["groups"].items()}
     assert country["worst"]["fmr"] == "B"
     assert country["fmr_ratio"] == pytest.approx(rates["B"] / rates["A"])
-    assert told["attributes"]["light"]["worst"]["fnmr"] == "dark"
-    assert (country["rule"], told["attributes"]["light"]["rule"]) == ("within", "probe")
-    assert json.loads(json.dumps(told)) == told
+    assert result["attributes"]["light"]["worst"]["fnmr"] == "dark"
+    assert (country["rule"], result["attributes"]["light"]["rule"]) == ("within", "probe")
+    assert json.loads(json.dumps(result)) == result
 
 
-def test_intervals_at_the_threshold_are_those_of_explicitly_copied_people(told):
+def test_intervals_at_the_threshold_are_those_of_explicitly_copied_people(result):
     """A person drawn n times is n people: impostor pairs count n * m times, genuine ones n times."""
     scores, left, right, people, _ = drawn()
     chosen = (people[left] % 2 == 0) & (people[right] % 2 == 0)
     scores, a, b = scores[chosen], people[left][chosen] // 2, people[right][chosen] // 2
-    wrong = (scores >= told["threshold"]) != (a == b)
+    wrong = (scores >= result["threshold"]) != (a == b)
     fmr, fnmr = [], []
     for counts in np.random.default_rng(0).multinomial(15, np.full(15, 1 / 15), size=40):
         times = np.where(a == b, counts[a], counts[a] * counts[b])
         copied, same = np.repeat(wrong, times), np.repeat(a == b, times)
         fmr.append(copied[~same].mean())
         fnmr.append(copied[same].mean())
-    ci = told["attributes"]["country"]["groups"]["A"]["ci"]
+    ci = result["attributes"]["country"]["groups"]["A"]["ci"]
     np.testing.assert_allclose(ci["fmr"], np.percentile(fmr, (2.5, 97.5)), atol=1e-12)
     np.testing.assert_allclose(ci["fnmr"], np.percentile(fnmr, (2.5, 97.5)), atol=1e-12)
 
@@ -105,20 +105,20 @@ def test_small_groups_are_warned_of_and_never_the_worst():
     village = np.where(people < 25, 0, 1)
     village[people == 29] = UNKNOWN
     attributes = {"from": Attribute(("town", "village", "nowhere"), village.astype(np.int64), of_person=True)}
-    told = group_figures(scores, left, right, people, attributes, fmr=1e-2, draws=5)["attributes"]["from"]
-    warnings = {group: cell["warning"] for group, cell in told["groups"].items()}
+    result = group_figures(scores, left, right, people, attributes, fmr=1e-2, draws=5).to_json()["attributes"]["from"]
+    warnings = {group: cell["warning"] for group, cell in result["groups"].items()}
     assert warnings["town"] is None
     assert "too few to say: 4 of 10 people, 96 of 1000 impostor pairs" in warnings["village"]
     assert "no two pictures of one person" in warnings["nowhere"]
-    assert (told["groups"]["village"]["ci"], told["unknown"]) == ({}, 4)
-    assert [told["groups"]["nowhere"][rate] for rate in ("fmr", "fnmr", "eer")] == [None] * 3
-    assert (told["fmr_ratio"], told["worst"]["fmr"]) == (None, None)
+    assert (result["groups"]["village"]["ci"], result["unknown"]) == ({}, 4)
+    assert [result["groups"]["nowhere"][rate] for rate in ("fmr", "fnmr", "eer")] == [None] * 3
+    assert (result["fmr_ratio"], result["worst"]["fmr"]) == (None, None)
 
 
 def test_too_few_pairs_for_the_rate_take_the_next_larger_one():
     scores, left, right, people, attributes = drawn()
-    assert group_figures(scores, left, right, people, attributes, draws=0)["fmr"] == 1e-3  # 6960 impostor pairs
-    assert group_figures(scores, left, right, people, attributes, fmr=1e-5, draws=0)["fmr"] == 1e-3
+    assert group_figures(scores, left, right, people, attributes, draws=0).fmr == 1e-3  # 6960 impostor pairs
+    assert group_figures(scores, left, right, people, attributes, fmr=1e-5, draws=0).fmr == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_a_row_of_a_damaged_picture_is_no_error(tmp_path):
 def test_wrong_labels_are_one_line(tmp_path, text, message):
     path = tmp_path / "labels.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(FacedistillError, match=message) as told:
+    with pytest.raises(FacedistillError, match=message) as result:
         read_labels(path, KEYS, np.array([0, 0, 1]))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(result.value)
 
 
 def write_parquet(path, **changed):
@@ -289,17 +289,19 @@ def test_a_face_set_on_disk_by_its_own_labels(tmp_path):
     write_face_set(tmp_path, draw_toy_people(12, 3), extension=".png")
     rows = [f"{index},{'ab'[index // 3 % 2]},[red]{index % 3}" for index in range(36)]
     (tmp_path / "labels.csv").write_text("\n".join(["index,town,take", *rows]))
-    told = evaluate_groups(embed, open_face_set(tmp_path), tmp_path, "auto", resolutions=(8,))
-    assert list(told["attributes"]) == ["resolution", "town", "take"]
-    assert list(told["attributes"]["resolution"]["groups"]) == ["native", "8"]
-    assert told["attributes"]["resolution"]["groups"]["native"]["fmr"] <= told["fmr"] == 1e-2  # 594 impostor pairs
-    assert told["attributes"]["town"]["rule"] == "within"
-    assert told["attributes"]["take"]["rule"] == "probe"
+    groups = evaluate_groups(embed, open_face_set(tmp_path), tmp_path, "auto", resolutions=(8,))
+    result = groups.to_json()
+    assert list(result["attributes"]) == ["resolution", "town", "take"]
+    assert list(result["attributes"]["resolution"]["groups"]) == ["native", "8"]
+    assert result["attributes"]["resolution"]["groups"]["native"]["fmr"] <= result["fmr"] == 1e-2  # 594 impostor pairs
+    assert result["attributes"]["town"]["rule"] == "within"
+    assert result["attributes"]["take"]["rule"] == "probe"
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(groups_table("toy", told))
-    said = console.export_text()
-    assert "[red]1" in said
-    assert "too few to say: 6 of 10 people" in said
+    (table,) = groups.tables("toy")
+    console.print(table)
+    text = console.export_text()
+    assert "[red]1" in text
+    assert "too few to say: 6 of 10 people" in text
 
 
 def test_a_column_that_bears_the_name_of_the_degraded_probes_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from generated_sets import SIZE, copy_lists, embed, embedded, spoil, write_ijb
+from generated_sets import SIZE, copy_lists, embed, embedded, figures_of, result_of, spoil, write_ijb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_oracles import auc, average, cosine, eer, flat, highest_refused, mean, rates_at, total, unit
@@ -10,7 +10,6 @@ from slow_oracles import auc, average, cosine, eer, flat, highest_refused, mean,
 from facedistill.datasets.ijb import read_ijb
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
-from facedistill.evaluation.protocols import result_tables
 from facedistill.variance import degrade
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -100,7 +99,7 @@ def expected(made, lost=(), gallery_at=None, probes_at=None):
 @pytest.mark.parametrize(("name", "seed"), [("ijbb", 0), ("ijbc", 1)])
 def test_the_figures_are_those_of_plain_loops(name, seed, tmp_path):
     made = write_ijb(tmp_path, name, seed=seed)
-    found = evaluate(embed, f"{name}:{tmp_path}")[name]
+    found = figures_of(embed, f"{name}:{tmp_path}")
     wanted = expected(made)
     assert list(found["verification"]["tar_at_far"]) == ["0.01", "0.1"]
     assert 0.2 < wanted["verification"]["tar_at_far"]["0.01"] < 1
@@ -117,25 +116,27 @@ def test_templates_without_a_usable_picture_fail_to_enrol(tmp_path):
     lost.add(next(made.pictures(probe)[0].name for probe in made.probes if len(made.pictures(probe)) > 2))
     for name in lost:
         spoil(tmp_path / "loose_crop" / name)
-    found = evaluate(embed, f"ijbb:{tmp_path}")["ijbb"]
+    result = result_of(embed, f"ijbb:{tmp_path}")
+    found = result.to_json()
     assert flat(found) == pytest.approx(flat(expected(made, lost)), abs=1e-9)
     assert found["failed_templates"] == 2
     assert found["identification"]["rank_k"]["10"] < whole["identification"]["rank_k"]["10"]
-    one, many = result_tables("net", f"ijbb:{tmp_path}", {"ijbb": found})
+    one, many = result.tables("net")
     assert "2 of 48 templates failed to enrol" in str(one.caption)
     assert [column.header for column in many.columns] == ["", "mean %", "G1 %", "G2 %"]
 
 
 def test_probes_and_all_templates_are_degraded_as_plain_loops_have_it(tmp_path):
     made = write_ijb(tmp_path)
-    found = evaluate(embed, f"ijbb:{tmp_path}", resolutions=(10,))
-    sweep = found["ijbb"]["sweep"]
+    result = result_of(embed, f"ijbb:{tmp_path}", resolutions=(10,))
+    found = result.to_json()
+    sweep = found["sweep"]
     for cell, sides in ((sweep["10"], (None, 10)), (sweep["both"]["10"], (10, 10))):
         wanted = expected(made, (), *sides)
         for part in ("verification", "identification"):
             assert flat(cell[part]) == pytest.approx(flat(wanted[part]), abs=1e-9)
-    assert sweep["10"]["verification"]["eer"] != found["ijbb"]["verification"]["eer"]
-    titles = [str(table.title) for table in result_tables("net", f"ijbb:{tmp_path}", found)]
+    assert sweep["10"]["verification"]["eer"] != found["verification"]["eer"]
+    titles = [str(table.title) for table in result.tables("net")]
     assert [title.partition(", ")[2] for title in titles[2:]] == [
         "probes at 10 rows, 1:1",
         "probes at 10 rows, 1:N",
@@ -149,7 +150,7 @@ def test_landmarks_that_coincide_are_a_failure(ijb):
     lines = path.read_text().splitlines()
     lines[4] = lines[4].split()[0] + " 5" * 10 + " 0.1"
     path.write_text("\n".join(lines))
-    found = evaluate(embed, f"ijbb:{ijb.root}")["ijbb"]
+    found = figures_of(embed, f"ijbb:{ijb.root}")
     assert found["failures"] == {"pictures": len(ijb.faces), "unreadable": 0, "no_face": 1}
     wanted = expected(ijb, {ijb.faces[4][0]})
     assert flat(found["verification"]) == pytest.approx(flat(wanted["verification"]), abs=1e-9)
@@ -158,9 +159,9 @@ def test_landmarks_that_coincide_are_a_failure(ijb):
 def test_a_set_without_search_lists_says_so(ijb):
     for file in ("gallery_G1", "gallery_G2", "probe_mixed"):
         ijb.meta(f"1N_{file}.csv").unlink()
-    found = evaluate(embed, f"ijbb:{ijb.root}")
-    assert found["ijbb"]["identification"] is None
-    (table,) = result_tables("net", f"ijbb:{ijb.root}", found)
+    result = result_of(embed, f"ijbb:{ijb.root}")
+    assert result.to_json()["identification"] is None
+    (table,) = result.tables("net")
     assert "no 1:N lists" in str(table.caption)
 
 
@@ -200,7 +201,7 @@ def first_line(text):
 
 
 @pytest.mark.parametrize(
-    ("end", "change", "error", "said"),
+    ("end", "change", "error", "message"),
     [
         pytest.param("face_tid_mid.txt", lambda _: "", UsageError, "names no face", id="no faces"),
         pytest.param("face_tid_mid.txt", lambda t: t + "9 9\n", UsageError, "must read", id="half a face"),
@@ -246,10 +247,10 @@ def first_line(text):
         pytest.param("1N_probe_mixed.csv", lambda t: t + "5,500\n", FacedistillError, "no face", id="unknown probe"),
     ],
 )
-def test_meta_files_that_are_wrong_are_refused(end, change, error, said, ijb):
+def test_meta_files_that_are_wrong_are_refused(end, change, error, message, ijb):
     path = ijb.meta(end)
     path.write_text(change(path.read_text()))
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         evaluate(embed, f"ijbb:{ijb.root}")
     assert "\n" not in str(caught.value)
 

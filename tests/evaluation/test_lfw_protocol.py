@@ -3,13 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from generated_sets import SIZE, embed, embedded, spoil, write_lfw, write_picture
-from slow_oracles import cosine, flat, judged_pairs
+from generated_sets import SIZE, embed, embedded, figures_of, result_of, spoil, write_lfw, write_picture
+from slow_oracles import cosine, flat, pair_figures
 
 from facedistill.datasets import load_orl
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
-from facedistill.evaluation.protocols import result_tables
 from facedistill.evaluation.sweep import sweep_pairs
 
 NO_SWEEP = {"resolutions": ()}
@@ -17,7 +16,7 @@ NO_SWEEP = {"resolutions": ()}
 
 def expected(made, lost=()):
     vectors = {picture: embedded(crop) for picture, crop in made.crops.items() if picture not in lost}
-    return judged_pairs(
+    return pair_figures(
         [
             (cosine(vectors[one], vectors[two]) if one in vectors and two in vectors else None, same, fold)
             for one, two, same, fold in made.pairs
@@ -28,7 +27,7 @@ def expected(made, lost=()):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_figures_are_those_of_plain_loops(seed, tmp_path):
     made = write_lfw(tmp_path, seed=seed)
-    (found,) = evaluate(embed, f"lfw:{tmp_path}", **NO_SWEEP).values()
+    found = figures_of(embed, f"lfw:{tmp_path}", **NO_SWEEP)
     assert found.pop("sweep") is None
     assert found.pop("failures") == {"pictures": len(made.crops), "unreadable": 0, "no_face": 0}
     wanted = expected(made)
@@ -42,7 +41,7 @@ def test_a_picture_that_cannot_be_read_makes_its_pairs_fail(tmp_path):
     whole = expected(made)
     for picture in lost:
         spoil(made.file(picture))
-    (found,) = evaluate(embed, f"lfw:{tmp_path}", **NO_SWEEP).values()
+    found = figures_of(embed, f"lfw:{tmp_path}", **NO_SWEEP)
     assert found["failures"] == {"pictures": len(made.crops), "unreadable": 2, "no_face": 0}
     assert found["failed_pairs"] >= 2
     assert found["accuracy"] < whole["accuracy"]
@@ -53,17 +52,17 @@ def test_a_picture_that_cannot_be_read_makes_its_pairs_fail(tmp_path):
 def test_the_sweep_degrades_the_second_picture_of_the_pairs_that_are_left(tmp_path):
     made = write_lfw(tmp_path)
     spoil(made.file(made.pairs[3][1]))
-    found = evaluate(embed, f"lfw:{tmp_path}", resolutions=(20, 8), bootstrap=5)["lfw"]["sweep"]
+    found = figures_of(embed, f"lfw:{tmp_path}", resolutions=(20, 8), bootstrap=5)["sweep"]
     lost = made.pairs[3][1]
     left = [pair for pair in made.pairs if lost not in pair[:2]]
     sides = ([made.crops[pair[side]] for pair in left] for side in (0, 1))
     same = np.array([pair[2] for pair in left])
-    assert found == sweep_pairs(embed, *sides, same, (20, 8), failed=len(made.pairs) - len(left), bootstrap=5)
+    assert found == sweep_pairs(embed, *sides, same, (20, 8), failed=len(made.pairs) - len(left), bootstrap=5).to_json()
 
 
 def test_protocol_and_sweep_agree_on_native_pairs_in_ten_folds(tmp_path):
     write_lfw(tmp_path, folds=10, each=3)
-    found = evaluate(embed, f"lfw:{tmp_path}", resolutions=(8,), bootstrap=0)["lfw"]
+    found = figures_of(embed, f"lfw:{tmp_path}", resolutions=(8,), bootstrap=0)
     for figure in ("accuracy", "accuracy_std", "eer", "auc"):
         assert found[figure] == pytest.approx(found["sweep"]["native"][figure], abs=1e-12)
 
@@ -74,7 +73,7 @@ def test_pictures_beside_the_list_serve_as_well(tmp_path):
     (tmp_path / "a/pairs.txt").rename(tmp_path / "b/pairs.txt")
     for person in (tmp_path / "a/lfw").iterdir():
         person.rename(tmp_path / "b" / person.name)
-    assert evaluate(embed, f"lfw:{tmp_path / 'b'}", **NO_SWEEP)["lfw"]["pairs"] == 64
+    assert figures_of(embed, f"lfw:{tmp_path / 'b'}", **NO_SWEEP)["pairs"] == 64
 
 
 def test_photos_are_detected_and_aligned(tmp_path):
@@ -101,11 +100,12 @@ def test_photos_are_detected_and_aligned(tmp_path):
         shapes.add(crops.shape[1:])
         return embed(crops)
 
-    found = evaluate(remembering, f"lfw:{tmp_path}", **NO_SWEEP)["lfw"]
+    result = result_of(remembering, f"lfw:{tmp_path}", **NO_SWEEP)
+    found = result.to_json()
     assert shapes == {(*SIZE, 3)}
     assert found["failures"] == {"pictures": len(made), "unreadable": 0, "no_face": 1}
     assert found["failed_pairs"] == 1
-    assert "1 showed no face" in str(result_tables("net", f"lfw:{tmp_path}", {"lfw": found})[0].caption)
+    assert "1 showed no face" in str(result.tables("net")[0].caption)
 
 
 def test_a_net_that_says_nothing_is_an_error(tmp_path):

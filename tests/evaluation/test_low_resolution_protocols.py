@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from generated_sets import figures_of, result_of
 from low_resolution_sets import (
     SIZE,
     embed,
@@ -23,7 +24,6 @@ from facedistill.cli import main
 from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
-from facedistill.evaluation.protocols import result_tables
 
 WRITERS = {"tinyface": write_tinyface, "survface": write_survface, "scface": write_scface}
 
@@ -32,10 +32,11 @@ WRITERS = {"tinyface": write_tinyface, "survface": write_survface, "scface": wri
 def test_figures_are_json_and_have_tables(name, tmp_path):
     WRITERS[name](tmp_path)
     on = f"{name}:{tmp_path}"
-    results = evaluate(embed, on)
-    assert json.loads(json.dumps(results)) == results
+    result = result_of(embed, on)
+    figures = result.to_json()
+    assert json.loads(json.dumps(figures)) == figures
     console = Console(width=200, record=True, file=io.StringIO())
-    for table in result_tables("net", on, results):
+    for table in result.tables(f"net on {name}"):
         console.print(table)
     text = " ".join(console.export_text().split())  # captions are wrapped
     assert f"net on {name}" in text
@@ -88,12 +89,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(
-    ("name", "mat", "role", "change", "said"), [pytest.param(*case[:5], id=f"{case[0]}, {case[5]}") for case in BAD]
+    ("name", "mat", "role", "change", "message"), [pytest.param(*case[:5], id=f"{case[0]}, {case[5]}") for case in BAD]
 )
-def test_lists_that_cannot_be_right(name, mat, role, change, said, tmp_path):
+def test_lists_that_cannot_be_right(name, mat, role, change, message, tmp_path):
     WRITERS[name](tmp_path)
     relist(tmp_path / (TINY if name == "tinyface" else SURV) / mat, role, change)
-    with pytest.raises(FacedistillError, match=said) as error:
+    with pytest.raises(FacedistillError, match=message) as error:
         evaluate(embed, f"{name}:{tmp_path}")
     assert "\n" not in str(error.value)
 
@@ -115,7 +116,7 @@ def spoil(pattern):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "message"),
     [
         pytest.param("tinyface", drop("d*.jpg"), "holds no picture", id="without distractors it would be easy"),
         pytest.param("tinyface", drop("probe_img_ID_pairs.mat"), "does not exist", id="no list"),
@@ -130,10 +131,10 @@ def spoil(pattern):
         pytest.param("scface", spoil("00[2-8]_frontal.JPG"), "fewer than two people", id="one mugshot can be read"),
     ],
 )
-def test_sets_that_lack_what_the_protocol_needs(name, change, said, tmp_path):
+def test_sets_that_lack_what_the_protocol_needs(name, change, message, tmp_path):
     WRITERS[name](tmp_path)
     change(tmp_path)
-    with pytest.raises(FacedistillError, match=said) as error:
+    with pytest.raises(FacedistillError, match=message) as error:
         evaluate(embed, f"{name}:{tmp_path}")
     assert "\n" not in str(error.value)
 
@@ -169,13 +170,13 @@ def test_the_command_line_reaches_the_options(tmp_path, monkeypatch, capsys):
     on, out = f"scface:{tmp_path}", tmp_path / "out.json"
     words = ["--on", on, "--json", str(out), "--testing", "4", "--seed", "2", "--resolutions", "[16]"]
     assert run_eval(monkeypatch, *words) == 0
-    expected = evaluate(embed, on, testing=4, seed=2, resolutions=(16,))
-    assert json.loads(out.read_text()) == expected
+    expected = figures_of(embed, on, testing=4, seed=2, resolutions=(16,))
+    assert json.loads(out.read_text()) == {"scface": expected}
     assert "both at 16 px" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         pytest.param(["tinyface", "--resolutions", "[16]"], "tinyface is not degraded", id="natively small"),
         pytest.param(["tinyface", "--testing", "50"], "has no option 'testing'", id="another protocol's option"),
@@ -184,25 +185,25 @@ def test_the_command_line_reaches_the_options(tmp_path, monkeypatch, capsys):
         pytest.param(["survface", "--resolutions", "[16]"], "survface is not degraded", id="natively small too"),
     ],
 )
-def test_the_command_line_refuses_in_one_line(words, said, tmp_path, monkeypatch, capsys):
+def test_the_command_line_refuses_in_one_line(words, message, tmp_path, monkeypatch, capsys):
     name, *options = words
     WRITERS[name](tmp_path)
     assert run_eval(monkeypatch, "--on", f"{name}:{tmp_path}", *options) == 2
     error = capsys.readouterr().err.strip()
-    assert said in error
+    assert message in error
     assert "\n" not in error
 
 
 def test_a_face_set_is_swept_at_given_resolutions(tmp_path, toy_people):
     write_face_set(tmp_path / "people", toy_people)
-    cells = evaluate(embed, tmp_path / "people", resolutions=(24,))["people"]
+    cells = figures_of(embed, tmp_path / "people", resolutions=(24,))
     assert set(cells) == {"native", "24", "both"}
 
 
 @pytest.mark.parametrize("name", ["scface", "survface"])
 def test_a_net_that_finds_everybody_alike_gains_nothing(name, tmp_path):
     WRITERS[name](tmp_path)
-    figures = evaluate(lambda crops: np.ones((len(crops), 3), np.float32), f"{name}:{tmp_path}")[name]
+    figures = figures_of(lambda crops: np.ones((len(crops), 3), np.float32), f"{name}:{tmp_path}")
     if name == "scface":
         cells = [figures["rank1"], *figures["by_camera"].values(), *figures["cross_distance"].values()]
         assert {rate for cell in cells for rate in cell.values()} == {0.0}

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from generated_sets import copy_lists, embed, embedded, spoil, write_megaface
+from generated_sets import copy_lists, embed, embedded, figures_of, result_of, spoil, write_megaface
 from slow_oracles import cosine, flat, rates_at
 
 from facedistill.datasets.megaface import read_megaface
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
-from facedistill.evaluation.protocols import megaface, result_tables
+from facedistill.evaluation.protocols import megaface
 from facedistill.variance import degrade
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -69,7 +69,7 @@ def expected(made, lost=(), rows=None):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_figures_are_those_of_plain_loops(seed, tmp_path):
     made = write_megaface(tmp_path, seed=seed)
-    found = evaluate(embed, f"megaface:{tmp_path}")["megaface"]
+    found = figures_of(embed, f"megaface:{tmp_path}")
     wanted = expected(made)
     assert list(found["tar_at_far"]) == ["0.001", "0.01", "0.1"]
     assert 0 < wanted["rank1"]["100"] < wanted["rank1"]["10"] < 1
@@ -81,16 +81,15 @@ def test_the_face_looked_for_is_degraded_as_plain_loops_have_it(tmp_path):
     lost = {made.probes[1][0], made.lists[10][0]}
     for path in lost:
         spoil(tmp_path / ("facescrub" if path == made.probes[1][0] else "megaface") / path)
-    found = evaluate(embed, f"megaface:{tmp_path}", resolutions=(10, 7))
-    native = found["megaface"]
+    result = result_of(embed, f"megaface:{tmp_path}", resolutions=(10, 7))
+    native = result.to_json()
     sweep = native.pop("sweep")
     assert flat(native) == pytest.approx(flat(expected(made, lost)), abs=1e-9)
     for rows in (10, 7):
         wanted = expected(made, lost, rows)
         cell = {part: wanted[part] for part in ("rank1", "tar_at_far", "tar_error")}
         assert flat(sweep[str(rows)]) == pytest.approx(flat(cell), abs=1e-9)
-    native["sweep"] = sweep
-    titles = [str(table.title) for table in result_tables("net", f"megaface:{tmp_path}", found)]
+    titles = [str(table.title) for table in result.tables("net")]
     assert [title.partition(", ")[2] for title in titles[1:]] == ["probes at 10 rows", "probes at 7 rows"]
 
 
@@ -99,11 +98,12 @@ def test_pictures_that_fail_are_counted_and_cost(tmp_path):
     lost = {made.probes[1][0], made.lists[10][0], made.lists[100][3]}
     for path in lost:
         spoil(tmp_path / ("facescrub" if path == made.probes[1][0] else "megaface") / path)
-    found = evaluate(embed, f"megaface:{tmp_path}")["megaface"]
+    result = result_of(embed, f"megaface:{tmp_path}")
+    found = result.to_json()
     assert flat(found) == pytest.approx(flat(expected(made, lost)), abs=1e-9)
     assert found["failed_probes"] == 1
     assert found["distractors"]["10"] == 9
-    (table,) = result_tables("net", f"megaface:{tmp_path}", {"megaface": found})
+    (table,) = result.tables("net")
     assert "1 probes failed and are found nowhere, 2 distractors failed" in str(table.caption)
 
 
@@ -111,18 +111,18 @@ def test_more_scores_than_are_kept_are_counted_within_the_stated_error(tmp_path,
     made = write_megaface(tmp_path)
     exact = expected(made)
     monkeypatch.setattr(megaface, "_KEPT", 0)
-    found = evaluate(embed, f"megaface:{tmp_path}")["megaface"]
+    found = figures_of(embed, f"megaface:{tmp_path}")
     assert found["rank1"] == pytest.approx(exact["rank1"], abs=1e-9)
     for far, tar in found["tar_at_far"].items():
         assert tar - 1e-12 <= exact["tar_at_far"][far] <= tar + found["tar_error"][far] + 1e-12
-    kept = evaluate(embed, f"megaface:{tmp_path}", exact=True)["megaface"]
+    kept = figures_of(embed, f"megaface:{tmp_path}", exact=True)
     assert flat(kept) == pytest.approx(flat(exact), abs=1e-9)
 
 
 def test_a_distractor_as_near_as_the_mate_beats_it(tmp_path):
     """A net that gives everybody the same embedding finds nobody."""
     write_megaface(tmp_path)
-    found = evaluate(lambda crops: np.ones((len(crops), 4), np.float32), f"megaface:{tmp_path}")["megaface"]
+    found = figures_of(lambda crops: np.ones((len(crops), 4), np.float32), f"megaface:{tmp_path}")
     assert found["rank1"] == {"10": 0.0, "100": 0.0}
 
 
@@ -151,7 +151,7 @@ def edited(change):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "error", "said"),
+    ("name", "change", "error", "message"),
     [
         pytest.param(PROBES, lambda t: t[:40], UsageError, "no JSON", id="cut"),
         pytest.param(PROBES, lambda _: "[" * 100_000, UsageError, "no JSON", id="nested without end"),
@@ -181,10 +181,10 @@ def edited(change):
         ),
     ],
 )
-def test_lists_that_are_wrong_are_refused(name, change, error, said, lists):
+def test_lists_that_are_wrong_are_refused(name, change, error, message, lists):
     path = lists / "templatelists" / name
     path.write_text(change(path.read_text()))
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         evaluate(embed, f"megaface:{lists}")
     assert "\n" not in str(caught.value)
 
@@ -199,11 +199,11 @@ def test_lists_that_are_missing_are_a_wrong_call(lists):
         read_megaface(lists)
 
 
-@pytest.mark.parametrize(("folder", "said"), [("facescrub", "any probe"), ("megaface", "any of the 10 distractors")])
-def test_damaged_pictures_only(folder, said, tmp_path):
+@pytest.mark.parametrize(("folder", "message"), [("facescrub", "any probe"), ("megaface", "any of the 10 distractors")])
+def test_damaged_pictures_only(folder, message, tmp_path):
     write_megaface(tmp_path, sizes=(10,))
     for path in (tmp_path / folder).rglob("*.*"):
         if path.is_file():
             spoil(path)
-    with pytest.raises(FacedistillError, match=said):
+    with pytest.raises(FacedistillError, match=message):
         evaluate(embed, f"megaface:{tmp_path}")

@@ -124,8 +124,8 @@ def test_the_diagram_is_that_of_loops(pairs):
     assert found.ece == pytest.approx(error, abs=1e-12)
     assert sum(entry["weight"] for entry in found.bins) == pytest.approx(1)
     for entry, expected in zip(found.bins, filled, strict=True):
-        said = [entry[key] for key in ("low", "predicted", "observed", "weight", "pairs")]
-        assert said == pytest.approx(expected, abs=1e-12)
+        message = [entry[key] for key in ("low", "predicted", "observed", "weight", "pairs")]
+        assert message == pytest.approx(expected, abs=1e-12)
 
 
 def people_pairs(people, each, seed=0):

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from generated_sets import figures_of, result_of
 
 from facedistill.datasets import Face, FaceList, write_bin, write_face_set
 from facedistill.errors import FacedistillError, UsageError
@@ -39,10 +40,10 @@ def png(image):
 def test_a_face_set_folder_is_swept_under_its_name(tmp_path):
     faces = face_list(pictures())
     write_face_set(tmp_path / "people", faces)
-    (result,) = [evaluate(embed, tmp_path / "people")]
-    assert list(result) == ["people"]
-    assert set(result["people"]) == {"native", "30", "20", "16", "12", "8", "both"}
-    assert result["people"]["native"]["rank1"] is not None
+    ((name, result),) = evaluate(embed, tmp_path / "people").items()
+    assert name == "people"
+    assert list(result.to_json()) == ["native", "30", "20", "16", "12", "8", "both"]
+    assert result.sweep.one_side["native"].rank1 is not None
 
 
 def test_damaged_pictures_are_left_out_and_counted(tmp_path):
@@ -51,15 +52,15 @@ def test_damaged_pictures_are_left_out_and_counted(tmp_path):
         folder = tmp_path / "people" / f"p{index // 3}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{index:02}.png").write_bytes(png(image) if index != 4 else b"no picture")
-    found = evaluate(embed, str(tmp_path / "people"))["people"]
+    found = figures_of(embed, str(tmp_path / "people"))
     assert found["native"]["fte"] == 1 / 15
     left = FaceList(Face(image, i // 3, str(i)) for i, image in enumerate(images) if i != 4)
-    assert found == sweep(embed, left, failed=1)
+    assert found == sweep(embed, left, failed=1).to_json()
 
 
 def test_another_convention_is_cropped_anew(tmp_path):
     write_face_set(tmp_path / "square", face_list(pictures(size=(112, 112))))
-    assert evaluate(embed, tmp_path / "square")["square"]["native"]["eer"] < 0.5
+    assert figures_of(embed, tmp_path / "square")["native"]["eer"] < 0.5
 
 
 def test_pictures_of_no_convention_are_refused(tmp_path):
@@ -78,25 +79,25 @@ def interleaved(images):
     return left, right, left // 3 == right // 3
 
 
-def test_a_bin_file_is_judged_by_its_pairs_in_order(tmp_path):
+def test_a_bin_file_keeps_its_pairs_in_order(tmp_path):
     images = pictures()
     left, right, same = interleaved(images)
     encoded = [png(images[i]) for pair in zip(left, right, strict=True) for i in pair]
     write_bin(tmp_path / "mini.bin", encoded, same)
-    result = evaluate(embed, tmp_path / "mini.bin")
-    assert list(result) == ["mini"]
-    native = result["mini"]["native"]
+    ((name, result),) = evaluate(embed, tmp_path / "mini.bin").items()
+    assert name == "mini"
+    native = result.one_side["native"]
     expected = verify_pairs(
         embed(np.stack([images[i] for i in left])), embed(np.stack([images[i] for i in right])), same
     )
-    assert native["accuracy"] == pytest.approx(expected.accuracy)
-    assert native["eer"] == pytest.approx(expected.eer)
-    assert (native["rank1"], native["fte"]) == (None, 0.0)
+    assert native.accuracy == pytest.approx(expected.accuracy)
+    assert native.eer == pytest.approx(expected.eer)
+    assert (native.rank1, native.fte) == (None, 0.0)
     encoded[7] = b"damaged"
     write_bin(tmp_path / "torn.bin", encoded, same)
     keep = np.arange(len(same)) != 3
     sides = ([images[i] for i in side[keep]] for side in (left, right))
-    assert evaluate(embed, tmp_path / "torn.bin")["torn"] == sweep_pairs(embed, *sides, same[keep], failed=1)
+    assert result_of(embed, tmp_path / "torn.bin") == sweep_pairs(embed, *sides, same[keep], failed=1)
 
 
 def test_pictures_of_several_sizes_are_refused(tmp_path):
@@ -136,17 +137,21 @@ def test_embeddings_of_a_bin_file_that_are_no_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("on", "said"),
+    ("on", "message"),
     [
-        pytest.param("lwf:{}", "no protocol is called 'lwf'; known: .*ijbb.*lfw.*megaface.*ytf", id="no such protocol"),
+        pytest.param(
+            "lwf:{}",
+            "no protocol is called 'lwf'; did you mean 'lfw'?.*known: .*ijbb.*lfw.*megaface.*ytf",
+            id="no such protocol",
+        ),
         pytest.param("lfw", "call it as lfw:FOLDER", id="no folder"),
-        pytest.param("ijbc:", "call the protocol as ijbc:FOLDER", id="an empty folder"),
+        pytest.param("ijbc:", "call it as ijbc:FOLDER", id="an empty folder"),
         pytest.param("ytf:{}/absent", "absent does not exist; call the protocol as ytf:FOLDER", id="no such folder"),
-        pytest.param("{}/absent", "does not exist; name orl, .* lfw:FOLDER", id="no such face set"),
+        pytest.param("{}/absent", "does not exist; name `orl`, .* or PROTOCOL:FOLDER", id="no such face set"),
     ],
 )
-def test_a_protocol_that_is_not_there_is_a_wrong_call_that_lists_those_that_are(on, said, tmp_path):
-    with pytest.raises(UsageError, match=said):
+def test_a_protocol_that_is_not_there_is_a_wrong_call_that_lists_those_that_are(on, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
         evaluate(embed, on.format(tmp_path))
 
 
@@ -163,7 +168,7 @@ def test_an_option_that_a_protocol_has_not_is_a_wrong_call(tmp_path):
 
 @pytest.mark.slow
 def test_orl_is_aligned_and_swept():
-    cells = evaluate(embed, "orl")["orl"]
+    cells = figures_of(embed, "orl")
     assert cells["native"]["eer"] < 0.3
     assert cells["native"]["fte"] < 0.05
     assert list(cells["native"]["tar_at_far"]) == ["0.1", "0.01", "0.001", "0.0001"]

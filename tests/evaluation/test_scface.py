@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from generated_sets import figures_of
 from low_resolution_sets import (
     EXACT,
     People,
@@ -21,7 +22,7 @@ from facedistill.variance import degrade
 
 
 def scface(root, **options):
-    return evaluate(embed, f"scface:{root}", **options)["scface"]
+    return figures_of(embed, f"scface:{root}", **options)
 
 
 def scface_pictures(root):

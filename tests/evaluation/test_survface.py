@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from generated_sets import figures_of
 from low_resolution_sets import (
     EXACT,
     cosine,
@@ -16,11 +17,10 @@ from low_resolution_sets import (
 from scipy.io import loadmat, savemat
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation import evaluate
 
 
 def survface(root):
-    return evaluate(embed, f"survface:{root}")["survface"]
+    return figures_of(embed, f"survface:{root}")
 
 
 def scored_pairs(folder):
@@ -160,7 +160,7 @@ def test_one_of_survface_s_tests_may_be_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "said"),
+    ("kind", "change", "message"),
     [
         pytest.param("negative", lambda cells: cells[:, :1], "not a list of pairs", id="one column"),
         pytest.param("negative", lambda cells: cells[:0], "not a list of pairs", id="no impostor at all"),
@@ -168,13 +168,13 @@ def test_one_of_survface_s_tests_may_be_alone(tmp_path):
         pytest.param("positive", lambda cells: cells[:, [0, 0]], "with itself", id="a picture and itself"),
     ],
 )
-def test_pairs_that_cannot_be_right(kind, change, said, tmp_path):
+def test_pairs_that_cannot_be_right(kind, change, message, tmp_path):
     write_survface(tmp_path, pairs=12)
     mat = tmp_path / "Face_Verification_Test_Set" / f"{kind}_pairs_names.mat"
     cells = loadmat(mat)[f"{kind}_pairs_names"]
     plain = np.array([[cell[0] for cell in row] for row in cells], dtype=object)
     savemat(mat, {f"{kind}_pairs_names": change(plain)})
-    with pytest.raises(FacedistillError, match=said):
+    with pytest.raises(FacedistillError, match=message):
         survface(tmp_path)
 
 

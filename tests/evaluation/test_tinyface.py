@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from generated_sets import figures_of
 from low_resolution_sets import (
     EXACT,
     column,
@@ -16,7 +17,6 @@ from low_resolution_sets import (
 from scipy.io import savemat
 
 from facedistill.errors import FacedistillError
-from facedistill.evaluation import evaluate
 
 
 def tinyface_oracle(root):
@@ -49,7 +49,7 @@ def tinyface_oracle(root):
 
 
 def tinyface(root):
-    return evaluate(embed, f"tinyface:{root}")["tinyface"]
+    return figures_of(embed, f"tinyface:{root}")
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -84,7 +84,7 @@ def test_tinyface_counts_what_it_cannot_read_and_never_gains_by_it(tmp_path):
 def test_equal_pictures_rank_before_the_right_one(tmp_path):
     """A net that finds everybody alike finds nobody."""
     write_tinyface(tmp_path)
-    figures = evaluate(lambda crops: np.ones((len(crops), 3), np.float32), f"tinyface:{tmp_path}")["tinyface"]
+    figures = figures_of(lambda crops: np.ones((len(crops), 3), np.float32), f"tinyface:{tmp_path}")
     assert figures["rank_k"] == {"1": 0, "5": 0, "10": 0, "20": 0, "50": pytest.approx(1.0)}
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import Comparison, bootstrap, compare, mcnemar
+from facedistill.evaluation.mcnemar import McNemar
 from facedistill.evaluation.metrics import auc, eer, tar_at_far
-from facedistill.evaluation.uncertainty import McNemar
 
 STATISTICS = ["eer", "auc", "accuracy", ("tar", 0.1)]
 

@@ -107,8 +107,8 @@ def test_length_of_embeddings_does_not_matter():
 def test_perfect_and_hopeless_embeddings():
     same = np.tile([True, False], 20)
     a = np.tile([1.0, 0.0], (40, 1))
-    told = np.where(same[:, None], a, a[:, ::-1])
-    perfect = verify_pairs(a, told, same)
+    result = np.where(same[:, None], a, a[:, ::-1])
+    perfect = verify_pairs(a, result, same)
     assert (perfect.accuracy, perfect.accuracy_std, perfect.eer, perfect.auc) == (1.0, 0.0, 0.0, 1.0)
     assert perfect.tar_at_far[0.1] == 1.0
     blind = verify_pairs(a, a, same)

@@ -1,13 +1,12 @@
 """YouTube Faces' protocol against plain loops; what fails counts against the model."""
 
 import pytest
-from generated_sets import embed, embedded, spoil, write_ytf
-from slow_oracles import cosine, flat, judged_pairs, mean, unit
+from generated_sets import embed, embedded, figures_of, result_of, spoil, write_ytf
+from slow_oracles import cosine, flat, mean, pair_figures, unit
 
 from facedistill.datasets.ytf import read_ytf
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate
-from facedistill.evaluation.protocols import result_tables
 from facedistill.variance import degrade
 
 
@@ -22,7 +21,7 @@ def templates_of(made, rows=None):
 
 def expected(made, first_at=None, second_at=None):
     first, second = templates_of(made, first_at), templates_of(made, second_at)
-    return judged_pairs(
+    return pair_figures(
         [
             (cosine(first[one], second[two]) if one in first and two in second else None, same, fold)
             for one, two, same, fold in made.pairs
@@ -38,7 +37,7 @@ def counts(made):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_figures_are_those_of_plain_loops(seed, tmp_path):
     made = write_ytf(tmp_path, seed=seed)
-    (found,) = evaluate(embed, f"ytf:{tmp_path}").values()
+    found = figures_of(embed, f"ytf:{tmp_path}")
     videos, frames = counts(made)
     assert found.pop("failures") == {"pictures": frames, "unreadable": 0, "no_face": 0}
     assert (found.pop("videos"), found.pop("failed_videos")) == (videos, 0)
@@ -57,7 +56,7 @@ def test_frames_that_fail_are_left_out_and_a_video_without_any_fails(tmp_path):
     _videos, frames = counts(made)
     spoil(made.frames(long)[0])
     made.videos[one], made.videos[long] = [], made.videos[long][1:]
-    (found,) = evaluate(embed, f"ytf:{tmp_path}").values()
+    found = figures_of(embed, f"ytf:{tmp_path}")
     assert found.pop("failures") == {"pictures": frames, "unreadable": spoiled, "no_face": 0}
     assert found.pop("failed_videos") == 1
     assert found["failed_pairs"] >= 1
@@ -69,10 +68,10 @@ def test_a_video_without_frames_fails_and_is_said_to(tmp_path):
     made = write_ytf(tmp_path)
     for frame in made.frames(made.pairs[0][0]):
         frame.unlink()
-    found = evaluate(embed, f"ytf:{tmp_path}")
-    assert found["ytf"]["failed_videos"] == 1
-    (table,) = result_tables("net", f"ytf:{tmp_path}", found)
-    assert f"{found['ytf']['failed_pairs']} of 30 pairs could not be compared" in str(table.caption)
+    result = result_of(embed, f"ytf:{tmp_path}")
+    assert result.failed_videos == 1
+    (table,) = result.tables("net")
+    assert f"{result.failed_pairs} of 30 pairs could not be compared" in str(table.caption)
 
 
 def test_second_and_both_videos_are_degraded_as_plain_loops_have_it(tmp_path):
@@ -80,14 +79,14 @@ def test_second_and_both_videos_are_degraded_as_plain_loops_have_it(tmp_path):
     for frame in made.frames(made.pairs[0][0]):
         spoil(frame)
     made.videos[made.pairs[0][0]] = []
-    found = evaluate(embed, f"ytf:{tmp_path}", resolutions=(12, 8))
-    sweep = found["ytf"]["sweep"]
+    result = result_of(embed, f"ytf:{tmp_path}", resolutions=(12, 8))
+    sweep = result.to_json()["sweep"]
     assert set(sweep) == {"12", "8", "both"}
     for rows in (12, 8):
         assert flat(sweep[str(rows)]) == pytest.approx(flat(expected(made, None, rows)), abs=1e-9)
         assert flat(sweep["both"][str(rows)]) == pytest.approx(flat(expected(made, rows, rows)), abs=1e-9)
     assert flat(sweep["8"]) != pytest.approx(flat(expected(made)), abs=1e-9)
-    titles = [str(table.title) for table in result_tables("net", f"ytf:{tmp_path}", found)]
+    titles = [str(table.title) for table in result.tables("net")]
     assert [title.partition(", ")[2] for title in titles[1:]] == [
         "second video at 12 rows",
         "second video at 8 rows",
@@ -126,7 +125,7 @@ def test_reads_the_list(text, videos):
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "said"),
+    ("text", "error", "message"),
     [
         pytest.param("", UsageError, "holds 0 splits", id="an empty list"),
         pytest.param(LIST[: LIST.index("2, B")], UsageError, "holds 1 splits", id="one split"),
@@ -139,9 +138,9 @@ def test_reads_the_list(text, videos):
         pytest.param(LIST.replace("B/1", "B/9"), FacedistillError, "lacks 1 of the 4 videos", id="a missing video"),
     ],
 )
-def test_says_what_is_wrong_with_the_list(text, error, said, videos):
+def test_says_what_is_wrong_with_the_list(text, error, message, videos):
     (videos / "splits.txt").write_text(text)
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         read_ytf(videos)
     assert "\n" not in str(caught.value)
 

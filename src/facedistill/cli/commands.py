@@ -139,7 +139,7 @@ def evaluate(
     Args:
         model: A model file, a checkpoint, a foreign ONNX file, or `dlib`.
         on: `orl`, a face set's folder, a .bin file, or NAME:FOLDER with NAME one of lfw, ytf, ijbb, ijbc, megaface,
-            scface, tinyface, survface.
+            scface, tinyface, survface; or another package's package.module:Class, with :FOLDER where it needs one.
         json: Also write the figures here.
         resolutions: Rows to which pictures are degraded, such as [24,12]; the protocol's own by default.
         testing: People to test with, for scface; 50 where the other 80 were trained with. All by default.
@@ -149,7 +149,6 @@ def evaluate(
         exact: For megaface: keep every impostor score, where millions would else be counted in a histogram.
     """
     from facedistill.evaluation import evaluate as evaluate_on
-    from facedistill.evaluation.protocols import result_tables
     from facedistill.teachers import load_teacher
 
     net = load_teacher(model)
@@ -158,9 +157,10 @@ def evaluate(
     given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups, "exact": exact or None}
     results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
     if json:
-        _write_json(json, results)
-    for table in result_tables(model, on, results):
-        _console().print(table)
+        _write_json(json, {name: result.to_json() for name, result in results.items()})
+    for name, result in results.items():
+        for table in result.tables(f"{model} on {name}"):
+            _console().print(table)
 
 
 def info(

@@ -1,16 +1,15 @@
 """Errors by condition and by group of people, all at one threshold: what an average hides."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from rich.markup import escape
-from rich.table import Table
 
 from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.group_results import RATES, AttributeFigures, GroupFigures, GroupsResult
 from facedistill.evaluation.labels import Attribute, attributes_of, find_labels, read_labels
 from facedistill.evaluation.metrics import FARS, Float, Ranking, supported
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, readable
@@ -19,9 +18,6 @@ from facedistill.evaluation.uncertainty import bootstrap
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
 
-GROUPS = "groups"
-"""Under which name a protocol's figures hold the groups."""
-
 LEAST_PEOPLE = 10
 LEAST_FALSE_MATCHES = 10  # to be expected among a group's impostor pairs at the global threshold
 
@@ -29,7 +25,6 @@ _DRAWS = 100
 _RESOLUTION = "resolution"
 
 Bools = NDArray[np.bool_]
-Figures = dict[str, Any]
 
 
 def group_figures(
@@ -41,7 +36,7 @@ def group_figures(
     fmr: float = 1e-3,
     draws: int = _DRAWS,
     seed: int = 0,
-) -> Figures:
+) -> GroupsResult:
     """The error rates of every group at one threshold for all.
 
     The threshold is the one at which a share `fmr` of all impostor pairs matches, or the smallest share of 1e-1, 1e-2
@@ -60,13 +55,8 @@ def group_figures(
         seed: Of the resamples.
 
     Returns:
-        {"fmr", "threshold", "people", "pictures", "attributes": {name: {"rule": "probe" or "within", "unknown":
-        pictures without label, "groups": {group: cell}, "worst": {"fmr": group, "fnmr": group, "eer": group},
-        "fmr_ratio"}}}. A cell has people, pictures, genuine and impostors (numbers of different comparisons), fmr,
-        fnmr, eer, ci {"fmr": [low, high], ...} and warning. A rate is None without a pair to measure it on. `worst`
-        and `fmr_ratio` (the largest FMR over the smallest, None where that is 0) leave out groups with a warning:
-        those of fewer than `LEAST_PEOPLE` people, or in which fewer than `LEAST_FALSE_MATCHES` false
-        matches are to be expected; they have no intervals.
+        The rates. A group has a warning if it has fewer than `LEAST_PEOPLE` people, or if fewer than
+        `LEAST_FALSE_MATCHES` false matches are to be expected in it.
 
     Raises:
         UsageError: Shapes do not fit.
@@ -77,7 +67,7 @@ def group_figures(
         raise UsageError("scores, left and right must be [P] each, and an attribute has a member for each picture")
     pairs = _Pairs(left, right, people)
     rate, threshold = _global_threshold(values, pairs, fmr)
-    told = {}
+    figures = {}
     for name, attribute in track(attributes.items(), "comparing groups", len(attributes), unit="attributes"):
         cells = {}
         for number, group in enumerate(attribute.groups):
@@ -85,19 +75,13 @@ def group_figures(
             chosen = inside[left] & (pairs.same | inside[right] if attribute.of_person else True)
             cells[group] = _cell(values, pairs, chosen, inside, threshold, rate, draws, seed)
         unknown = int(np.count_nonzero(attribute.member < 0))
-        told[name] = {"rule": "within" if attribute.of_person else "probe", "unknown": unknown, **_compared(cells)}
-    return {
-        "fmr": rate,
-        "threshold": threshold,
-        "people": len(np.unique(people)),
-        "pictures": len(people),
-        "attributes": told,
-    }
+        figures[name] = _compared("within" if attribute.of_person else "probe", unknown, cells)
+    return GroupsResult(rate, threshold, len(np.unique(people)), len(people), figures)
 
 
 def evaluate_groups(
     embed: Embed, faces: FaceSet, folder: Path, labels: str, resolutions: Sequence[int] = RESOLUTIONS
-) -> Figures:
+) -> GroupsResult:
     """`group_figures` of every two pictures of a face set, and the attribute "resolution" beside its labels.
 
     Either picture of a native pair is once the probe. The groups of "resolution" are all pairs with the probe
@@ -125,34 +109,13 @@ def evaluate_groups(
     embeddings = embed_at(embed, [face.image for _, face in read], resolutions)
     native = embeddings[NATIVE]
     scores = {name: np.clip(rows @ native.T, -1.0, 1.0)[left, right] for name, rows in embeddings.items()}
-    told = group_figures(scores[NATIVE], left, right, people, attributes)
+    result = group_figures(scores[NATIVE], left, right, people, attributes)
     pairs, everything = _Pairs(left, right, people), np.ones(len(left), dtype=bool)
     cells = {
-        name: _cell(values, pairs, everything, np.ones(len(people), bool), told["threshold"], told["fmr"], _DRAWS, 0)
+        name: _cell(values, pairs, everything, np.ones(len(people), bool), result.threshold, result.fmr, _DRAWS, 0)
         for name, values in scores.items()
     }
-    told["attributes"] = {_RESOLUTION: {"rule": "probe", "unknown": 0, **_compared(cells)}, **told["attributes"]}
-    return told
-
-
-def groups_table(title: str, figures: Mapping[str, Any]) -> Table:
-    """The groups for `rich.print`, rates in per cent, 95 % intervals in brackets."""
-    caption = f"all at the threshold {figures['threshold']:.3f}, FMR {figures['fmr']:g} over all pairs"
-    table = Table(title=title, caption=caption)
-    for heading in ("", "people", "FMR, %", "FNMR, %", "EER, %", ""):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, told in figures["attributes"].items():
-        table.add_section()
-        notes = [] if told["fmr_ratio"] is None else [f"largest FMR / smallest: {told['fmr_ratio']:.1f}"]
-        notes += [f"{told['unknown']} pictures without a label"] * (told["unknown"] > 0)
-        table.add_row(f"[bold]{escape(name)}[/bold]", "", "", "", "", "; ".join(notes))
-        for group, cell in told["groups"].items():
-            worst = " and ".join(metric.upper() for metric, which in told["worst"].items() if which == group)
-            note = cell["warning"] or (f"worst {worst}" if worst else "")
-            table.add_row(
-                escape(group), str(cell["people"]), *(_rate(cell, metric) for metric in ("fmr", "fnmr", "eer")), note
-            )
-    return table
+    return replace(result, attributes={_RESOLUTION: _compared("probe", 0, cells), **result.attributes})
 
 
 class _Pairs:
@@ -183,7 +146,7 @@ def _global_threshold(scores: Float, pairs: _Pairs, fmr: float) -> tuple[float, 
 
 def _cell(
     scores: Float, pairs: _Pairs, chosen: Bools, inside: Bools, threshold: float, fmr: float, draws: int, seed: int
-) -> Figures:
+) -> GroupFigures:
     """The figures of the chosen pairs, which belong to the group of the pictures `inside`."""
     values, same, sides = scores[chosen], pairs.same[chosen], pairs.sides[chosen]
     people = len(np.unique(pairs.people[inside]))
@@ -194,17 +157,17 @@ def _cell(
     if not warning and draws:
         ci = _intervals(wrong, sides, draws, seed)
         ci["eer"] = list(bootstrap(values, same, sides, "eer", draws, seed).interval)
-    return {
-        "people": people,
-        "pictures": int(np.count_nonzero(inside)),
-        "genuine": genuine,
-        "impostors": impostors,
-        "fmr": float(np.mean(wrong[~same])) if impostors else None,
-        "fnmr": float(np.mean(wrong[same])) if genuine else None,
-        "eer": Ranking(values, same).curve().eer() if genuine and impostors else None,
-        "ci": ci,
-        "warning": warning,
-    }
+    return GroupFigures(
+        people=people,
+        pictures=int(np.count_nonzero(inside)),
+        genuine=genuine,
+        impostors=impostors,
+        fmr=float(np.mean(wrong[~same])) if impostors else None,
+        fnmr=float(np.mean(wrong[same])) if genuine else None,
+        eer=Ranking(values, same).curve().eer() if genuine and impostors else None,
+        ci=ci,
+        warning=warning,
+    )
 
 
 def _warning(people: int, genuine: int, impostors: int, least_impostors: float) -> str | None:
@@ -240,23 +203,13 @@ def _intervals(wrong: Bools, sides: Int, draws: int, seed: int) -> dict[str, lis
     return interval("fmr", rates["fmr"]) | interval("fnmr", rates["fnmr"])
 
 
-def _compared(cells: Mapping[str, Figures]) -> Figures:
-    """The cells, the worst of them by each rate, and the ratio of the largest FMR to the smallest."""
-    sure = {group: cell for group, cell in cells.items() if not cell["warning"]}
+def _compared(rule: str, unknown: int, cells: Mapping[str, GroupFigures]) -> AttributeFigures:
+    """An attribute's groups, the worst of them by each rate, and the ratio of the largest FMR to the smallest."""
+    sure = {group: cell for group, cell in cells.items() if not cell.warning}
     worst = {
-        metric: max(sure, key=lambda group: sure[group][metric]) if len(sure) > 1 else None
-        for metric in ("fmr", "fnmr", "eer")
+        rate: max(sure, key=lambda group: float(getattr(sure[group], rate))) if len(sure) > 1 else None
+        for rate in RATES
     }
-    rates = [cell["fmr"] for cell in sure.values()]
+    rates = [cell.fmr for cell in sure.values() if cell.fmr is not None]
     ratio = max(rates) / min(rates) if len(rates) > 1 and min(rates) > 0 else None
-    return {"groups": dict(cells), "worst": worst, "fmr_ratio": ratio}
-
-
-def _rate(cell: Mapping[str, Any], metric: str) -> str:
-    if cell[metric] is None:
-        return "n/a"
-    text = f"{100 * cell[metric]:.2f}"
-    if metric in cell["ci"]:
-        low, high = cell["ci"][metric]
-        text += f" ({100 * low:.2f}-{100 * high:.2f})"
-    return text
+    return AttributeFigures(rule, unknown, cells, worst, ratio)

@@ -1,16 +1,19 @@
 """The resolution sweep: how recognition falls as pictures shrink from native size to 8 rows."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.table import Table
 
 from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Float, paired_cosines, unit_rows
-from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, interval, listed_pairs, verification_cell
+from facedistill.evaluation.results import Figures, Result, as_json, percent_with_interval
+from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, interval, listed_pairs, measure_cell
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
@@ -18,13 +21,76 @@ from facedistill.variance import degrade
 
 RESOLUTIONS = (30, 20, 16, 12, 8)
 BOTH = "both"
+METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 
 _CROPS_AT_ONCE = 64
 
 T = TypeVar("T")
 Crop = NDArray[np.uint8]
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-SweepResult = dict[str, dict[str, Any]]
+F = TypeVar("F", bound=Figures)
+
+
+@dataclass(frozen=True)
+class Sweep(Figures, Generic[F]):
+    """Figures by resolution: "native", "30", ...
+
+    Attributes:
+        one_side: With the probe degraded (or the second of two pictures).
+        both: With both pictures degraded; under "both" in JSON, beside those of `one_side`.
+    """
+
+    one_side: Mapping[str, F]
+    both: Mapping[str, F]
+
+    @classmethod
+    def of(cls, measure: Callable[[Float, Float], F], native: Float, degraded: Mapping[str, Float]) -> Self:
+        """Measures (gallery, probes) with embeddings `degraded` by resolution against `native` ones and themselves."""
+        return cls(
+            {rows: measure(native, probes) for rows, probes in degraded.items()},
+            {rows: measure(probes, probes) for rows, probes in degraded.items()},
+        )
+
+    def listed(self, one_side: str, both: str) -> Iterator[tuple[str, str, F]]:
+        """(`one_side` or `both`, resolution, figures), for a table."""
+        for side, cells in ((one_side, self.one_side), (both, self.both)):
+            for rows, figures in cells.items():
+                yield side, rows, figures
+
+    def to_json(self) -> dict[str, Any]:
+        """{"16": ..., "both": {"16": ...}}."""
+        return {**as_json(self.one_side), BOTH: as_json(self.both)}
+
+
+@dataclass(frozen=True)
+class SweepResult(Sweep[Cell], Result):
+    """What `sweep` gives; the native cell is the same on both sides."""
+
+    def tables(self, title: str) -> list[Table]:
+        """One table: a line per resolution, 95 % intervals in brackets."""
+        failed = self.one_side[NATIVE].fte
+        table = Table(title=title, caption=f"failed to enrol: {100 * failed:.1f} %; in brackets: 95 % intervals")
+        table.add_column("")
+        for heading in METRICS.values():
+            table.add_column(heading, justify="right", no_wrap=True)
+        for side, cells in (("probe degraded", self.one_side), ("both degraded", self.both)):
+            table.add_section()
+            table.add_row(f"[bold]{side}[/bold]")
+            for name in resolutions_of(cells):
+                cell = cells[name]
+                rates = (percent_with_interval(getattr(cell, rate), cell.ci.get(rate), digits=1) for rate in METRICS)
+                table.add_row(resolution_title(name), *rates)
+        return [table]
+
+
+def resolutions_of(names: Iterable[str]) -> list[str]:
+    """The resolutions among the names of a sweep's cells, native first, then falling."""
+    return [NATIVE, *sorted((name for name in names if name not in (NATIVE, BOTH)), key=int, reverse=True)]
+
+
+def resolution_title(name: str) -> str:
+    """A resolution's name for people: native, 16 px."""
+    return name if name == NATIVE else f"{name} px"
 
 
 def sweep(
@@ -38,7 +104,7 @@ def sweep(
     """Compares every two pictures of a face set, natively and with the probe or both sides degraded.
 
     Verification takes every ordered pair of different pictures (unordered ones where both sides are in the same
-    condition, as the order then says nothing). Its accuracy weighs genuine and impostor pairs alike, as if there
+    condition, as the order is then of no effect). Its accuracy weighs genuine and impostor pairs alike, as if there
     were as many of either (LFW's pair list is so made), over up to 10 folds disjoint by identity. rank1 searches
     all other pictures among each identity's first picture.
 
@@ -56,8 +122,7 @@ def sweep(
         seed: Of the resamples.
 
     Returns:
-        {"native": cell, "30": cell, ..., "both": {"native": cell, "30": cell, ...}}, a JSON-able dict; a cell has
-        accuracy, accuracy_std, eer, auc, tar_at_far {"0.1": ...}, rank1, fte and ci {"eer": [low, high], ...}.
+        The cells by resolution, native ones among them.
 
     Raises:
         UsageError: Too many pictures, or an argument out of range.
@@ -73,7 +138,7 @@ def sweep(
     def cell(probes: Float, gallery: Float) -> Cell:
         trial = unordered if probes is gallery else ordered
         scores = np.clip(probes @ gallery.T, -1.0, 1.0)[trial.left, trial.right]
-        return _complete(verification_cell(trial, scores), _rank1(probes, gallery, people, draws), fte)
+        return measure_cell(trial, scores, fte, _rank1(probes, gallery, people, draws))
 
     return _table(cell, native, embeddings, embeddings)
 
@@ -90,8 +155,8 @@ def sweep_pairs(
 ) -> SweepResult:
     """The sweep over a list of pairs (LFW's protocol): the second picture of each is the probe.
 
-    As `sweep`, but: the folds are 10 consecutive stretches of the list, accuracy is the plain share of pairs judged
-    rightly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason. `failed`
+    As `sweep`, but: the folds are 10 consecutive stretches of the list, accuracy is the plain share of pairs decided
+    correctly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason. `failed`
     counts the pairs that could not be compared.
     """
     fte = _failure_rate(failed, len(same))
@@ -99,7 +164,7 @@ def sweep_pairs(
     gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, resolutions)
 
     def cell(probe: Float, mate: Float) -> Cell:
-        return _complete(verification_cell(trial, paired_cosines(probe, mate)), (None, {}), fte)
+        return measure_cell(trial, paired_cosines(probe, mate), fte)
 
     return _table(cell, gallery[NATIVE], probes, gallery)
 
@@ -127,10 +192,10 @@ def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) ->
     for name, part in track(batches, "embedding faces", unit="batches"):
         rows = conditions[name]
         batch = np.stack([crop if rows is None else degrade(crop, rows) for crop in crops[part]])
-        answer = np.asarray(embed(batch))
-        if answer.ndim != 2 or len(answer) != len(batch):
-            raise FacedistillError(f"the model gave an array of shape {answer.shape} for {len(batch)} faces")
-        parts[name].append(answer)
+        found = np.asarray(embed(batch))
+        if found.ndim != 2 or len(found) != len(batch):
+            raise FacedistillError(f"the model gave an array of shape {found.shape} for {len(batch)} faces")
+        parts[name].append(found)
     return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
 
 
@@ -171,15 +236,10 @@ def _failure_rate(failed: int, used: int, damaged: int = 0) -> float:
 def _table(
     cell: Callable[[Float, Float], Cell], native: Float, probes: dict[str, Float], gallery: dict[str, Float]
 ) -> SweepResult:
-    """Probe-degraded cells, and under "both" those with the gallery at the probe's resolution."""
+    """Cells with the probes degraded, and with the gallery at the probes' resolution."""
     one_side = {name: cell(rows, native) for name, rows in probes.items()}
     two_sides = {name: one_side[name] if name == NATIVE else cell(rows, gallery[name]) for name, rows in probes.items()}
-    return {**one_side, BOTH: two_sides}
-
-
-def _complete(cell: Cell, rank1: tuple[float | None, dict[str, list[float]]], fte: float) -> Cell:
-    rate, bounds = rank1
-    return {**cell, "rank1": rate, "fte": fte, "ci": cell["ci"] | bounds}
+    return SweepResult(one_side, two_sides)
 
 
 def _rank1(probes: Float, gallery: Float, people: Int, draws: Int) -> tuple[float, dict[str, list[float]]]:

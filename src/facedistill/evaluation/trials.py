@@ -1,8 +1,7 @@
-"""Trials: which pictures are compared, how a bootstrap weighs the comparisons, and one table cell from their scores."""
+"""Trials: which pictures are compared, how a bootstrap weighs the comparisons, and the figures of their scores."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +9,37 @@ from numpy.typing import NDArray
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
 from facedistill.evaluation.metrics import FARS, Float, Ranking, require_both_classes, supported
+from facedistill.evaluation.results import Figures
 
 FOLDS = 10
 MOST_PICTURES = 5000  # every pair of them is compared: 25 million scores, 200 MB
 
 Int = NDArray[np.int64]
-Cell = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell(Figures):
+    """How a model compares pictures under one condition.
+
+    Attributes:
+        accuracy: Mean over the folds of the share of pairs decided correctly, threshold chosen on the other folds.
+        accuracy_std: Population standard deviation over the folds.
+        eer: Equal error rate.
+        auc: Area under the ROC, ties 1/2.
+        tar_at_far: FAR, such as "0.001" -> TAR.
+        ci: Name of a figure -> its 95 % interval [low, high]; empty without a bootstrap.
+        rank1: Share of the searches that find the right person first; None where identities are not known.
+        fte: Share of the pictures (of the pairs, for a list of pairs) that could not be compared.
+    """
+
+    accuracy: float
+    accuracy_std: float
+    eer: float
+    auc: float
+    tar_at_far: Mapping[str, float]
+    ci: Mapping[str, list[float]]
+    rank1: float | None
+    fte: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +121,8 @@ def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, NDArray[np.bool
 def listed_pairs(same: NDArray[np.bool_], draws: Int) -> Trial:
     """Pair p of a list compares picture p of the first side with picture p of the second; folds as in LFW.
 
-    Nothing is known of identities, so a bootstrap replicate draws pairs. Accuracy is the plain share of pairs judged
-    rightly, as the field reports it.
+    Nothing is known of identities, so a bootstrap replicate draws pairs. Accuracy is the plain share of pairs
+    decided correctly, as the field reports it.
 
     Args:
         same: bool [P].
@@ -140,8 +164,17 @@ def pair_counts(counts: Float, left: Int, right: Int) -> Float:
     return weights
 
 
-def verification_cell(trial: Trial, scores: Float) -> Cell:
-    """The verification part of a table cell: accuracy, accuracy_std, eer, auc, tar_at_far and ci."""
+def measure_cell(
+    trial: Trial, scores: Float, fte: float, rank1: tuple[float | None, dict[str, list[float]]] = (None, {})
+) -> Cell:
+    """The figures of a trial.
+
+    Args:
+        trial: The comparisons.
+        scores: Similarities [P].
+        fte: See `Cell`.
+        rank1: The rate, and its part of `ci`.
+    """
     ranking, held_out = Ranking(scores, trial.same), HeldOut(scores, trial.same, trial.folds, trial.balanced)
     curve, accuracies = ranking.curve(), held_out.accuracies()
     eers, means = [], []
@@ -151,16 +184,18 @@ def verification_cell(trial: Trial, scores: Float) -> Cell:
             eers.append(ranking.sorted_curve(table[ranked_units]).eer())
         except FacedistillError:  # this replicate drew no pair of one class (a handful of identities)
             continue
-        if len(judged := held_out.accuracies(table[held_out_units])):
-            means.append(float(judged.mean()))
-    return {
-        "accuracy": float(accuracies.mean()),
-        "accuracy_std": float(accuracies.std()),
-        "eer": curve.eer(),
-        "auc": curve.auc(),
-        "tar_at_far": {f"{far:g}": curve.tar_at(far) for far in supported(FARS, trial.same)},
-        "ci": interval("eer", eers) | interval("accuracy", means),
-    }
+        if len(by_fold := held_out.accuracies(table[held_out_units])):
+            means.append(float(by_fold.mean()))
+    return Cell(
+        accuracy=float(accuracies.mean()),
+        accuracy_std=float(accuracies.std()),
+        eer=curve.eer(),
+        auc=curve.auc(),
+        tar_at_far={f"{far:g}": curve.tar_at(far) for far in supported(FARS, trial.same)},
+        ci=interval("eer", eers) | interval("accuracy", means) | rank1[1],
+        rank1=rank1[0],
+        fte=fte,
+    )
 
 
 def interval(name: str, values: list[float]) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
+from facedistill.evaluation.mcnemar import McNemar, mcnemar
 from facedistill.evaluation.metrics import Float, Ranking, supported
 from facedistill.evaluation.trials import FOLDS, Int, draw_each, interval, pair_counts
 
@@ -29,24 +30,6 @@ class Estimate:
 
     value: float
     interval: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """The exact McNemar test on the decisions of two models, each at its own threshold.
-
-    Pairs count as independent here, which pairs that share a person are not: its p-value is too small then, and
-    `Comparison.p_value` is the one to go by.
-
-    Attributes:
-        only_a: Number of pairs that a alone judged rightly.
-        only_b: Number of pairs that b alone judged rightly.
-        p_value: Two-sided.
-    """
-
-    only_a: int
-    only_b: int
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -168,23 +151,6 @@ def compare(
     )
 
 
-def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> McNemar:
-    """The exact (binomial) McNemar test.
-
-    Args:
-        right_a: bool [P], whether the first model judged each pair rightly.
-        right_b: bool [P], the same of the second.
-
-    Raises:
-        UsageError: The shapes differ.
-    """
-    a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
-    if a.shape != b.shape:
-        raise UsageError(f"both models must have judged the same pairs, not {a.shape} and {b.shape}")
-    only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
-    return McNemar(only_a, only_b, min(1.0, 2 * _coin_tail(min(only_a, only_b), only_a + only_b)))
-
-
 @dataclass(frozen=True, eq=False)
 class _Pairs:
     """Pairs, the folds of their accuracy, and how replicates weigh them."""
@@ -261,7 +227,7 @@ def _tried(measure: Measure, weights: Float) -> float | None:
 
 def _mean(accuracies: Float) -> float:
     if len(accuracies) == 0:
-        raise FacedistillError("no fold can be judged")
+        raise FacedistillError("no fold holds pairs to test the threshold on")
     return float(accuracies.mean())
 
 
@@ -273,7 +239,7 @@ def _interval(values: list[float]) -> tuple[float, float]:
 
 
 def _right(scores: ArrayLike, same: NDArray[np.bool_], statistic: Statistic) -> NDArray[np.bool_]:
-    """Which pairs a model judges rightly at its own threshold: that of the FAR, else where FMR comes to exceed FNMR."""
+    """Which pairs a model decides correctly at its threshold: that of the FAR, else where FMR comes to exceed FNMR."""
     values = np.asarray(scores, dtype=np.float64)
     curve = Ranking(values, same).curve()
     if isinstance(statistic, tuple):
@@ -284,18 +250,6 @@ def _right(scores: ArrayLike, same: NDArray[np.bool_], statistic: Statistic) -> 
     return right
 
 
-def _coin_tail(most: int, throws: int) -> float:
-    """The chance of at most `most` heads in `throws` throws of a fair coin, `most` <= throws / 2."""
-    log_term = math.lgamma(throws + 1) - math.lgamma(most + 1) - math.lgamma(throws - most + 1) - throws * math.log(2)
-    term = total = 1.0  # in units of the largest term, with which the sum begins
-    for heads in range(most, 0, -1):
-        term *= heads / (throws - heads + 1)
-        total += term
-        if term < 1e-17 * total:
-            break
-    return math.exp(log_term) * total
-
-
 def _title(statistic: Statistic) -> str:
     if isinstance(statistic, tuple):
         return f"TAR at FAR {statistic[1]:g}"
@@ -303,7 +257,7 @@ def _title(statistic: Statistic) -> str:
 
 
 def _points(rate: float) -> str:
-    """A difference of rates in per cent points; small ones keep two digits that say something."""
+    """A difference of rates in per cent points; small ones keep two digits."""
     points = 100 * rate
     return f"{points:.1f}" if abs(points) >= 0.1 or points == 0 else f"{points:.2g}"
 

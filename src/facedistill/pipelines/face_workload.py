@@ -94,7 +94,7 @@ class FaceWorkload:
     def cells(self, _task: Task, embed: Embed, resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
         """How a net verifies the validation people: resolution -> the cell of a sweep (see `evaluation.sweep`)."""
         assert self.faces.validation is not None, "a recipe without validation people was refused"
-        return sweep(embed, self.faces.validation, resolutions, bootstrap=0)
+        return sweep(embed, self.faces.validation, resolutions, bootstrap=0).to_json()
 
     def write_untrained(self, task: Task, path: Path) -> None:
         """Writes the model file of a net as it stands, to measure what it costs."""

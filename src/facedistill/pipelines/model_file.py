@@ -93,6 +93,6 @@ def sweep_test_set(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[s
     """The sweep of a net over the recipe's test set."""
     if recipe.test == HELD_OUT:
         assert faces.held_out is not None, "the recipe was checked"
-        return dict(sweep(embed, faces.held_out, failed=faces.failed))
+        return sweep(embed, faces.held_out, failed=faces.failed).to_json()
     (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
-    return dict(result)
+    return result.to_json()

@@ -2,6 +2,6 @@
 
 from facedistill.report.figures import Model, Report
 from facedistill.report.page import write_report
-from facedistill.report.tables import markdown_table, summary_table, sweep_table
+from facedistill.report.tables import markdown_table, summary_table
 
-__all__ = ["Model", "Report", "markdown_table", "summary_table", "sweep_table", "write_report"]
+__all__ = ["Model", "Report", "markdown_table", "summary_table", "write_report"]

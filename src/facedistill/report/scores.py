@@ -167,7 +167,7 @@ def compare_groups(values: Float, pictures: TestImages, resolution: str) -> dict
     if resolution == NATIVE:  # either picture of a pair is once the probe
         left, right = np.concatenate((left, right)), np.concatenate((right, left))
         values = np.concatenate((values, values))
-    return group_figures(values, left, right, pictures.probes.labels, pictures.attributes)
+    return group_figures(values, left, right, pictures.probes.labels, pictures.attributes).to_json()
 
 
 def _summary(values: Float, pictures: TestImages, resolution: str, probability: Logistic | None) -> Scores:

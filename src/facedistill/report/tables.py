@@ -7,11 +7,11 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.errors import UsageError
-from facedistill.evaluation.sweep import BOTH
-from facedistill.model_file import NATIVE
+from facedistill.evaluation.sweep import BOTH, METRICS
+from facedistill.evaluation.sweep import resolution_title as resolution_title
+from facedistill.evaluation.sweep import resolutions_of as resolutions_of
 from facedistill.report.figures import STUDENT, TITLES, Report
 
-METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 NOT_KNOWN = "n/a"
 
 _KEY_RESOLUTION = "16"
@@ -44,20 +44,10 @@ def models_in(summary: Mapping[str, Any]) -> list[str]:
     return [name for name in TITLES if name in models]
 
 
-def resolutions_of(sweep: Mapping[str, Any]) -> list[str]:
-    """The resolutions of a sweep, native first, then falling."""
-    return [NATIVE, *sorted((name for name in sweep if name not in (NATIVE, BOTH)), key=int, reverse=True)]
-
-
 def key_resolution(sweep: Mapping[str, Any]) -> str:
     """The resolution of the headline: 16 rows where a sweep holds them, else its smallest."""
     known = resolutions_of(sweep)
     return _KEY_RESOLUTION if _KEY_RESOLUTION in known else known[-1]
-
-
-def resolution_title(name: str) -> str:
-    """A resolution's name for people: native, 16 px."""
-    return name if name == NATIVE else f"{name} px"
 
 
 def rows(models: Sequence[Mapping[str, Any]], both: bool = False) -> list[Row]:
@@ -124,21 +114,6 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
             table.add_section()
             table.add_row(f"[bold]{section}[/bold]")
         table.add_row(row.title, *row.values)
-    return table
-
-
-def sweep_table(title: str, sweep: Mapping[str, Any]) -> Table:
-    """One model's sweep for `rich.print`: a line per resolution, in per cent, 95 % intervals in brackets."""
-    failed = sweep[NATIVE]["fte"]
-    table = Table(title=title, caption=f"failed to enrol: {100 * failed:.1f} %; in brackets: 95 % intervals")
-    table.add_column("")
-    for heading in METRICS.values():
-        table.add_column(heading, justify="right", no_wrap=True)
-    for side, cells in (("probe degraded", sweep), ("both degraded", sweep[BOTH])):
-        table.add_section()
-        table.add_row(f"[bold]{side}[/bold]")
-        for name in resolutions_of(sweep):
-            table.add_row(resolution_title(name), *(cell_text(cells[name], metric) for metric in METRICS))
     return table
 
 

@@ -1,85 +1,63 @@
-"""Protocols: how a model is judged on whatever lies on disk, one protocol a file."""
+"""Protocols: how a model is evaluated on labelled faces, one protocol a file. Importing one here registers it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from rich.table import Table
-
+from facedistill.datasets.sources import ORL, TESTABLE, parse_source
 from facedistill.errors import UsageError
-from facedistill.evaluation.protocols import bins, face_set, ijb, lfw, megaface, orl, scface, survface, tinyface, ytf
-from facedistill.evaluation.protocols.protocol import Figures, Protocol
+from facedistill.evaluation.protocols.bins import Bins as Bins
+from facedistill.evaluation.protocols.face_set import FaceSetProtocol as FaceSetProtocol
+from facedistill.evaluation.protocols.ijb import Ijbb as Ijbb
+from facedistill.evaluation.protocols.ijb import Ijbc as Ijbc
+from facedistill.evaluation.protocols.lfw import Lfw as Lfw
+from facedistill.evaluation.protocols.megaface import Megaface as Megaface
+from facedistill.evaluation.protocols.orl import Orl as Orl
+from facedistill.evaluation.protocols.protocol import PROTOCOLS, SETS, Protocol
+from facedistill.evaluation.protocols.scface import Scface as Scface
+from facedistill.evaluation.protocols.survface import Survface as Survface
+from facedistill.evaluation.protocols.tinyface import Tinyface as Tinyface
+from facedistill.evaluation.protocols.ytf import Ytf as Ytf
+from facedistill.evaluation.results import Result
 from facedistill.evaluation.sweep import Embed
-from facedistill.registry import check_options, look_up
 
-__all__ = ["PROTOCOLS", "Protocol", "evaluate", "result_tables"]
-
-# Called as NAME:PATH.
-PROTOCOLS: dict[str, Protocol] = {
-    "lfw": lfw.PROTOCOL,
-    "ytf": ytf.PROTOCOL,
-    "ijbb": ijb.IJBB,
-    "ijbc": ijb.IJBC,
-    "megaface": megaface.PROTOCOL,
-    "scface": scface.PROTOCOL,
-    "tinyface": tinyface.PROTOCOL,
-    "survface": survface.PROTOCOL,
-}
+__all__ = ["PROTOCOLS", "Protocol", "Result", "evaluate"]
 
 
 def evaluate(
-    embed: Embed, on: str | Path = orl.NAME, size: tuple[int, int] = (112, 96), **options: object
-) -> dict[str, Figures]:
-    """Judges a model by the protocol that `on` names.
+    embed: Embed, on: str | Path = ORL, size: tuple[int, int] = (112, 96), **options: object
+) -> dict[str, Result]:
+    """Evaluates a model by the protocol that `on` names.
 
     Args:
         embed: uint8 [B, height, width, 3] -> [B, D], of any length but zero.
-        on: "orl" (all 40 people, aligned from the native pictures), a face set's folder, a `.bin` file, or NAME:PATH
-            with a name from `PROTOCOLS` and the folder of its data.
+        on: "orl" (all 40 people, aligned from the native pictures), a face set's folder, a `.bin` file, NAME:FOLDER
+            with a name from `PROTOCOLS` and the folder of its data, or `package.module:Class` or
+            `package.module:Class:FOLDER` with a protocol of another package, which is imported.
         size: (height, width) of the crops the model takes; aligned pictures of another crop convention are cropped
             anew.
-        options: The protocol's own, see its `run`.
+        options: The protocol's own: the fields of its class.
 
     Returns:
-        {name of the set: figures}, JSON-able. Orl, face sets and `.bin` files give what `sweep` or `sweep_pairs`
-        gives; what the others give is said in their modules. Pictures that cannot be read or in which no face was
-        found are counted, never dropped silently.
+        {name of the set: result}. Pictures that cannot be read or in which no face was found are counted, never
+        dropped silently.
 
     Raises:
-        UsageError: There is no such protocol, path or option, or the pictures are of no crop convention.
+        UsageError: There is no such protocol, path or option, a class of another package is no protocol, or the
+            pictures are of no crop convention.
         FacedistillError: The set is damaged, or too little of it is left to measure anything.
     """
-    name, protocol, path = _choose(on)
-    check_options("protocol", name, protocol.run, options, fixed=3)
-    return {name: protocol.run(embed, path, size, **options)}
+    source = parse_source(on, (*TESTABLE, "protocol"), PROTOCOLS)
+    name = source.protocol or source.kind
+    protocol = (PROTOCOLS if source.protocol else SETS).build(name, **options)
+    _require(protocol, f"the protocol {name!r}", "run")
+    result = protocol.run(embed, source.path, size)
+    _require(result, f"the result of the protocol {name!r}", "to_json", "tables")
+    return {source.title: result}
 
 
-def result_tables(model: str, on: str | Path, results: Mapping[str, Any]) -> list[Table]:
-    """What `evaluate` gave on `on`, for `rich.print`.
-
-    Raises:
-        UsageError: As for `evaluate`.
-    """
-    name, protocol, _path = _choose(on)
-    return protocol.tables(f"{model} on {name}", results[name])
-
-
-def _choose(on: str | Path) -> tuple[str, Protocol, Path]:
-    """The name of the results, the protocol and the path of its data."""
-    if on == orl.NAME:
-        return orl.NAME, orl.PROTOCOL, Path()
-    if isinstance(on, str) and on in PROTOCOLS:
-        raise UsageError(f"the protocol {on} needs the folder of its data; call it as {on}:FOLDER")
-    path = Path(on)
-    if isinstance(on, str) and ":" in on and not path.exists():
-        name, _colon, rest = on.partition(":")
-        protocol, path = look_up("protocol", PROTOCOLS, name), Path(rest)
-        if not rest or not path.exists():
-            raise UsageError(f"{rest or 'the path'} does not exist; call the protocol as {name}:FOLDER")
-        return name, protocol, path
-    if not path.exists():
-        known = ", ".join(f"{name}:FOLDER" for name in sorted(PROTOCOLS))
-        raise UsageError(f"{path} does not exist; name {orl.NAME}, a face set's folder, a .bin file, or one of {known}")
-    if path.suffix == bins.SUFFIX:
-        return path.stem, bins.PROTOCOL, path
-    return path.resolve().name, face_set.PROTOCOL, path
+def _require(found: object, what: str, *methods: str) -> None:
+    """Raises UsageError unless `found` has the methods: a class of another package may be anything."""
+    if lacking := [method for method in methods if not callable(getattr(found, method, None))]:
+        raise UsageError(
+            f"{what} is of type {type(found).__name__}, which has no method {lacking[0]}; "
+            "see facedistill.evaluation.protocols.Protocol and Result"
+        )

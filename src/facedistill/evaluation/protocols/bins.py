@@ -4,30 +4,37 @@ On disk: one pickle of (encoded aligned pictures, truths); pair k is pictures 2k
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from facedistill.datasets import read_bin
-from facedistill.evaluation.protocols.protocol import Figures, Protocol
-from facedistill.evaluation.protocols.sweeps import fitted, sweep_tables
-from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, readable, sweep_pairs
-
-SUFFIX = ".bin"
+from facedistill.evaluation.protocols.crops import fitted
+from facedistill.evaluation.protocols.protocol import SETS
+from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, SweepResult, readable, sweep_pairs
 
 
-def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequence[int] = RESOLUTIONS) -> Figures:
-    """What `sweep_pairs` gives: the pairs keep their order and 10 folds while the second picture of each is degraded.
+@SETS.register("bin")
+@dataclass(frozen=True)
+class Bins:
+    """The sweep over a file's pairs, which keep their order and 10 folds; the second picture of each is degraded.
 
     Pairs that hold a picture that cannot be read are left out and counted in `fte`.
+
+    Attributes:
+        resolutions: Rows of the degraded pictures.
     """
-    pairs = read_bin(path)
 
-    def pair(index: int) -> tuple[Crop, Crop, bool]:
-        return pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index])), bool(pairs.same[index])
+    resolutions: Sequence[int] = RESOLUTIONS
 
-    first, second, same = zip(*readable(pair, len(pairs), str(path)), strict=True)
-    return sweep_pairs(fitted(embed, size), first, second, np.array(same), resolutions, failed=len(pairs) - len(same))
+    def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> SweepResult:
+        """See `Protocol.run`."""
+        pairs = read_bin(path)
 
+        def pair(index: int) -> tuple[Crop, Crop, bool]:
+            return pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index])), bool(pairs.same[index])
 
-PROTOCOL = Protocol(run, sweep_tables)
+        first, second, same = zip(*readable(pair, len(pairs), str(path)), strict=True)
+        failed = len(pairs) - len(same)
+        return sweep_pairs(fitted(embed, size), first, second, np.array(same), self.resolutions, failed=failed)

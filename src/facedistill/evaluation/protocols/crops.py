@@ -35,7 +35,7 @@ class CropReader:
         size: (height, width) of a crop convention.
 
     Attributes:
-        pictures: Pictures asked for so far.
+        pictures: Pictures that were to be read so far.
         unreadable: How many of them are damaged.
         no_face: In how many of them no face was found, or none could be aligned.
 
@@ -94,15 +94,24 @@ class CropReader:
         return None
 
 
+def fitted(embed: Embed, size: tuple[int, int]) -> Embed:
+    """`embed` for crops of every convention: those of another size than the model's are cropped anew."""
+
+    def embed_any(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return embed(crops if crops.shape[1:3] == size else np.stack([recrop(crop, size) for crop in crops]))
+
+    return embed_any
+
+
 def at_rows(embed: Embed, rows: int) -> Embed:
-    """The same model, shown crops that `variance.degrade` has shrunk to `rows` rows and enlarged back."""
+    """The same model for crops that `variance.degrade` has shrunk to `rows` rows and enlarged back."""
     return lambda crops: embed(np.stack([degrade(crop, rows) for crop in crops]))
 
 
 def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterator[tuple[NDArray[np.int64], Float]]:
     """Embeds crops as they come, a batch at a time.
 
-    Every embedding is brought to length one, so that a net and its exported file, which normalises, are judged alike.
+    Every embedding is brought to length one, as an exported file does: a net and its file get the same figures.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
@@ -118,7 +127,7 @@ def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterat
     found = ((place, crop) for place, crop in enumerate(crops) if crop is not None)
     while batch := list(islice(found, _CROPS_AT_ONCE)):
         places, images = zip(*batch, strict=True)
-        answer = np.asarray(embed(np.stack(images)))
-        if answer.ndim != 2 or len(answer) != len(images):
-            raise FacedistillError(f"the model gave an array of shape {answer.shape} for {len(images)} faces")
-        yield np.array(places, dtype=np.int64), unit_rows(answer, f"the embeddings of {what} from {places[0] + 1} on")
+        rows = np.asarray(embed(np.stack(images)))
+        if rows.ndim != 2 or len(rows) != len(images):
+            raise FacedistillError(f"the model gave an array of shape {rows.shape} for {len(images)} faces")
+        yield np.array(places, dtype=np.int64), unit_rows(rows, f"the embeddings of {what} from {places[0] + 1} on")

@@ -4,32 +4,58 @@ On disk: a RecordIO set, or a folder for each person with aligned pictures of on
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from rich.table import Table
 
 from facedistill.datasets import open_face_set
-from facedistill.evaluation.groups import GROUPS, evaluate_groups
-from facedistill.evaluation.protocols.protocol import Figures, Protocol
-from facedistill.evaluation.protocols.sweeps import fitted, sweep_tables
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, sweep
+from facedistill.evaluation.group_results import GroupsResult
+from facedistill.evaluation.groups import evaluate_groups
+from facedistill.evaluation.protocols.crops import fitted
+from facedistill.evaluation.protocols.protocol import SETS
+from facedistill.evaluation.results import Result
+from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep
 
 
-def run(
-    embed: Embed,
-    path: Path,
-    size: tuple[int, int],
-    *,
-    resolutions: Sequence[int] = RESOLUTIONS,
-    groups: str | None = None,
-) -> Figures:
-    """What `sweep` gives at these resolutions; pictures that cannot be read are counted in `fte`.
+@dataclass(frozen=True)
+class FaceSetResult(Result):
+    """A sweep, and the errors by group where they were wanted.
 
-    With `groups`, a file of labels or "auto" for the set's own, "groups" holds what `evaluate_groups` gives.
+    Attributes:
+        sweep: Over all pictures; those that cannot be read are counted in `fte`.
+        groups: Under "groups" in JSON, beside the sweep's cells.
     """
-    faces, embed = open_face_set(path), fitted(embed, size)
-    if groups is None:
-        return sweep(embed, faces, resolutions)
-    found = evaluate_groups(embed, faces, path, groups, resolutions)  # first, as it may refuse the labels
-    return {**sweep(embed, faces, resolutions), GROUPS: found}
+
+    sweep: SweepResult
+    groups: GroupsResult | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The sweep's dictionary, with "groups" where there are any."""
+        return {**self.sweep.to_json(), **({"groups": self.groups.to_json()} if self.groups else {})}
+
+    def tables(self, title: str) -> list[Table]:
+        """The table of the sweep, and that of the groups."""
+        return [*self.sweep.tables(title), *(self.groups.tables(f"{title}, by group") if self.groups else [])]
 
 
-PROTOCOL = Protocol(run, sweep_tables)
+@SETS.register("face set")
+@dataclass(frozen=True)
+class FaceSetProtocol:
+    """The sweep over a face set.
+
+    Attributes:
+        resolutions: Rows of the degraded pictures.
+        groups: A file of labels, or "auto" for the set's own, by which `evaluate_groups` parts the pictures.
+    """
+
+    resolutions: Sequence[int] = RESOLUTIONS
+    groups: str | None = None
+
+    def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> FaceSetResult:
+        """See `Protocol.run`."""
+        faces, embed = open_face_set(path), fitted(embed, size)
+        # The groups first, as they may refuse the labels.
+        groups = evaluate_groups(embed, faces, path, self.groups, self.resolutions) if self.groups is not None else None
+        return FaceSetResult(sweep(embed, faces, self.resolutions), groups)

