@@ -118,7 +118,7 @@ def search(
         _console().print(front_table(report))
     for line in verdict(report):
         print(line)
-    print(f"{folder}: search.json" + (", student.onnx" if report.winner else ""))
+    print(f"{folder}: search.json, search.html" + (", student.onnx" if report.winner else ""))
     if not report.met:
         tried = len(report.trials)
         raise FacedistillError(f"the standard is not met after {tried} trials; give more --trials, or lower it")

@@ -7,7 +7,7 @@ from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import Recipe
 from facedistill.report.figures import STUDENT, Card
 
-_SETS = {"orl": "the ORL faces (AT&T Laboratories Cambridge)", "synth": "rendered people who do not exist"}
+_SETS = {"orl": "the ORL faces (AT&T Laboratories Cambridge)", "synth": "synthetic people"}
 
 
 def model_card(
@@ -23,8 +23,8 @@ def model_card(
         file_digest: SHA-256 of the model file.
     """
     settings, net = summary["settings"], recipe.student
-    taught = role == STUDENT and recipe.distils
-    losses = " + ".join(f"{term.weight:g} {name}" for name, term in recipe.losses.items()) if taught else "hard"
+    distilled = role == STUDENT and recipe.distils
+    losses = " + ".join(f"{term.weight:g} {name}" for name, term in recipe.losses.items()) if distilled else "hard"
     people, pictures = settings.get("train_identities"), settings.get("train_pictures")
     count = "" if people is None else f": {people} people, {pictures} pictures"
     shown = ", ".join(step.name for step in recipe.variance) or "the pictures as they are"
@@ -34,7 +34,7 @@ def model_card(
         "input": f"aligned faces, {height}x{width} (height x width), uint8 RGB",
         "output": f"embedding of {metadata.embedding_size} numbers, unit length",
         "trained on": f"{_SETS.get(recipe.data.faces, recipe.data.faces)}{count}",
-        "taught by": summary["models"]["teacher"]["name"] if taught else "labels alone",
+        "taught by": summary["models"]["teacher"]["name"] if distilled else "labels alone",
         "losses": losses,
         "shown with": shown,
         "training": f"{recipe.steps} steps of {recipe.batch_size} faces",
@@ -70,5 +70,5 @@ def _not_for(summary: Mapping[str, Any], metadata: ModelMetadata) -> Iterable[st
     else:
         yield "Saying yes or no by itself: it carries no thresholds."
     yield "Keeping impostors out alone: it does not notice a photo, a screen or a mask held before the camera."
-    yield "Decisions about people that nobody checks, and recognising people who have not been told."
+    yield "Decisions about people that nobody checks, and recognising people without their knowledge."
     yield "Saying anything of a person's age, sex, origin, mood or character."

@@ -5,9 +5,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facedistill.errors import UsageError
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 # Stand-ins that matplotlib can draw with; in the SVG each becomes a CSS variable.
 INK, FAINT = "#010203", "#040506"
@@ -46,14 +49,19 @@ def drawing(size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
         yield figure, axes
 
 
-def svg(figure: Any, name: str, title: str) -> str:
+def svg(figure: Any, name: str, title: str) -> "Markup":
     """The bare `<svg>` element: no prolog, ids that are its own on the page, colours by CSS variable.
 
     Args:
         figure: From `drawing`.
         name: Unlike any other picture's on the page.
-        title: What the picture shows, for readers who do not see it.
+        title: What the picture shows, for readers who do not see it; escaped here.
+
+    Returns:
+        The element, which templates take as it is.
     """
+    from markupsafe import Markup
+
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = file.getvalue()
@@ -64,4 +72,4 @@ def svg(figure: Any, name: str, title: str) -> str:
         text = text.replace(colour, f"var({variable})")
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    return text.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
+    return Markup(text.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1))

@@ -1,4 +1,4 @@
-"""What a report says, as plain data: no drawing, no markup; `to_json` gives all of it."""
+"""The contents of a report as plain data: no drawing, no markup; `to_json` gives all of it."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -121,7 +121,7 @@ class Card:
     """What a user of a model must know.
 
     Attributes:
-        facts: Heading -> what is to be said.
+        facts: Heading -> text.
         not_for: What the model is not for, a sentence each.
         thresholds: Resolution -> FMR -> least similarity called the same person.
     """

@@ -31,7 +31,7 @@ Similarities = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Net:
-    """One model of a run, ready to be asked.
+    """One model of a run, ready to embed.
 
     Attributes:
         embed: uint8 [B, H, W, 3] -> [B, D]; None where it could not be loaded.
@@ -84,7 +84,7 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
     siblings = _by_recipe(runs)
     names = _names(siblings)
     alone = len(siblings) == 1
-    asked: list[tuple[Model, Similarities]] = []
+    scored: list[tuple[Model, Similarities]] = []
     training: list[Training] = []
     notes: list[str] = []
     for name, group in zip(names, siblings, strict=True):
@@ -92,7 +92,7 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
             if role == TEACHER:
                 continue
             measured = [_measure(run, role) for run in group]
-            asked.append((fold_seeds([model for model, _ in measured], _title(role, name, alone)), measured[0][1]))
+            scored.append((fold_seeds([model for model, _ in measured], _title(role, name, alone)), measured[0][1]))
         for run in group:
             seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
             training += [replace(curve, title=_title(curve.title, name, alone) + seed) for curve in run.training]
@@ -106,12 +106,12 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
             if net.missing:
                 notes.append(f"The {title} could not be loaded again, so it has no curves: {net.missing}.")
     first = runs[0]
-    asked = [*teachers.values(), *asked]
+    scored = [*teachers.values(), *scored]
     return Report(
         title=first.summary["name"] if len(runs) == 1 else ", ".join(dict.fromkeys(names)),
         test=dict(first.summary["test"]),
-        models=[model for model, _ in asked],
-        comparisons=_comparisons(asked, first.pictures),
+        models=[model for model, _ in scored],
+        comparisons=_comparisons(scored, first.pictures),
         training=training,
         settings=[{"folder": str(run.folder), **run.summary["settings"]} for run in runs],
         notes=notes,
@@ -209,18 +209,18 @@ def _check_unchanged(run: FinishedRun, role: str, scores: Similarities) -> None:
             )
 
 
-def _comparisons(asked: Sequence[tuple[Model, Similarities]], pictures: TestImages) -> list[Paired]:
+def _comparisons(scored: Sequence[tuple[Model, Similarities]], pictures: TestImages) -> list[Paired]:
     """The best student against each other model, natively and at the resolution of the headline."""
-    models = [model for model, _ in asked]
+    models = [model for model, _ in scored]
     key = key_resolution(models[0].measured["sweep"])
     best = best_student(models, key)
-    ours = next(scores for model, scores in asked if model is best)
+    ours = next(scores for model, scores in scored if model is best)
     found = []
     for name in dict.fromkeys((key, NATIVE)):
         trial = pictures.trial(name)
         sides = pictures.sides(trial)
         draws = int(np.clip(_WORK // len(trial.same), _LEAST_DRAWS, _MOST_DRAWS))
-        for model, theirs in asked:
+        for model, theirs in scored:
             if model is best or not theirs:
                 continue
             comparison = compare(ours[name], theirs[name], trial.same, sides, "accuracy", draws)

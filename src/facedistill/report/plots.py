@@ -1,13 +1,16 @@
 """The report's pictures: each is one `<svg>` element; models keep their colour and marker in all of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facedistill.report.drawing import DASHES, INK, MARKERS, SERIES, drawing, svg
 from facedistill.report.figures import TEACHER, Model, Training
 from facedistill.report.tables import resolution_title, resolutions_of
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _WIDE, _SMALL = (5.6, 4.0), (4.4, 2.6)
 _BARS = 45
@@ -20,7 +23,7 @@ def series_of(models: Sequence[Model]) -> list[int]:
     return [0 if model.role == TEACHER else 1 + next(others) % (len(SERIES) - 1) for model in models]
 
 
-def resolution_plot(models: Sequence[Model], metric: str) -> str:
+def resolution_plot(models: Sequence[Model], metric: str) -> "Markup":
     """A line per model over the resolutions of the probe, with 95 % bands over people and bars over seeds.
 
     Args:
@@ -45,12 +48,12 @@ def resolution_plot(models: Sequence[Model], metric: str) -> str:
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.grid(visible=False, axis="x")
         axes.set_ylim(**({"top": 101} if metric == "accuracy" else {"bottom": 0}))
-        told = "; ".join(f"{m.title} {100 * m.measured['sweep'][names[-1]][metric]:.1f} %" for m in models)
-        title = f"{_NAMES[metric]} against the height of the degraded face. At {resolution_title(names[-1])}: {told}."
-        return svg(figure, metric, title)
+        described = "; ".join(f"{m.title} {100 * m.measured['sweep'][names[-1]][metric]:.1f} %" for m in models)
+        title = f"{_NAMES[metric]} against the height of the degraded face. At {resolution_title(names[-1])}: "
+        return svg(figure, metric, f"{title}{described}.")
 
 
-def det_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
+def det_plot(models: Sequence[Model], resolution: str, kind: str) -> "Markup":
     """ROC or DET of all models at one resolution, FMR on a logarithmic axis, with 95 % bands.
 
     Args:
@@ -59,7 +62,7 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
         kind: "roc" (share of genuine pairs accepted) or "det" (share rejected, logarithmic).
     """
     det = kind == "det"
-    told = []
+    described = []
     with drawing(_WIDE) as (figure, axes):
         for model, style, dash in reversed(_styled(models)):
             if resolution not in model.scores:
@@ -76,7 +79,7 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
             axes.plot(
                 fmr, tmr, drawstyle="steps-post", linestyle=dash, linewidth=style["linewidth"], color=style["color"]
             )
-            told.append(f"{model.title} {_at(fmr, tmr, 1e-2):.1f} %")
+            described.append(f"{model.title} {_at(fmr, tmr, 1e-2):.1f} %")
         axes.set_xscale("log")
         axes.set_xlabel("false match rate", labelpad=8)
         axes.xaxis.set_major_formatter(_percent)
@@ -90,10 +93,10 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> str:
         name, what = ("DET", "rejected") if det else ("ROC", "accepted")
         axes.set_ylabel(f"genuine pairs {what}", labelpad=8)
         title = f"{name} at {resolution_title(resolution)}. Genuine pairs {what} at a false match rate of 1 %: "
-        return svg(figure, f"{kind}-{resolution}", title + "; ".join(reversed(told)) + ".")
+        return svg(figure, f"{kind}-{resolution}", title + "; ".join(reversed(described)) + ".")
 
 
-def histogram_plot(model: Model, series: int, place: int, resolution: str) -> str:
+def histogram_plot(model: Model, series: int, place: int, resolution: str) -> "Markup":
     """Where the similarities of genuine and of impostor pairs lie, for one model at one resolution.
 
     Args:
@@ -125,7 +128,7 @@ def histogram_plot(model: Model, series: int, place: int, resolution: str) -> st
         return svg(figure, f"histogram-{place}-{resolution}", title)
 
 
-def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) -> str:
+def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) -> "Markup":
     """Accuracy against a cost, with the line of models that no other one beats in both.
 
     Args:
@@ -170,14 +173,14 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     return front
 
 
-def reliability_plot(models: Sequence[Model], resolution: str) -> str:
+def reliability_plot(models: Sequence[Model], resolution: str) -> "Markup":
     """How often pairs show one person against how probable the model files call it.
 
     Args:
         models: Those without a probability are left out.
         resolution: Of the probe.
     """
-    told = []
+    described = []
     with drawing((4.4, 4.0)) as (figure, axes):
         axes.plot([0, 1], [0, 1], color=INK, alpha=0.45, linestyle=DASHES[2], linewidth=1.5)
         for model, style, dash in _styled(models):
@@ -185,20 +188,20 @@ def reliability_plot(models: Sequence[Model], resolution: str) -> str:
             if scores is None or scores.reliability is None:
                 continue
             bins = scores.reliability["bins"]
-            said, seen = [one["predicted"] for one in bins], [one["observed"] for one in bins]
-            axes.plot(said, seen, markersize=7, linestyle=dash, **style)
-            told.append(f"{model.title} {100 * scores.reliability['ece']:.1f} %")
+            predicted, observed = ([one[key] for one in bins] for key in ("predicted", "observed"))
+            axes.plot(predicted, observed, markersize=7, linestyle=dash, **style)
+            described.append(f"{model.title} {100 * scores.reliability['ece']:.1f} %")
         axes.set_xlabel("probability stated", labelpad=8)
         axes.set_ylabel("share that is one person", labelpad=8)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(_percent)
         axes.set_xlim(-0.03, 1.03)
         axes.set_ylim(-0.03, 1.03)
-        title = f"Reliability at {resolution_title(resolution)}. Expected calibration error: {'; '.join(told)}."
+        title = f"Reliability at {resolution_title(resolution)}. Expected calibration error: {'; '.join(described)}."
         return svg(figure, f"reliability-{resolution}", title)
 
 
-def training_plot(training: Training, place: int, validation: bool) -> str:
+def training_plot(training: Training, place: int, validation: bool) -> "Markup":
     """The loss terms, each as a share of its first value, or the validation's error rates, over the steps.
 
     Args:

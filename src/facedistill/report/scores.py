@@ -124,7 +124,7 @@ def similarities(
         digest: What the model is known by.
         pictures: Of the test set.
         resolutions: "native" or rows of the degraded probe.
-        folder: Where the embeddings are kept, so that the model is asked once.
+        folder: Where the embeddings are kept, so that the model embeds them once.
 
     Raises:
         FacedistillError: An embedding is zero or NaN, or the folder cannot be written.
@@ -174,7 +174,7 @@ def _summary(values: Float, pictures: TestImages, resolution: str, probability: 
     trial = pictures.trial(resolution)
     genuine, impostors = np.flatnonzero(trial.same), np.flatnonzero(~trial.same)
     return Scores(
-        trade=_trade(trial, values),
+        trade=_det_curve(trial, values),
         histogram=_histogram(values[genuine], values[impostors]),
         reliability=asdict(reliability(probabilities(probability, values), trial.same)) if probability else None,
         genuine=len(genuine),
@@ -189,7 +189,7 @@ def _parts(count: int, block: int = 1 << 17) -> Iterator[slice]:
         yield slice(start, start + block)
 
 
-def _trade(trial: Trial, values: Float) -> DetCurve:
+def _det_curve(trial: Trial, values: Float) -> DetCurve:
     ranking = Ranking(values, trial.same)
     impostors = np.count_nonzero(~trial.same)
     grid = _GRID[_GRID * impostors >= 1 - 1e-9]

@@ -1,267 +1,263 @@
-"""The parts of the report page; a part without data is an empty text."""
+"""What the sections of the report page show, as plain data for their templates."""
 
-from html import escape
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
+from typing import Any, NamedTuple
 
-from facedistill.model_file import NATIVE
+from facedistill.model_file import BOTH_PREFIX, NATIVE
 from facedistill.report.drawing import GLYPHS
-from facedistill.report.figures import STUDENT, Report
-from facedistill.report.markup import (
-    calibration_table,
-    fact_list,
-    groups_table,
-    pair_figure,
-    part,
-    prose,
-    rates_table,
-    side_by_side,
-    tabs,
-    thresholds_table,
-)
-from facedistill.report.plots import (
-    det_plot,
-    histogram_plot,
-    pareto_plot,
-    reliability_plot,
-    resolution_plot,
-    series_of,
-    training_plot,
-)
-from facedistill.report.tables import key_resolution, resolution_title, rows
+from facedistill.report.figures import STUDENT, Model, Paired, Report, Scores, Training
+from facedistill.report.plots import series_of
+from facedistill.report.tables import NOT_KNOWN, Row, key_resolution, resolution_title, rows
+
+_RATES = {"fmr": "false matches", "fnmr": "rejections", "eer": "equal error rate"}
+_FMRS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
-def legend(report: Report) -> str:
-    """Each model with its colour and marker, and what it costs."""
-    entries = []
-    for model, series in zip(report.models, series_of(report.models), strict=True):
-        known = [(model.measured["size_mb"], "{:.1f} MB"), (model.measured["latency_ms"], "{:.1f} ms a face")]
-        costs = ", ".join(pattern.format(value) for value, pattern in known if value is not None)
-        entries.append(
-            f'<li class="c{series}"><span aria-hidden="true">{GLYPHS[series]}</span> '
-            f"<b>{escape(model.title)}</b> <small>{costs}</small></li>"
-        )
-    return f'<ul class="legend">{"".join(entries)}</ul>'
+class LegendEntry(NamedTuple):
+    """A model with its colour, its marker and its costs in words."""
+
+    title: str
+    model: Model
+    place: int
+    series: int
+    glyph: str
+    costs: str
 
 
-def resolution_part(report: Report) -> str:
-    """Accuracy and error rate against resolution."""
-    bands = "Bands: 95&nbsp;% intervals over the people tested."
-    if _seeds(report):
-        bands += " Bars: one standard deviation over the seeds."
-    better = {
-        "accuracy": f"Higher is better. {bands}",
-        "eer": "Lower is better: at the threshold where false matches and false rejections are equally frequent. "
-        + bands,
-    }
-    panels = {
-        title: f"<figure>{resolution_plot(report.models, metric)}"
-        f"<figcaption><small>{better[metric]}</small></figcaption></figure>"
-        for metric, title in (("accuracy", "accuracy"), ("eer", "error rate"))
-    }
-    return f'<div class="card plots">{tabs("metric", "what is drawn", panels)}{legend(report)}</div>'
+class RatesPanel(NamedTuple):
+    """The figures behind ROC and DET at one resolution: TAR at round false match rates, a row a model."""
+
+    title: str
+    resolution: str
+    genuine: int
+    impostors: int
+    fmrs: list[float]
+    rows: list[Row]
 
 
-def table_part(report: Report) -> str:
-    """The figures of all models side by side."""
-    one_side, both = (
-        side_by_side(report.models, rows([model.measured for model in report.models], both)) for both in (False, True)
+class ScoresPanel(NamedTuple):
+    """One model's scores at one resolution."""
+
+    title: str
+    resolution: str
+    scores: Scores
+
+
+class CalibrationPanel(NamedTuple):
+    """The expected calibration errors at one resolution, a row a model."""
+
+    title: str
+    resolution: str
+    rows: list[Row]
+
+
+class Group(NamedTuple):
+    """One group of people or pictures: FMR, FNMR and EER in per cent, and a note."""
+
+    title: str
+    people: int
+    values: list[str]
+    note: str
+
+
+class Attribute(NamedTuple):
+    """A condition or trait with its groups."""
+
+    title: str
+    remark: str
+    groups: list[Group]
+
+
+class GroupsPanel(NamedTuple):
+    """One model's errors by group at one resolution."""
+
+    title: str
+    threshold: str
+    attributes: list[Attribute]
+
+
+class TrainingPanel(NamedTuple):
+    """The curves of one net and its place among the nets."""
+
+    title: str
+    place: int
+    curves: Training
+
+
+class PageContent:
+    """The contents of a report's sections; an empty one has no section.
+
+    Args:
+        report: The figures.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.key = key_resolution(report.models[0].measured["sweep"])
+        self.several_seeds = any(len(model.seeds) > 1 for model in report.models)
+        self._scored = [model for model in report.models if model.scores]
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """Name of the template -> heading, in the order of the page, of those that have something to show."""
+        named: dict[str, tuple[str, object]] = {
+            "figures": ("The figures", True),
+            "tests": ("Is the difference real?", self.comparisons),
+            "trade": ("False matches against false rejections", self.rates),
+            "scores": ("Similarities", self._scored),
+            "pairs": ("The hardest pairs", self.hardest_pairs),
+            "groups": ("By condition and group", self.groups),
+            "cost": ("What accuracy costs", self.costs),
+            "calibration": ("Do the probabilities keep their word?", self.calibration),
+            "training": ("Training", self.training),
+            "cards": ("Model cards", True),
+            "words": ("What the words mean", True),
+            "measured": ("How it was measured", True),
+            "limits": ("What the figures do not say", True),
+        }
+        return {name: heading for name, (heading, content) in named.items() if content}
+
+    @cached_property
+    def legend(self) -> list[LegendEntry]:
+        """All models."""
+        entries = []
+        for place, (model, series) in enumerate(zip(self._report.models, series_of(self._report.models), strict=True)):
+            known = [(model.measured["size_mb"], "{:.1f} MB"), (model.measured["latency_ms"], "{:.1f} ms a face")]
+            costs = ", ".join(pattern.format(value) for value, pattern in known if value is not None)
+            entries.append(LegendEntry(model.title, model, place, series, GLYPHS[series], costs))
+        return entries
+
+    def tables(self, both: bool) -> list[tuple[str, list[Row]]]:
+        """Heading -> rows of the table; with `both`, of the pairs of which both pictures are degraded."""
+        lines = rows([model.measured for model in self._report.models], both)
+        return [(heading, list(group)) for heading, group in groupby(lines, key=lambda row: row.section)]
+
+    @cached_property
+    def comparisons(self) -> list[tuple[str, list[Paired]]]:
+        """Resolution -> the paired tests."""
+        by_resolution = groupby(self._report.comparisons, key=lambda test: test.resolution)
+        return [(resolution_title(name), list(tests)) for name, tests in by_resolution]
+
+    @cached_property
+    def rates(self) -> list[RatesPanel]:
+        """A panel a resolution."""
+        return [self._rates(name) for name in self._scored[0].scores] if self._scored else []
+
+    def _rates(self, resolution: str) -> RatesPanel:
+        first = self._scored[0].scores[resolution]
+        fmrs = [fmr for fmr in _FMRS if fmr >= first.trade.fmr[0] * (1 - 1e-9)]
+        lines = []
+        for model in self._scored:
+            curve = model.scores[resolution].trade
+            places = [min(range(len(curve.fmr)), key=lambda at: abs(curve.fmr[at] - fmr)) for fmr in fmrs]
+            bounds = [f" ({100 * curve.low[at]:.1f}-{100 * curve.high[at]:.1f})" if curve.low else "" for at in places]
+            values = (f"{100 * curve.tmr[at]:.1f}{bound}" for at, bound in zip(places, bounds, strict=True))
+            lines.append(Row(model.title, tuple(values), ""))
+        return RatesPanel(resolution_title(resolution), resolution, first.genuine, first.impostors, fmrs, lines)
+
+    @cached_property
+    def scores(self) -> list[ScoresPanel]:
+        """A panel a resolution, with the first model's scores."""
+        found = self._scored[0].scores.items() if self._scored else ()
+        return [ScoresPanel(resolution_title(name), name, scores) for name, scores in found]
+
+    @cached_property
+    def hardest_pairs(self) -> list[ScoresPanel]:
+        """Of the students, or of every model of a single recipe."""
+        students = [model for model in self._scored if model.role == STUDENT]
+        chosen = students if len(students) > 1 else self._scored[::-1]
+        chosen.sort(key=lambda model: model.role != STUDENT)
+        names = dict.fromkeys((self.key, NATIVE))
+        return [
+            ScoresPanel(f"{model.title}, {resolution_title(name)}", name, model.scores[name])
+            for model in chosen
+            for name in names
+        ]
+
+    @cached_property
+    def groups(self) -> list[GroupsPanel]:
+        """A panel a model and resolution, the students' first."""
+        return [
+            _groups_panel(f"{model.title}, {resolution_title(name)}", figures)
+            for model in sorted(self._report.models, key=lambda model: model.role != STUDENT)
+            for name, figures in model.groups.items()
+        ]
+
+    @cached_property
+    def costs(self) -> list[tuple[str, str]]:
+        """Cost -> the unit of its axis, of those that are known of two models at least."""
+        units = {"latency_ms": "CPU milliseconds a face", "size_mb": "file size, MB"}
+        known = {cost: sum(model.measured[cost] is not None for model in self._report.models) for cost in units}
+        return [(cost, unit) for cost, unit in units.items() if known[cost] > 1]
+
+    @cached_property
+    def calibration(self) -> list[CalibrationPanel]:
+        """A panel a resolution, of the models that state a probability."""
+        known = [model for model in self._scored if any(one.reliability for one in model.scores.values())]
+        panels = []
+        for name in [name for name, scores in known[0].scores.items() if scores.reliability] if known else []:
+            found = [(model.title, model.scores[name].reliability) for model in known]
+            lines = [Row(title, (f"{100 * one['ece']:.1f}",), "") for title, one in found if one]
+            panels.append(CalibrationPanel(resolution_title(name), name, lines))
+        return panels
+
+    @cached_property
+    def training(self) -> list[TrainingPanel]:
+        """A panel a net that has curves."""
+        return [
+            TrainingPanel(curves.title, place, curves)
+            for place, curves in enumerate(self._report.training)
+            if curves.losses or curves.validation
+        ]
+
+    @staticmethod
+    def thresholds(known: Mapping[str, Mapping[str, float]]) -> tuple[list[float], list[Row]]:
+        """The FMRs, falling, and for each condition the thresholds that a model file carries."""
+        fmrs = sorted({fmr for each in known.values() for fmr in each}, key=float, reverse=True)
+        lines = [
+            Row(_condition_title(name), tuple(f"{each[fmr]:.3f}" if fmr in each else NOT_KNOWN for fmr in fmrs), "")
+            for name, each in sorted(known.items(), key=lambda entry: _condition_order(entry[0]))
+        ]
+        return [float(fmr) for fmr in fmrs], lines
+
+
+def _groups_panel(title: str, figures: Mapping[str, Any]) -> GroupsPanel:
+    threshold = (
+        f"All at the threshold {figures['threshold']:.3f}, a false match rate of {100 * figures['fmr']:g} % in all."
     )
-    spread = " Behind \u00b1, the standard deviation over seeds." if _seeds(report) else ""
-    return part(
-        "figures",
-        "The figures",
-        "One picture of each pair is degraded to the height given, the other stays as it was. In brackets, the "
-        f"95&nbsp;% intervals over the people tested.{spread}",
-        f'<div class="card bare">{one_side}</div><details><summary>The same with both pictures degraded</summary>'
-        f'<div class="card bare">{both}</div></details>',
-    )
+    attributes = []
+    for name, found in figures["attributes"].items():
+        ratio = "" if found["fmr_ratio"] is None else f"; largest false match rate / smallest: {found['fmr_ratio']:.1f}"
+        unknown = f"; {found['unknown']} pictures without a label" if found["unknown"] else ""
+        groups = list(_groups(found["groups"], found["worst"]))
+        attributes.append(Attribute(name.replace("_", " "), ratio + unknown, groups))
+    return GroupsPanel(title, threshold, attributes)
 
 
-def trade_part(report: Report) -> str:
-    """ROC and DET at each resolution."""
-    scored = [model for model in report.models if model.scores]
-    if not scored:
-        return ""
-    panels = {}
-    for name in scored[0].scores:
-        plots = "".join(f"<figure>{det_plot(report.models, name, kind)}</figure>" for kind in ("roc", "det"))
-        panels[resolution_title(name)] = f'<div class="two">{plots}</div>{rates_table(scored, name)}'
-    return part(
-        "trade",
-        "False matches against false rejections",
-        "Left, ROC: the share of genuine pairs accepted (higher is better). Right, DET: the share rejected (lower is "
-        "better; a line at the bottom rejects none). Bands: 95&nbsp;% intervals over the people tested. The lines "
-        "begin where the test holds enough impostor pairs to show the rate.",
-        f'<div class="card">{legend(report)}{tabs("trade-at", "height of the degraded face", panels)}</div>',
-    )
+def _groups(cells: Mapping[str, Mapping[str, Any]], worst: Mapping[str, str]) -> Iterator[Group]:
+    for name, cell in cells.items():
+        worst_in = [_RATES[metric] for metric, group in worst.items() if group == name]
+        note = cell["warning"] or (f"worst: {', '.join(worst_in)}" if worst_in else "")
+        yield Group(name, cell["people"], [_group_rate(cell, metric) for metric in _RATES], note)
 
 
-def comparison_part(report: Report) -> str:
-    """Whether the best student beats the others on the same pairs."""
-    if not report.comparisons:
-        return ""
-    lists = []
-    for name, tests in groupby(report.comparisons, key=lambda test: test.resolution):
-        sentences = "".join(f"<li>{prose(test.sentence)}</li>" for test in tests)
-        lists.append(f"<h3>{resolution_title(name)}</h3><ul>{sentences}</ul>")
-    seeds = " Where figures are means over seeds, the first seed's model was compared." if _seeds(report) else ""
-    return part(
-        "tests",
-        "Is the difference real?",
-        "Both models on the same pairs, people drawn anew a thousand times or so; in brackets, the 95&nbsp;% interval "
-        f"of the difference and the chance to see one as large by the choice of people alone.{seeds}",
-        f'<div class="card verdicts">{"".join(lists)}</div>',
-    )
+def _group_rate(cell: Mapping[str, Any], metric: str) -> str:
+    if cell[metric] is None:
+        return NOT_KNOWN
+    bounds: Sequence[float] = cell["ci"].get(metric, ())
+    return f"{100 * cell[metric]:.2f}" + (f" ({100 * bounds[0]:.2f}-{100 * bounds[1]:.2f})" if bounds else "")
 
 
-def calibration_part(report: Report) -> str:
-    """Whether the probabilities in the model files keep their word."""
-    known = [model for model in report.models if any(one.reliability for one in model.scores.values())]
-    if not known:
-        return ""
-    panels = {}
-    for name, scores in known[0].scores.items():
-        if scores.reliability:
-            plot = f"<figure>{reliability_plot(report.models, name)}</figure>"
-            panels[resolution_title(name)] = f'<div class="two">{plot}{calibration_table(known, name)}</div>'
-    return part(
-        "calibration",
-        "Do the probabilities keep their word?",
-        "Of the pairs to which a model gives 80&nbsp;%, eight in ten should show one person: the points should lie on "
-        "the dotted line. Genuine and impostor pairs weigh alike; the probabilities were fitted on other people.",
-        f'<div class="card">{tabs("calibration-at", "height of the degraded face", panels)}</div>',
-    )
+def _condition_order(name: str) -> tuple[bool, float]:
+    """Native first, then falling rows; those with both faces degraded last."""
+    both = name.startswith(BOTH_PREFIX)
+    rows_left = name.removeprefix(BOTH_PREFIX)
+    return both, -math.inf if rows_left == NATIVE else -float(rows_left)
 
 
-def groups_part(report: Report) -> str:
-    """Errors by condition and by group of people."""
-    panels = {
-        f"{model.title}, {resolution_title(name)}": groups_table(figures)
-        for model in sorted(report.models, key=lambda model: model.role != STUDENT)
-        for name, figures in model.groups.items()
-    }
-    if not panels:
-        return ""
-    return part(
-        "groups",
-        "By condition and group",
-        "What an average hides: errors of each group at one threshold for all. Where a group is a trait of people, "
-        "impostor pairs are of two people of it. A group of too few people or pairs has its figures, but no interval "
-        "and no part in a comparison.",
-        f'<div class="card">{tabs("groups-of", "model and height of the degraded face", panels)}</div>',
-    )
-
-
-def score_part(report: Report) -> str:
-    """Where the similarities lie."""
-    scored = [
-        (place, model, series)
-        for place, (model, series) in enumerate(zip(report.models, series_of(report.models), strict=True))
-        if model.scores
-    ]
-    if not scored:
-        return ""
-    panels = {}
-    for name in scored[0][1].scores:
-        figures = "".join(
-            f'<figure><figcaption class="c{series}"><b>{escape(model.title)}</b></figcaption>'
-            f"{histogram_plot(model, series, place, name)}</figure>"
-            for place, model, series in scored
-        )
-        panels[resolution_title(name)] = f'<div class="many">{figures}</div>'
-    return part(
-        "scores",
-        "Similarities",
-        "Filled, pairs of the same person; outlined, of different people. The less they overlap, the better a "
-        "threshold can part them.",
-        f'<div class="card">{tabs("scores-at", "height of the degraded face", panels)}</div>',
-    )
-
-
-def pairs_part(report: Report) -> str:
-    """The hardest pairs as pictures: of the students, or of every model of a single recipe."""
-    students = [model for model in report.models if model.role == STUDENT and model.scores]
-    shown = students if len(students) > 1 else [model for model in report.models[::-1] if model.scores]
-    shown.sort(key=lambda model: model.role != STUDENT)
-    panels = {}
-    for model in shown:
-        for name in dict.fromkeys((key_resolution(report.models[0].measured["sweep"]), NATIVE)):
-            scores = model.scores[name]
-            panels[f"{model.title}, {resolution_title(name)}"] = (
-                "<h3>The same person, and yet unlike</h3>"
-                f'<div class="pairs">{"".join(pair_figure(pair, name) for pair in scores.hardest_genuine)}</div>'
-                "<h3>Different people, and yet alike</h3>"
-                f'<div class="pairs">{"".join(pair_figure(pair, name) for pair in scores.hardest_impostors)}</div>'
-            )
-    if not panels:
-        return ""
-    return part(
-        "pairs",
-        "The hardest pairs",
-        "As the model saw them: left the degraded picture, right the other; below, their similarity and names. "
-        f"Each person, or two people, once. <strong>{prose(report.picture_rights)}</strong>",
-        f'<div class="card">{tabs("pairs-of", "model and height of the degraded face", panels)}</div>',
-    )
-
-
-def pareto_part(report: Report) -> str:
-    """Accuracy against time and size."""
-    key = key_resolution(report.models[0].measured["sweep"])
-    figures = [
-        f"<figure>{pareto_plot(report.models, key, cost, unit)}</figure>"
-        for cost, unit in (("latency_ms", "CPU milliseconds a face"), ("size_mb", "file size, MB"))
-        if sum(model.measured[cost] is not None for model in report.models) > 1
-    ]
-    if not figures:
-        return ""
-    return part(
-        "cost",
-        "What accuracy costs",
-        f"Accuracy at {resolution_title(key)}, one core. Up and to the left is better; no model lies above the dotted "
-        "line. Bars: 95&nbsp;% intervals over the people tested.",
-        f'<div class="card">{legend(report)}<div class="two">{"".join(figures)}</div></div>',
-    )
-
-
-def training_part(report: Report) -> str:
-    """How the nets were trained."""
-    panels = {}
-    for place, curves in enumerate(report.training):
-        figures = []
-        for drawn, validation, what in (
-            (curves.losses, False, "Loss terms, each as a share of its first value"),
-            (curves.validation, True, "Error on people kept for choosing"),
-        ):
-            if drawn:
-                keys = "".join(
-                    f'<li class="c{(1 + number) % len(GLYPHS)} dash{number % 3}">{escape(name.replace("_", " "))}</li>'
-                    for number, name in enumerate(drawn)
-                )
-                figures.append(
-                    f'<figure><figcaption>{what}<ul class="keys">{keys}</ul></figcaption>'
-                    f"{training_plot(curves, place, validation)}</figure>"
-                )
-        if figures:
-            panels[curves.title] = f'<div class="two">{"".join(figures)}</div>'
-    if not panels:
-        return ""
-    return part("training", "Training", "", f'<div class="card">{tabs("net", "net", panels)}</div>')
-
-
-def cards_part(report: Report) -> str:
-    """A card for each model."""
-    parts = []
-    for model, series in zip(report.models, series_of(report.models), strict=True):
-        card = model.card
-        against = "".join(f"<li>{prose(sentence)}</li>" for sentence in card.not_for)
-        against = f"<h4>What it is not for</h4><ul>{against}</ul>" if against else ""
-        parts.append(
-            f'<details class="card" {"open" if model.role == STUDENT else ""}>'
-            f'<summary><h3 class="c{series}">{escape(model.title)}</h3></summary>'
-            f"<dl>{fact_list(card.facts.items())}</dl>{against}{thresholds_table(card.thresholds)}</details>"
-        )
-    return part("cards", "Model cards", "", "".join(parts))
-
-
-def _seeds(report: Report) -> bool:
-    return any(len(model.seeds) > 1 for model in report.models)
+def _condition_title(name: str) -> str:
+    both = name.startswith(BOTH_PREFIX)
+    return ("both " if both else "") + resolution_title(name.removeprefix(BOTH_PREFIX))

@@ -124,24 +124,40 @@ def write_report(folder: Path, report: Report, origin: Mapping[str, Any]) -> Non
     write_text(folder / REPORT, json.dumps({**report.to_json(), "settings": dict(origin)}, indent=1) + "\n")
 
 
-def front_table(report: Report) -> Table:
-    """The nets that no other beats, best figures first."""
-    table = Table(title="No other net is better in figures, size and time", title_justify="left")
+def front_heads(report: Report) -> list[str]:
+    """The columns of the table of nets that no other beats."""
     targets = [bound.target for bound in report.standard.figures]
-    for heading in ("trial", *targets, "MB", "ms", "parameters", "MMAC"):
-        table.add_column(heading, justify="right")
-    table.add_column("set to", overflow="fold")
+    return ["trial", *targets, "MB", "ms", "parameters", "MMAC", "set to"]
+
+
+def front_rows(report: Report) -> list[tuple[str, ...]]:
+    """Its rows, best figures first; a star marks the best by the standard."""
+    rows = []
     for trial in report.front:
         best = report.winner is not None and trial.number == report.winner.number
-        table.add_row(
-            f"{trial.number}{' *' * best}",
-            *(f"{trial.figures[target]:.4f}" for target in targets),
-            f"{trial.costs['size_mb']:.2f}",
-            f"{trial.costs['latency_ms']:.2f}",
-            f"{trial.costs['params']:,.0f}",
-            f"{trial.costs['macs'] / 1e6:.1f}",
-            describe_values(trial.values),
+        rows.append(
+            (
+                f"{trial.number}{' *' * best}",
+                *(f"{trial.figures[bound.target]:.4f}" for bound in report.standard.figures),
+                f"{trial.costs['size_mb']:.2f}",
+                f"{trial.costs['latency_ms']:.2f}",
+                f"{trial.costs['params']:,.0f}",
+                f"{trial.costs['macs'] / 1e6:.1f}",
+                describe_values(trial.values),
+            )
         )
+    return rows
+
+
+def front_table(report: Report) -> Table:
+    """The nets that no other beats, for `rich.print`."""
+    table = Table(title="No other net is better in figures, size and time", title_justify="left")
+    *numbers, values = front_heads(report)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    table.add_column(values, overflow="fold")
+    for row in front_rows(report):
+        table.add_row(*row)
     return table
 
 

@@ -18,6 +18,7 @@ from facedistill.recipe import Recipe
 from facedistill.recipe.files import read_recipe
 from facedistill.recipe.validate import validate
 from facedistill.search.cost import untrained_costs
+from facedistill.search.page import write_page
 from facedistill.search.report import (
     BEHIND,
     COSTLY,
@@ -86,7 +87,7 @@ def search(
         log: Called with a line about each trial.
 
     Returns:
-        What was found; it also stands in `search.json`, with the best net's model file beside it.
+        What was found; it also stands in `search.json` and `search.html`, with the best net's model file beside them.
 
     Raises:
         UsageError: The recipe, the standard or the budget cannot work; or the folder holds another search,
@@ -157,7 +158,9 @@ class _Search:
         if winner is not None and test and self.study.test is None:
             figures = self.workload.test(self._finished_recipe(winner.number), self.folder / MODEL)
             self.study.record_test({"trial": winner.number, "figures": figures})
-        return self._write()
+        report = self._write()
+        write_page(self.folder, report, self._origin())
+        return report
 
     def _export_winner(self) -> Outcome | None:
         """Writes the winner's model file, unless it is there; a trial's own file also has its true size."""
@@ -191,15 +194,17 @@ class _Search:
 
     def _write(self) -> Report:
         report = self.report()
-        origin = {
+        write_report(self.folder, report, self._origin())
+        return report
+
+    def _origin(self) -> dict[str, Any]:
+        return {
             "recipe_digest": self.recipe.digest,
             "seed": self.recipe.seed,
             "sampler": "TPE, seeded by the recipe's seed and the trial's number",
             "pruner": "median",
             "versions": {**versions(), "optuna": optuna.__version__},
         }
-        write_report(self.folder, report, origin)
-        return report
 
     def _try_one(self, workload: SearchableWorkload) -> None:
         """Tries one recipe and reports the outcome to the study."""

@@ -1,4 +1,4 @@
-"""What the report says in sentences: headline, lead, how it was measured, and what the figures do not say."""
+"""The report's sentences: headline, lead, how it was measured, and what the figures do not say."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _SETTINGS = {  # keys of a summary's settings, in plain words
     "versions": "versions",
 }
 
-WORDS = (
+TERMS = (
     (
         "accuracy",
         "The share of pairs judged rightly, pairs of one person and of two weighing alike. The threshold is chosen on "
@@ -103,7 +103,7 @@ def limits(report: Report) -> Iterable[str]:
             "show what other people drawn from the same set would change, not what another kind would."
         )
     if len(_of_role(report, STUDENT)) > 1:
-        yield "The headline's student is the best of several on the very test that it is told of, which flatters it."
+        yield "The headline's student is the best of several on the very test that is reported, which flatters it."
     if any(len(model.seeds) == 1 for model in report.models):
         yield (
             "One training run stands behind each net without a \u00b1 at its figures; another seed moves them too, "
@@ -124,7 +124,7 @@ def limits(report: Report) -> Iterable[str]:
 
 def _verdict(report: Report, student: Model, control: Model, key: str) -> str:
     gain = 100 * (student.measured["sweep"][key]["accuracy"] - control.measured["sweep"][key]["accuracy"])
-    text = f"So the teacher's lesson {'gains' if gain > 0 else 'loses'} {abs(gain):.1f} points"
+    text = f"So distillation {'gains' if gain > 0 else 'loses'} {abs(gain):.1f} points"
     tested = [test for test in report.comparisons if test.resolution == key and test.b.startswith(control.title)]
     if not tested:
         return f"{text}."

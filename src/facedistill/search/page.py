@@ -1,0 +1,58 @@
+"""A search as one HTML page, from the templates of the report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facedistill.files import write_text
+from facedistill.report.templating import render
+from facedistill.search.report import Report, describe_values, front_heads, front_rows, verdict
+
+PAGE = "search.html"
+
+
+def write_page(folder: Path, report: Report, origin: Mapping[str, Any]) -> None:
+    """Writes `search.html`, self-contained and whole or not at all.
+
+    Args:
+        folder: The search's.
+        report: The search as it stands.
+        origin: Recipe digest, seed, sampler, versions.
+
+    Raises:
+        UsageError: Jinja2 is not installed.
+        FacedistillError: The file cannot be written.
+    """
+    winner = report.winner
+    bounds = []
+    for bound in report.standard.bounds:
+        value = None if winner is None else winner.measured[bound.target]
+        missed = 0.0 if value is None else bound.missed_by(value)
+        reached = "" if value is None else f"{value:.4g}"
+        bounds.append((str(bound), reached, f"{missed:.4g}" if missed else "met" if winner else ""))
+    trials = [
+        (
+            str(trial.number),
+            describe_values(trial.values),
+            trial.outcome,
+            ", ".join(f"{name} {value:.4g}" for name, value in trial.measured.items()),
+            trial.why,
+        )
+        for trial in report.trials
+    ]
+    page = render(
+        "search.html.j2",
+        name=folder.name,
+        headline=f"The standard is {'met' if report.met else 'not met'}: {report.standard}",
+        lead=". ".join(line.strip() for line in verdict(report)[: 2 + len(report.stopped_by)]) + ".",
+        bounds=bounds,
+        front_heads=front_heads(report),
+        front=front_rows(report),
+        trials=trials,
+        settings=[(name.replace("_", " "), _text(value)) for name, value in origin.items()],
+    )
+    write_text(folder / PAGE, page)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(f"{name} {entry}" for name, entry in value.items()) if isinstance(value, Mapping) else str(value)
