@@ -4,6 +4,7 @@ Nets learn three colours for a few steps. What a net costs is made up from its w
 an export takes longer than all trials together.
 """
 
+import html
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from facedistill.recipe import (
     SearchRange,
 )
 from facedistill.search import search
+from facedistill.search.report import describe_values
 from facedistill.training import InterruptedRunError
 
 SIZE = (32, 32)
@@ -310,3 +312,14 @@ def test_pictures_are_parted_once_and_the_teacher_trained_once_for_all_trials(re
     search(recipe, IMPOSSIBLE, trials=3)
     assert checkpoint.stat().st_mtime_ns == before
     assert {path.name for path in Path(recipe.folder / "trials").iterdir()} == {"0000", "0001", "0002"}
+
+
+def test_a_search_leaves_a_page_with_every_trial(recipe, tmp_path):
+    """The page is made of the report's templates: self-contained, escaped, with the verdict and each trial's end."""
+    report = search(replace(recipe, name="<b>nets</b>"), f"{EASY}, size_mb <= 1e-6", trials=2)
+    source = (recipe.folder / "search.html").read_text()
+    assert "The standard is not met after 2 trials" in source
+    assert source.count("not trained: costs too much") >= 2
+    assert all(describe_values(trial.values) in html.unescape(source) for trial in report.trials)
+    assert "<script" not in source
+    assert "http" not in source.replace("http://www.w3.org", "")
