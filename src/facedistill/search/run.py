@@ -1,10 +1,10 @@
 """Try, train, validate, and go back to the recipe, until the standard is met or the budget is spent."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.trial import Trial, TrialState
@@ -33,7 +33,8 @@ from facedistill.search.report import (
 from facedistill.search.space import check_space, draw, recipe_with
 from facedistill.search.standard import Standard, check_people, parse_standard
 from facedistill.search.study import Study
-from facedistill.training import LAST, DivergedRunError, Workload, train
+from facedistill.search.workload import SearchableWorkload, open_workload
+from facedistill.training import LAST, DivergedRunError, train
 from facedistill.training.build import build_task
 from facedistill.training.log import read_lines
 from facedistill.training.loop import Embed, Validate
@@ -46,22 +47,6 @@ TRIALS = "trials"
 
 _OUTCOME, _COSTS, _FIGURES, _WHY = "outcome", "costs", "figures", "why"  # of a trial
 _EXPORTED, _SIZES = "exported", "sizes"  # of the study
-
-
-class SearchableWorkload(Workload, Protocol):
-    """A workload whose nets can be priced, exported and tested."""
-
-    def cells(self, task: Task, embed: Embed, resolutions: Sequence[int]) -> Mapping[str, Mapping[str, Any]]:
-        """`native` and each number of rows -> metric -> value, on the validation pictures."""
-
-    def write_untrained(self, task: Task, path: Path) -> None:
-        """Writes the model file of a net as it stands."""
-
-    def write_best(self, recipe: Recipe, path: Path) -> None:
-        """Writes the model file of a finished run."""
-
-    def test(self, recipe: Recipe, path: Path) -> dict[str, Any]:
-        """The figures of a run's model file on the test pictures."""
 
 
 def search(
@@ -139,7 +124,7 @@ class _Search:
     def workload(self) -> SearchableWorkload:
         """Opened once for all trials, and not at all when nothing is left to do."""
         if self._workload is None:
-            workload = _open_workload(self.recipe, self.folder / TEACHER)
+            workload = open_workload(self.recipe, self.folder / TEACHER)
             self._check_figures(workload)
             self._workload = workload
         return self._workload
@@ -286,16 +271,6 @@ class _Search:
     def _finished_recipe(self, number: int) -> Recipe:
         folder = self._folder(number)
         return replace(read_recipe(folder / RECIPE), out=str(folder))
-
-
-def _open_workload(recipe: Recipe, folder: Path) -> SearchableWorkload:
-    if recipe.classification is None:
-        from facedistill.pipelines.face_workload import open_face_workload
-
-        return open_face_workload(recipe, folder)
-    from facedistill.pipelines.classifier_workload import open_classifier_workload
-
-    return open_classifier_workload(recipe, folder)
 
 
 def _validations(folder: Path) -> list[dict[str, Any]]:
