@@ -282,4 +282,8 @@ def _console() -> Console:
 
 
 def _write_json(path: str, content: Any) -> None:
-    write_text(Path(path), json.dumps(content, indent=1) + "\n")
+    try:
+        text = json.dumps(content, indent=1)
+    except (TypeError, ValueError) as error:  # figures of another package's protocol
+        raise UsageError(f"{path}: {error}; a result's to_json() must give plain numbers, text and lists") from None
+    write_text(Path(path), text + "\n")
