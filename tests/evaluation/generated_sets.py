@@ -8,67 +8,10 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
+from drawn_people import SIZE, Painter, write_picture
 
-from facedistill.evaluation import evaluate
 from facedistill.faces import CROP_112X96
-
-SIZE = (112, 96)
-
-
-def embed(crops):
-    """The block means of a crop, less grey: whom it shows, plus the picture's noise. float32 [B, 126]."""
-    assert crops.shape[1:] == (*SIZE, 3)
-    assert crops.dtype == np.uint8
-    blocks = crops.reshape(len(crops), 7, 16, 6, 16, 3).mean(axis=(2, 4)) - 128
-    return blocks.reshape(len(crops), -1).astype(np.float32)
-
-
-def result_of(embed, on, **options):
-    """The one result of an evaluation."""
-    (result,) = evaluate(embed, on, **options).values()
-    return result
-
-
-def figures_of(embed, on, **options):
-    """The same as what `json.dumps` takes."""
-    return result_of(embed, on, **options).to_json()
-
-
-def embedded(crop):
-    """The embedding of one crop as a list of floats, for an oracle."""
-    return [float(value) for value in embed(crop[None])[0]]
-
-
-class Painter:
-    """Draws crops 112x96; the same seed draws the same ones.
-
-    Args:
-        noise: Of a picture, relative to what tells people apart.
-    """
-
-    def __init__(self, seed=0, noise=2.5):
-        self._rng = np.random.default_rng(seed)
-        self._noise = noise
-        self._patterns = {}
-
-    def crop(self, person):
-        if person not in self._patterns:
-            self._patterns[person] = self._rng.normal(size=(7, 6, 3))
-        blocks = self._patterns[person] + self._noise * self._rng.normal(size=(7, 6, 3))
-        return np.clip(128 + 20 * blocks, 0, 255).astype(np.uint8).repeat(16, axis=0).repeat(16, axis=1)
-
-
-def write_picture(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1].tobytes())
-
-
-def spoil(path):
-    """Makes a picture one that cannot be read."""
-    assert path.is_file()
-    path.write_bytes(b"\xff\xd8 no picture")
 
 
 def copy_lists(made, root, lists):
@@ -100,7 +43,7 @@ def write_lfw(root, folds=4, each=8, seed=0):
 
     def shown(name, number):
         if (name, number) not in made.crops:
-            made.crops[name, number] = painter.crop(name)
+            made.crops[name, number] = painter.draw(name)
             write_picture(made.file((name, number)), made.crops[name, number])
         return name, number
 
@@ -140,7 +83,7 @@ def write_ytf(root, folds=3, each=10, seed=0):
         for person in range(4):
             for number in range(3):
                 video = f"Star_{fold}{person}/{number}"
-                made.videos[video] = [painter.crop((fold, person)) for _ in range(rng.integers(1, 4))]
+                made.videos[video] = [painter.draw((fold, person)) for _ in range(rng.integers(1, 4))]
                 for frame, crop in enumerate(made.videos[video]):
                     name = f"aligned_detect_{number}.{100 + frame}.jpg"
                     write_picture(root / "aligned_images_DB" / video / name, crop)
@@ -182,7 +125,7 @@ def write_ijb(root, name="ijbb", people=12, seed=0):
         subject_of[number] = subject
         for medium in range(rng.integers(1, 4)):
             for _frame in range(rng.integers(1, 4)):
-                picture, crop = f"{len(made.faces) + 1}.jpg", painter.crop(subject)
+                picture, crop = f"{len(made.faces) + 1}.jpg", painter.draw(subject)
                 down, right = rng.integers(3, 20, 2).tolist()
                 loose = np.full((150, 140, 3), 90, np.uint8)
                 loose[down : down + SIZE[0], right : right + SIZE[1]] = crop
@@ -241,11 +184,11 @@ def write_megaface(root, people=6, each=4, sizes=(10, 100), seed=0):
     for person in range(people):
         for number in range(each):
             path = f"Star_{person}/Star_{person}_{number}.png"
-            made.probes.append((path, f"Star_{person}", painter.crop(person)))
+            made.probes.append((path, f"Star_{person}", painter.draw(person)))
             write_picture(root / "facescrub" / path, made.probes[-1][2])
     for number in range(max(sizes) + 15):
         path = f"{number % 10}/{number}@N00/{number}_0.jpg"
-        made.distractors.append((path, painter.crop(f"stranger {number}")))
+        made.distractors.append((path, painter.draw(f"stranger {number}")))
         write_picture(root / "megaface" / path, made.distractors[-1][1])
     (root / "templatelists").mkdir()
     listed = {"path": [path for path, _person, _crop in made.probes], "id": [person for _, person, _ in made.probes]}

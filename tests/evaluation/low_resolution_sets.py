@@ -7,51 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from drawn_people import SIZE, Painter, embed
 from scipy.io import loadmat, savemat
 
-SIZE = (112, 96)
-BLOCKS = 7, 6
 EXACT = {"rel": 0, "abs": 1e-9}
-
-
-def embed(crops):
-    """The block means of a crop: who it shows, plus the picture's noise. float32 [B, 126]."""
-    assert crops.shape[1:] == (*SIZE, 3)
-    assert crops.dtype == np.uint8
-    blocks = crops.reshape(len(crops), 7, 16, 6, 16, 3).mean(axis=(2, 4)) - 128
-    return blocks.reshape(len(crops), -1).astype(np.float32)
-
-
-class People:
-    """Draws pictures; the same seed draws the same ones.
-
-    Args:
-        seed: Of everything.
-        noise: Of a picture against its person's pattern, both in standard deviations of 20 grey levels.
-    """
-
-    def __init__(self, seed=0, noise=2.2):
-        self._rng = np.random.default_rng(seed)
-        self._noise = noise
-        self._patterns = {}
-
-    def draw(self, person, size):
-        """A picture of (height, width): uint8 RGB."""
-        if person not in self._patterns:
-            self._patterns[person] = self._rng.normal(size=(*BLOCKS, 3))
-        blocks = self._patterns[person] + self._noise * self._rng.normal(size=(*BLOCKS, 3))
-        picture = np.clip(128 + 20 * blocks, 0, 255).astype(np.uint8)
-        return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_NEAREST)
-
-    def write(self, path, person, size):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        done, data = cv2.imencode(".png", self.draw(person, size)[:, :, ::-1])
-        assert done
-        path.write_bytes(data.tobytes())
-
-    def tiny_size(self):
-        """(height, width) as tracking boxes of distant people have them."""
-        return int(self._rng.integers(14, 32)), int(self._rng.integers(12, 28))
+NOISE = 2.2
 
 
 def column(names):
@@ -68,7 +28,7 @@ def write_id_list(path, role, names, people, compressed=True):
 
 def write_tinyface(root, people=9, distractors=30, seed=0):
     """TinyFace: 1 to 3 gallery pictures and 1 or 2 probes of each person."""
-    drawn, rng = People(seed), np.random.default_rng(seed + 1)
+    drawn, rng = Painter(seed, NOISE), np.random.default_rng(seed + 1)
     folder = root / "Testing_Set"
     for role, of, at_most in (("gallery", "Gallery_Match", 3), ("probe", "Probe", 2)):
         names, ids = [], []
@@ -86,7 +46,7 @@ def write_tinyface(root, people=9, distractors=30, seed=0):
 
 def write_survface(root, people=26, strangers=20, pairs=30, seed=0):
     """QMUL-SurvFace: both tests. `people` are on the watch list, so that rank 20 says something."""
-    drawn, rng = People(seed), np.random.default_rng(seed + 1)
+    drawn, rng = Painter(seed, NOISE), np.random.default_rng(seed + 1)
     folder = root / "Face_Identification_Test_Set"
     for role, mat_role in (("gallery", "gallery"), ("mated_probe", "mated_probe")):
         names, ids = [], []
@@ -114,7 +74,7 @@ def write_survface(root, people=26, strangers=20, pairs=30, seed=0):
 
 def write_scface(root, people=8, size=SIZE, flat=False, seed=0):
     """SCface as it unpacks, or in one folder. Pictures of the default size count as aligned."""
-    drawn = People(seed)
+    drawn = Painter(seed, NOISE)
     for person in range(1, people + 1):
         mugshot = f"{person:03}_frontal.JPG"
         drawn.write(root / ("" if flat else "mugshot_frontal_cropped_all") / mugshot, person, size)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from generated_sets import embed, result_of
+from drawn_people import embed, result_of
 
 from facedistill.cli import main
 from facedistill.errors import UsageError

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from drawn_people import embed
 from rich.console import Console
 from tests.conftest import draw_toy_people
 
@@ -135,10 +136,6 @@ def test_refusals(change, error, message):
     given = dict(zip(("scores", "left", "right", "people", "attributes"), drawn(), strict=True))
     with pytest.raises(error, match=message):
         group_figures(**given | change)
-
-
-def embed(crops):
-    return crops.reshape(len(crops), 7, 16, 6, 16, 3).mean(axis=(2, 4)).reshape(len(crops), -1) - 127.5
 
 
 def test_a_face_set_on_disk_by_its_own_labels(tmp_path):

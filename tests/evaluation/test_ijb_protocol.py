@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from generated_sets import SIZE, copy_lists, embed, embedded, figures_of, result_of, spoil, write_ijb
+from drawn_people import SIZE, embed, embedded, figures_of, result_of, spoil
+from generated_sets import copy_lists, write_ijb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_oracles import auc, average, cosine, eer, flat, highest_refused, mean, rates_at, total, unit

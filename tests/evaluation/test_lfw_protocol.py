@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from generated_sets import SIZE, embed, embedded, figures_of, result_of, spoil, write_lfw, write_picture
+from drawn_people import SIZE, embed, embedded, figures_of, result_of, spoil, write_picture
+from generated_sets import write_lfw
 from slow_oracles import cosine, flat, pair_figures
 
 from facedistill.datasets import load_orl

@@ -8,16 +8,8 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from generated_sets import figures_of, result_of
-from low_resolution_sets import (
-    SIZE,
-    embed,
-    relist,
-    tear,
-    write_scface,
-    write_survface,
-    write_tinyface,
-)
+from drawn_people import SIZE, embed, figures_of, result_of
+from low_resolution_sets import relist, tear, write_scface, write_survface, write_tinyface
 from rich.console import Console
 
 from facedistill.cli import main

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from generated_sets import copy_lists, embed, embedded, figures_of, result_of, spoil, write_megaface
+from drawn_people import embed, embedded, figures_of, result_of, spoil
+from generated_sets import copy_lists, write_megaface
 from slow_oracles import cosine, flat, rates_at
 
 from facedistill.datasets.megaface import read_megaface

@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from generated_sets import figures_of, result_of
+from drawn_people import figures_of, result_of
 
 from facedistill.datasets import Face, FaceList, write_bin, write_face_set
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation import evaluate, sweep, verify_pairs
 from facedistill.evaluation.sweep import sweep_pairs
+from facedistill.pictures import encode_picture
 
 
 def pictures(people=5, each=3, size=(112, 96)):
@@ -33,10 +34,6 @@ def embed(crops):
     )
 
 
-def png(image):
-    return cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1].tobytes()
-
-
 def test_a_face_set_folder_is_swept_under_its_name(tmp_path):
     faces = face_list(pictures())
     write_face_set(tmp_path / "people", faces)
@@ -51,7 +48,7 @@ def test_damaged_pictures_are_left_out_and_counted(tmp_path):
     for index, image in enumerate(images):
         folder = tmp_path / "people" / f"p{index // 3}"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{index:02}.png").write_bytes(png(image) if index != 4 else b"no picture")
+        (folder / f"{index:02}.png").write_bytes(encode_picture(image, ".png") if index != 4 else b"no picture")
     found = figures_of(embed, str(tmp_path / "people"))
     assert found["native"]["fte"] == 1 / 15
     left = FaceList(Face(image, i // 3, str(i)) for i, image in enumerate(images) if i != 4)
@@ -82,7 +79,7 @@ def interleaved(images):
 def test_a_bin_file_keeps_its_pairs_in_order(tmp_path):
     images = pictures()
     left, right, same = interleaved(images)
-    encoded = [png(images[i]) for pair in zip(left, right, strict=True) for i in pair]
+    encoded = [encode_picture(images[i], ".png") for pair in zip(left, right, strict=True) for i in pair]
     write_bin(tmp_path / "mini.bin", encoded, same)
     ((name, result),) = evaluate(embed, tmp_path / "mini.bin").items()
     assert name == "mini"
@@ -103,8 +100,8 @@ def test_a_bin_file_keeps_its_pairs_in_order(tmp_path):
 def test_pictures_of_several_sizes_are_refused(tmp_path):
     images = pictures()
     left, right, same = interleaved(images)
-    encoded = [png(images[i]) for pair in zip(left, right, strict=True) for i in pair]
-    encoded[4] = png(np.zeros((50, 40, 3), dtype=np.uint8))
+    encoded = [encode_picture(images[i], ".png") for pair in zip(left, right, strict=True) for i in pair]
+    encoded[4] = encode_picture(np.zeros((50, 40, 3), dtype=np.uint8), ".png")
     write_bin(tmp_path / "mixed.bin", encoded, same)
     with pytest.raises(UsageError, match="differ in size"):
         evaluate(embed, tmp_path / "mixed.bin")
@@ -124,14 +121,14 @@ def test_a_bin_file_of_damaged_pictures_only(tmp_path):
 
 def test_a_bin_file_of_one_class_only(tmp_path):
     images = pictures()
-    write_bin(tmp_path / "one.bin", [png(image) for image in images[:12]], [True] * 6)
+    write_bin(tmp_path / "one.bin", [encode_picture(image, ".png") for image in images[:12]], [True] * 6)
     with pytest.raises(FacedistillError, match="6 genuine and 0 impostor pairs"):
         evaluate(embed, tmp_path / "one.bin")
 
 
 def test_embeddings_of_a_bin_file_that_are_no_numbers(tmp_path):
     images = pictures()
-    write_bin(tmp_path / "nan.bin", [png(image) for image in images[:12]], [True, False] * 3)
+    write_bin(tmp_path / "nan.bin", [encode_picture(image, ".png") for image in images[:12]], [True, False] * 3)
     with pytest.raises(FacedistillError, match="zero, NaN or infinite"):
         evaluate(lambda crops: embed(crops) * np.nan, tmp_path / "nan.bin")
 

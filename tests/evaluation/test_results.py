@@ -8,7 +8,7 @@ import generated_sets
 import low_resolution_sets
 import numpy as np
 import pytest
-from generated_sets import figures_of
+from drawn_people import Painter, embed, figures_of
 from rich.console import Console
 from slow_oracles import flat
 
@@ -21,8 +21,8 @@ GOLDEN = json.loads((Path(__file__).parent / "golden_results.json").read_text())
 
 def write_people(root):
     """A face set of twelve people with labels."""
-    painter = generated_sets.Painter(1)
-    write_face_set(root, FaceList(Face(painter.crop(i // 3), i // 3, str(i)) for i in range(36)), extension=".png")
+    painter = Painter(1)
+    write_face_set(root, FaceList(Face(painter.draw(i // 3), i // 3, str(i)) for i in range(36)), extension=".png")
     rows = [f"{index},{'ab'[index // 3 % 2]},[red]{index % 3}" for index in range(36)]
     (root / "labels.csv").write_text("\n".join(["index,town,take", *rows]))
     return painter
@@ -30,7 +30,7 @@ def write_people(root):
 
 def write_mini(path):
     painter = write_people(path.parent / "people")
-    pictures = [painter.crop(place // 2 if place % 4 < 2 else place) for place in range(80)]
+    pictures = [painter.draw(place // 2 if place % 4 < 2 else place) for place in range(80)]
     write_bin(path, [encode_picture(picture, ".png") for picture in pictures], np.arange(40) % 2 == 0)
 
 
@@ -60,9 +60,8 @@ def leaves(figures):
 @pytest.mark.parametrize(("name", "write", "options"), SETS, ids=[row[0] for row in SETS])
 def test_the_json_written_is_that_of_before(name, write, options, tmp_path):
     write(tmp_path / name)
-    room = low_resolution_sets if write.__module__ == "low_resolution_sets" else generated_sets
     is_file = name in ("people", "mini.bin")
-    found = figures_of(room.embed, tmp_path / name if is_file else f"{name}:{tmp_path / name}", **options)
+    found = figures_of(embed, tmp_path / name if is_file else f"{name}:{tmp_path / name}", **options)
     expected = GOLDEN[name.removesuffix(".bin")]
     assert json.loads(json.dumps(found)) == found
     assert list(leaves(found)) == list(leaves(expected))

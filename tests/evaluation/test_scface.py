@@ -2,17 +2,8 @@
 
 import numpy as np
 import pytest
-from generated_sets import figures_of
-from low_resolution_sets import (
-    EXACT,
-    People,
-    cosine,
-    embed,
-    read_crop,
-    seen,
-    tear,
-    write_scface,
-)
+from drawn_people import Painter, embed, figures_of
+from low_resolution_sets import EXACT, cosine, read_crop, seen, tear, write_scface
 
 from facedistill.datasets import FaceList, align_faces, load_orl
 from facedistill.errors import FacedistillError, UsageError
@@ -126,7 +117,7 @@ def test_scface_failures_are_misses(tmp_path):
 def test_scface_pictures_without_a_face_are_misses(tmp_path):
     """Pictures of no crop convention's size go through the detector."""
     write_scface(tmp_path, people=3)
-    blank = People(9)
+    blank = Painter(9)
     for camera in (1, 2, 3, 4, 5):
         path = tmp_path / "surveillance_cameras_distance_3" / f"cam_{camera}" / f"001_cam{camera}_3.jpg"
         blank.write(path, 0, (48, 40))

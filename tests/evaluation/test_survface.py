@@ -4,16 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from generated_sets import figures_of
-from low_resolution_sets import (
-    EXACT,
-    cosine,
-    embed,
-    listed,
-    seen,
-    tear,
-    write_survface,
-)
+from drawn_people import embed, figures_of
+from low_resolution_sets import EXACT, cosine, listed, seen, tear, write_survface
 from scipy.io import loadmat, savemat
 
 from facedistill.errors import FacedistillError, UsageError

@@ -2,18 +2,8 @@
 
 import numpy as np
 import pytest
-from generated_sets import figures_of
-from low_resolution_sets import (
-    EXACT,
-    column,
-    cosine,
-    embed,
-    listed,
-    relist,
-    seen,
-    tear,
-    write_tinyface,
-)
+from drawn_people import embed, figures_of
+from low_resolution_sets import EXACT, column, cosine, listed, relist, seen, tear, write_tinyface
 from scipy.io import savemat
 
 from facedistill.errors import FacedistillError

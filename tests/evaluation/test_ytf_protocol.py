@@ -1,7 +1,8 @@
 """YouTube Faces' protocol against plain loops; what fails counts against the model."""
 
 import pytest
-from generated_sets import embed, embedded, figures_of, result_of, spoil, write_ytf
+from drawn_people import embed, embedded, figures_of, result_of, spoil
+from generated_sets import write_ytf
 from slow_oracles import cosine, flat, mean, pair_figures, unit
 
 from facedistill.datasets.ytf import read_ytf
