@@ -1,4 +1,4 @@
-"""People who are patterns with noise, a model that tells them apart, and how a protocol is run on them."""
+"""People who are patterns with noise, a model that separates them, and how a protocol is run on them."""
 
 import cv2
 import numpy as np

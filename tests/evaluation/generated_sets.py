@@ -1,6 +1,6 @@
 """Small sets in the exact layout of LFW, YouTube Faces, IJB-B/C and MegaFace, of people who are patterns with noise.
 
-The pictures are PNG inside, whatever their names say, so that the pixels an oracle draws are those on disk.
+The pictures are PNG inside, whatever their names end in, so that the pixels an oracle draws are those on disk.
 """
 
 import json
@@ -155,13 +155,13 @@ def write_meta(made, landmarks):
     made.meta("name_5pts_score.txt").write_text("\n".join(landmarks) + "\n")
     pairs = [f"{one} {two} {int(same)}" for one, two, same in made.pairs]
     made.meta("template_pair_label.txt").write_text("\n".join(pairs) + "\n")
-    rosters = {f"gallery_{key}": gallery for key, gallery in made.galleries.items()} | {"probe_mixed": made.probes}
-    for file, roster in rosters.items():
+    lists = {f"gallery_{key}": gallery for key, gallery in made.galleries.items()} | {"probe_mixed": made.probes}
+    for file, listed in lists.items():
         # As published: a line for each picture, so a template is on several.
         lines = [
-            f"{template},{roster[template]},img/{picture},{media}"
+            f"{template},{listed[template]},img/{picture},{media}"
             for picture, template, media, _crop in made.faces
-            if template in roster
+            if template in listed
         ]
         made.meta(f"1N_{file}.csv").write_text(
             "TEMPLATE_ID,SUBJECT_ID,FILENAME,SIGHTING_ID\n" + "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """Small sets in the exact layout of SCface, TinyFace and QMUL-SurvFace, of people who are patterns with noise.
 
-The pictures are PNG inside, whatever their names say, so that every reader sees the same pixels.
+The pictures are PNG inside, whatever their names end in, so that every reader sees the same pixels.
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ def write_tinyface(root, people=9, distractors=30, seed=0):
 
 
 def write_survface(root, people=26, strangers=20, pairs=30, seed=0):
-    """QMUL-SurvFace: both tests. `people` are on the watch list, so that rank 20 says something."""
+    """QMUL-SurvFace: both tests. `people` are on the watch list, so that rank 20 is no certainty."""
     drawn, rng = Painter(seed, NOISE), np.random.default_rng(seed + 1)
     folder = root / "Face_Identification_Test_Set"
     for role, mat_role in (("gallery", "gallery"), ("mated_probe", "mated_probe")):

@@ -70,7 +70,7 @@ def auc(genuine, others, genuine_in_all=None):
 
 
 def best_threshold(scored):
-    """Of [(score, same)] the middle of the gap whose sides are judged best, the strictest of equally good ones."""
+    """Of [(score, same)] the middle of the gap whose sides are best classified, the strictest of equally good ones."""
     values = sorted({score for score, _same in scored}, reverse=True)
     gaps = [math.inf, *((high + low) / 2 for high, low in pairwise(values)), -math.inf]
     right = [sum((score >= gap) == same for score, same in scored) for gap in gaps]

@@ -16,7 +16,7 @@ BLOCK = 16
 
 
 def embed(crops):
-    """Block means, the mean grey taken off: enough to tell toy people apart, but not always."""
+    """Block means, the mean grey taken off: enough to separate toy people, but not always."""
     blocks = crops.reshape(len(crops), 112 // BLOCK, BLOCK, 96 // BLOCK, BLOCK, 3).mean(axis=(2, 4))
     return blocks.reshape(len(crops), -1) - 127.5
 
@@ -95,7 +95,7 @@ def test_the_model_file_takes_it_and_gives_it_back(calibrated):
     assert json.loads(json.dumps(asdict(metadata)))["probability"]["8"].keys() == {"slope", "offset"}
 
 
-def test_people_are_told_apart_more_surely_when_they_are_well_seen(calibrated):
+def test_people_are_separated_better_when_they_are_well_seen(calibrated):
     assert calibrated["native"].probability.slope > 0
     assert 0 <= calibrated["native"].reliability.ece < 0.2
 

@@ -33,13 +33,13 @@ class Spoilt:
 
 
 class Net:
-    """Embeds a picture as means of its parts, and remembers how many it was asked about."""
+    """Embeds a picture as means of its parts, and counts them."""
 
     def __init__(self):
-        self.asked = 0
+        self.embedded = 0
 
     def __call__(self, crops):
-        self.asked += len(crops)
+        self.embedded += len(crops)
         return crops.reshape(len(crops), 4, -1).mean(axis=2).astype(np.float32)
 
 
@@ -59,7 +59,7 @@ def test_the_second_time_the_file_answers(faces, tmp_path, rows):
     net = Net()
     first = cached_embeddings(net, faces, "model", tmp_path, rows)
     second = cached_embeddings(net, faces, "model", tmp_path, rows)
-    assert net.asked == len(faces)
+    assert net.embedded == len(faces)
     for result in (first, second):
         np.testing.assert_array_equal(result.embeddings, direct(faces, range(150), rows))
         assert result.embeddings.dtype == np.float32
@@ -73,9 +73,9 @@ def test_the_key_is_model_set_and_condition(faces, tmp_path):
     net = Net()
     fewer = FaceList(faces.faces[:10])
     for model, those, rows in [("a", faces, None), ("b", faces, None), ("a", faces, 8), ("a", fewer, None)]:
-        before = net.asked
+        before = net.embedded
         cached_embeddings(net, those, model, tmp_path, rows)
-        assert net.asked == before + len(those)
+        assert net.embedded == before + len(those)
     assert len(list(tmp_path.glob("*.npy"))) == 4
 
 
@@ -97,7 +97,7 @@ def test_unreadable_pictures_are_reported_each_time(faces, tmp_path, bad):
         assert result.damage == tuple(Damage(i, f"{i}.jpg is torn") for i in bad)
         assert result.indices.tolist() == good
         np.testing.assert_array_equal(result.embeddings, direct(faces, good))
-    assert net.asked == len(good)
+    assert net.embedded == len(good)
 
 
 def flip_a_bit(path):
@@ -127,7 +127,7 @@ def test_what_is_damaged_is_computed_anew(faces, tmp_path, suffix, spoil):
     (path,) = tmp_path.glob(f"*.{suffix}")
     spoil(path)
     result = cached_embeddings(net, faces, "model", tmp_path)
-    assert net.asked == 2 * len(faces)
+    assert net.embedded == 2 * len(faces)
     np.testing.assert_array_equal(result.embeddings, direct(faces, range(150)))
 
 

@@ -157,7 +157,7 @@ def test_landmarks_that_coincide_are_a_failure(ijb):
     assert flat(found["verification"]) == pytest.approx(flat(wanted["verification"]), abs=1e-9)
 
 
-def test_a_set_without_search_lists_says_so(ijb):
+def test_a_set_without_search_lists_has_no_search_table(ijb):
     for file in ("gallery_G1", "gallery_G2", "probe_mixed"):
         ijb.meta(f"1N_{file}.csv").unlink()
     result = result_of(embed, f"ijbb:{ijb.root}")

@@ -32,7 +32,7 @@ def test_columns_become_groups(name, values, groups, member):
     assert (found.groups, found.member.tolist()) == (groups, member)
 
 
-def test_ancestry_is_the_heaviest_weight_and_traits_are_told_from_conditions():
+def test_ancestry_is_the_heaviest_weight_and_traits_are_no_conditions():
     columns = {
         "ancestry_x": [0.6, 0.6, 0.1, 0.1],
         "ancestry_y": [0.4, 0.4, 0.9, 0.9],

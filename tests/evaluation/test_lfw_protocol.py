@@ -109,7 +109,7 @@ def test_photos_are_detected_and_aligned(tmp_path):
     assert "1 showed no face" in str(result.tables("net")[0].caption)
 
 
-def test_a_net_that_says_nothing_is_an_error(tmp_path):
+def test_a_net_that_gives_nan_is_an_error(tmp_path):
     write_lfw(tmp_path)
 
     def broken(crops):

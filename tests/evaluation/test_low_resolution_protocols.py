@@ -1,4 +1,4 @@
-"""What TinyFace, QMUL-SurvFace and SCface share: what they say, and what bad sets do."""
+"""What TinyFace, QMUL-SurvFace and SCface share: notes and tables, and what bad sets do."""
 
 import io
 import json

@@ -18,17 +18,17 @@ FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
 def expected(made, lost=(), rows=None):
-    asked = [embedded(crop if rows is None else degrade(crop, rows)) for _path, _person, crop in made.probes]
+    searched = [embedded(crop if rows is None else degrade(crop, rows)) for _path, _person, crop in made.probes]
     probes = [(person, embedded(crop) if path not in lost else None) for path, person, crop in made.probes]
     others = {path: embedded(crop) for path, crop in made.distractors if path not in lost}
     against = {
-        (index, path): cosine(asked[index], other)
+        (index, path): cosine(searched[index], other)
         for index, (_person, vector) in enumerate(probes)
         for path, other in others.items()
         if vector is not None
     }
     searches = [
-        (index, cosine(asked[index], mate) if vector is not None and mate is not None else None)
+        (index, cosine(searched[index], mate) if vector is not None and mate is not None else None)
         for index, (person, vector) in enumerate(probes)
         for number, (other, mate) in enumerate(probes)
         if person == other and index != number

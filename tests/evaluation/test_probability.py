@@ -86,7 +86,7 @@ def test_normal_scores_of_one_variance_give_their_likelihood_ratio():
         pytest.param([0.3] * 4, id="all alike"),
     ],
 )
-def test_scores_that_say_nothing_leave_the_prior(scores):
+def test_scores_without_information_leave_the_prior(scores):
     found = fit_probability(np.array(scores), np.array([False, False, True, True]))
     assert found.slope == 0
     assert found(-1) == found(1) == pytest.approx(0.5)

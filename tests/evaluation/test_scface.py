@@ -29,13 +29,13 @@ def first_among(probe, person, gallery):
 
 
 def scface_oracle(pictures, people):
-    shots = [
+    photos = [
         (int(name[:3]), int(name[7]), int(name[9]), row)
         for name, row in pictures.items()
         if "_cam" in name and int(name[:3]) in people
     ]
     mugshots = [(person, pictures[f"{person:03}_frontal"]) for person in people]
-    hits = [(c, d, row is not None and first_among(row, p, mugshots)) for p, c, d, row in shots]
+    hits = [(c, d, row is not None and first_among(row, p, mugshots)) for p, c, d, row in photos]
 
     def rate(chosen):
         return sum(chosen) / len(chosen)
@@ -50,9 +50,9 @@ def scface_oracle(pictures, people):
     for gallery_at in (1, 2, 3):
         for probe_at in (1, 2, 3):
             chosen = []
-            for person, camera, distance, row in shots:
+            for person, camera, distance, row in photos:
                 if distance == probe_at:
-                    gallery = [(p, of) for p, c, d, of in shots if d == gallery_at and c != camera]
+                    gallery = [(p, of) for p, c, d, of in photos if d == gallery_at and c != camera]
                     chosen.append(row is not None and first_among(row, person, gallery))
             across.setdefault(str(gallery_at), {})[str(probe_at)] = rate(chosen)
     return rank1, by_camera, across
@@ -73,7 +73,7 @@ def check_scface(figures, root, people):
 def test_scface_is_the_oracle_s(tmp_path):
     figures = scface(write_scface(tmp_path))
     rank1 = check_scface(figures, tmp_path, range(1, 9))
-    assert 0.1 < rank1["all"] < 0.9, "a set that tells nets apart"
+    assert 0.1 < rank1["all"] < 0.9, "a set that separates nets"
     assert figures["split"] == {"rule": "all people", "testing": list(range(1, 9)), "training": []}
     low, high = figures["ci"]["all"]
     assert low <= rank1["all"] <= high
@@ -92,7 +92,7 @@ def test_scface_in_one_folder_and_with_copies_gives_the_same(tmp_path):
     assert scface(tmp_path / "unpacked") == figures
 
 
-def test_scface_split_says_who_and_searches_them_alone(tmp_path):
+def test_scface_split_names_people_and_searches_them_alone(tmp_path):
     write_scface(tmp_path)
     figures = scface(tmp_path, testing=5, seed=3)
     split = figures["split"]

@@ -53,8 +53,8 @@ def verification_oracle(folder, folds=True):
         values = sorted({score for score, _ in train})
         cuts = [values[0] - 1, *((a + b) / 2 for a, b in pairwise(values)), values[-1] + 1]
         best = max(cuts, key=lambda cut: (sum((score >= cut) == same for score, same in train), cut))
-        judged = [score is not None and (score >= best) == same for score, same in (pairs[index] for index in test)]
-        accuracies.append(sum(judged) / len(judged))
+        correct = [score is not None and (score >= best) == same for score, same in (pairs[index] for index in test)]
+        accuracies.append(sum(correct) / len(correct))
     return tars, area, sum(accuracies) / 10
 
 
@@ -170,7 +170,7 @@ def test_pairs_that_cannot_be_right(kind, change, message, tmp_path):
         survface(tmp_path)
 
 
-def test_pairs_listed_twice_count_twice_and_are_told(tmp_path):
+def test_pairs_listed_twice_count_twice_and_are_noted(tmp_path):
     write_survface(tmp_path, pairs=12)
     mat = tmp_path / "Face_Verification_Test_Set" / "positive_pairs_names.mat"
     cells = [[str(cell[0]) for cell in row] for row in loadmat(mat)["positive_pairs_names"]]

@@ -46,7 +46,7 @@ def tinyface(root):
 def test_tinyface_is_the_oracle_s(seed, tmp_path):
     figures = tinyface(write_tinyface(tmp_path, seed=seed))
     rank_k, mean_precision = tinyface_oracle(tmp_path)
-    assert 0.2 < rank_k[1] < 0.9, "a set that tells nets apart"
+    assert 0.2 < rank_k[1] < 0.9, "a set that separates nets"
     assert figures["rank_k"] == pytest.approx({str(k): rank_k[k] for k in (1, 5, 10, 20, 50)}, **EXACT)
     assert figures["cmc"] == pytest.approx(list(rank_k.values()), **EXACT)
     assert figures["map"] == pytest.approx(mean_precision, **EXACT)
@@ -86,7 +86,7 @@ def test_a_copy_of_the_mate_among_the_distractors_comes_first(tmp_path):
     assert tinyface(tmp_path)["rank_k"]["1"] == 0
 
 
-def test_tinyface_says_what_it_cannot_say(tmp_path):
+def test_tinyface_notes_what_it_cannot_measure(tmp_path):
     figures = tinyface(write_tinyface(tmp_path))
     assert figures["open_set"] is None
     notes = " | ".join(figures["notes"])

@@ -104,7 +104,7 @@ def test_what_is_significant_has_an_interval_beside_zero(seed, gain, statistic):
     assert 2 / 61 <= comparison.p_value <= 1
 
 
-def test_equal_models_are_seldom_told_apart():
+def test_equal_models_seldom_differ_significantly():
     """Two models of the same strength, 200 times: about one in twenty may come out, twice that would be an alarm."""
     shown = 0
     for seed in range(200):
@@ -235,6 +235,6 @@ def test_refusals(changes, error, message):
         compare(**(call | changes))
 
 
-def test_models_that_judged_different_pairs_are_refused():
+def test_models_of_different_pairs_are_refused():
     with pytest.raises(UsageError, match="same pairs"):
         mcnemar([True], [True, False])

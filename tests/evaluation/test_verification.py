@@ -11,7 +11,7 @@ from facedistill.evaluation.folds import UNUSED, HeldOut, contiguous_folds, iden
 
 
 def slow_accuracies(scores, same, folds, balanced):
-    """For each fold: try every threshold on the other pairs, keep the strictest best, judge the fold with it."""
+    """For each fold: try every threshold on the other pairs, keep the strictest best, test the fold with it."""
 
     def accuracy(accepted, truth):
         if balanced:
@@ -57,8 +57,8 @@ def test_a_weighted_pair_is_that_many_copies(seed, balanced):
     np.testing.assert_allclose(held_out.accuracies(weights[held_out.order].astype(float)), copied.accuracies())
 
 
-def test_scores_of_the_judged_fold_do_not_move_its_threshold():
-    # Training scores are 0 and 1, so the threshold is 0.5 whatever lies between them in the judged fold.
+def test_scores_of_the_tested_fold_do_not_move_its_threshold():
+    # Training scores are 0 and 1, so the threshold is 0.5 whatever lies between them in the tested fold.
     scores = np.array([1.0, 0.0, 0.6, 0.4])
     same = np.array([True, False, True, False])
     assert HeldOut(scores, same, np.array([0, 0, 1, 1])).accuracies()[1] == 1.0

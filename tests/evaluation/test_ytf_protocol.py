@@ -65,7 +65,7 @@ def test_frames_that_fail_are_left_out_and_a_video_without_any_fails(tmp_path):
     assert flat(found) == pytest.approx(flat(expected(made)), abs=1e-9)
 
 
-def test_a_video_without_frames_fails_and_is_said_to(tmp_path):
+def test_a_video_without_frames_fails_and_is_counted(tmp_path):
     made = write_ytf(tmp_path)
     for frame in made.frames(made.pairs[0][0]):
         frame.unlink()

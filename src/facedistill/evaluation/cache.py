@@ -26,7 +26,7 @@ _FACES_AT_ONCE = 64
 
 @dataclass(frozen=True, eq=False)
 class CachedEmbeddings:
-    """What a model says about the readable faces of a set.
+    """A model's embeddings of the readable faces of a set.
 
     Attributes:
         embeddings: float32 [R, D], a read-only memory map, as the model gave them: not normalised.
@@ -100,15 +100,15 @@ def _compute(embed: Embed, faces: FaceSet, rows: int | None, path: Path) -> None
             damage += unreadable
             if not batch:
                 continue
-            answer = _asked(embed, batch)
+            embedded = _embed_batch(embed, batch)
             if not written:
-                size = answer.shape[1]
+                size = embedded.shape[1]
                 _write_header(file, len(faces), size)
-            elif answer.shape[1] != size:
-                raise FacedistillError(f"the model gave embeddings of {size} values, then of {answer.shape[1]}")
+            elif embedded.shape[1] != size:
+                raise FacedistillError(f"the model gave embeddings of {size} values, then of {embedded.shape[1]}")
             # Written, not mapped: on a full disk a mapped page would kill the process.
-            file.write(answer.tobytes())
-            written += len(answer)
+            file.write(embedded.tobytes())
+            written += len(embedded)
         if not written:
             raise FacedistillError("the face set holds no picture that can be read; copy it again from its origin")
         file.seek(0)
@@ -146,14 +146,14 @@ def _batches(faces: FaceSet, rows: int | None) -> Iterator[tuple[list[Face], lis
             yield ready
 
 
-def _asked(embed: Embed, batch: list[Face]) -> NDArray[np.float32]:
-    answer = np.asarray(embed(np.stack([face.image for face in batch]))).astype("<f4", copy=False)
-    if answer.ndim != 2 or len(answer) != len(batch):
-        raise FacedistillError(f"the model gave an array of shape {answer.shape} for {len(batch)} faces")
-    sound = np.isfinite(answer).all(axis=1) & answer.any(axis=1)
+def _embed_batch(embed: Embed, batch: list[Face]) -> NDArray[np.float32]:
+    rows = np.asarray(embed(np.stack([face.image for face in batch]))).astype("<f4", copy=False)
+    if rows.ndim != 2 or len(rows) != len(batch):
+        raise FacedistillError(f"the model gave an array of shape {rows.shape} for {len(batch)} faces")
+    sound = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
     if not sound.all():
         raise FacedistillError(
             f"the model's embedding of face {batch[int(np.argmin(sound))].key} is zero, NaN or infinite; "
             "check the model, or leave the picture out"
         )
-    return answer
+    return rows

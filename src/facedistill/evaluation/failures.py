@@ -1,7 +1,7 @@
 """Failures to enrol and to acquire in the error rates, as ISO/IEC 19795-1 counts them.
 
 A comparison that never took place, because a picture shows no face or cannot be read, is no match: it makes the false
-non-match rate worse and the false match rate better. Rates over the comparisons that took place say less than that.
+non-match rate worse and the false match rate better. Rates over the comparisons that took place leave that out.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Cross-validation of the verification threshold: chosen on the other folds, judged on the held-out one."""
+"""Cross-validation of the verification threshold: chosen on the other folds, tested on the held-out one."""
 
 from collections.abc import Iterator
 
@@ -72,7 +72,7 @@ class HeldOut:
         scores: Similarities [P].
         same: bool [P].
         folds: int [P] as given by the functions above; `UNUSED` pairs play no part.
-        balanced: Weigh the two classes alike, in choosing as in judging: chance is then 0.5 whatever their numbers.
+        balanced: Weigh the two classes alike, in choosing as in testing: chance is then 0.5 whatever their numbers.
 
     Attributes:
         order: The used pairs by descending score, as indices into the [P] given.
@@ -98,12 +98,12 @@ class HeldOut:
             weight: How often each pair counts, in the order of `order`; once by default.
 
         Returns:
-            float64, one per fold that can be judged: under weights, a fold that lacks pairs (of a class, when
+            float64, one per fold that can be tested: under weights, a fold that lacks pairs (of a class, when
             balanced), or whose training part lacks a class, is left out.
         """
         weights = np.ones(len(self.order)) if weight is None else weight
         genuine, impostor = self._accepted(self._same, weights), self._accepted(~self._same, weights)
-        return np.array(list(self._judge(genuine, impostor)), dtype=np.float64)
+        return np.array(list(self._test_folds(genuine, impostor)), dtype=np.float64)
 
     def _accepted(self, kind: NDArray[np.bool_], weights: Float) -> Float:
         """[folds, 1 + T]: each fold's weight of that kind accepted at no score, the highest, the two highest, ..."""
@@ -113,7 +113,7 @@ class HeldOut:
         np.cumsum(placed.reshape(shape), axis=1, out=total[:, 1:])
         return total
 
-    def _judge(self, genuine: Float, impostor: Float) -> Iterator[float]:
+    def _test_folds(self, genuine: Float, impostor: Float) -> Iterator[float]:
         train_genuine = genuine.sum(axis=0) - genuine
         train_impostor = impostor.sum(axis=0) - impostor
         for fold in range(self._folds):
@@ -163,4 +163,4 @@ def _trainable(numbers: Int, same: NDArray[np.bool_]) -> bool:
 
 def _check(folds: int) -> None:
     if folds < 2:
-        raise UsageError(f"folds must be at least 2, not {folds}: one chooses the threshold, another judges it")
+        raise UsageError(f"folds must be at least 2, not {folds}: one chooses the threshold, another tests it")

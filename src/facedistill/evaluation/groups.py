@@ -182,7 +182,7 @@ def _warning(people: int, genuine: int, impostors: int, least_impostors: float) 
 
 
 def _intervals(wrong: Bools, sides: Int, draws: int, seed: int) -> dict[str, list[float]]:
-    """Intervals of FMR and FNMR at a fixed threshold; people are drawn as `trials.all_pairs` says."""
+    """Intervals of FMR and FNMR at a fixed threshold; people are drawn as in `trials.all_pairs`."""
     numbers = np.unique(sides, return_inverse=True)[1].reshape(sides.shape)
     size = int(numbers.max()) + 1
     cells = numbers[:, 0] * size + numbers[:, 1]

@@ -14,7 +14,7 @@ _PROBES_AT_ONCE = 1024
 
 @dataclass(frozen=True, eq=False)
 class IdentificationResult:
-    """What a closed-set search says about an embedding.
+    """The figures of a closed-set search.
 
     Attributes:
         rank_k: k -> share of probes (0..1) whose own identity is among the k best of the gallery.
@@ -63,7 +63,7 @@ def identify(
     if known_ids.shape != known.shape[:1] or query_ids.shape != queries.shape[:1] or known.shape[1] != queries.shape[1]:
         raise UsageError(
             f"gallery {known.shape} with ids {known_ids.shape} and probes {queries.shape} with ids {query_ids.shape} "
-            "do not fit: [G, D], [G], [P, D] and [P] are asked for"
+            "do not fit; they must be [G, D], [G], [P, D] and [P]"
         )
     if any(k < 1 for k in wanted):
         raise UsageError(f"a rank is at least 1, not {min(wanted)}")

@@ -42,7 +42,7 @@ class Attribute:
 
     Attributes:
         groups: Their names, in order.
-        member: int64 [N], index into `groups`, or `UNKNOWN` where the label says nothing.
+        member: int64 [N], index into `groups`, or `UNKNOWN` where there is no label.
         of_person: Whether it is a trait of the person (and not a condition of the picture): impostor pairs are then
             those of two people of the group.
     """
@@ -74,7 +74,7 @@ def read_labels(path: Path, keys: Mapping[str, int], people: Int) -> Columns:
     Args:
         path: A `labels.parquet` of a synthetic set, whose rows stand in the set's order; or a CSV, whose column `key`
             holds the pictures' keys or whose column `index` holds their positions, counted from 0. Its other columns
-            are the labels; an empty cell says nothing.
+            are the labels; an empty cell is no label.
         keys: Key -> position of the pictures that can be read.
         people: int64 [N], whom each picture of the set shows, damaged ones among them.
 

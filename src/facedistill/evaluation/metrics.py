@@ -168,7 +168,7 @@ def require_both_classes(same: NDArray[np.bool_]) -> None:
     """Refuses pairs that are all genuine, all impostor, or none.
 
     Raises:
-        FacedistillError: As said.
+        FacedistillError: They are.
     """
     genuine = int(np.count_nonzero(same))
     require_pairs(genuine, len(same) - genuine)

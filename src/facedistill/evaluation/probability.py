@@ -1,9 +1,9 @@
-"""From a similarity to the probability of "same person", and how well such a probability keeps its word.
+"""From a similarity to the probability of "same person", and how reliable such a probability is.
 
 The map is Platt's logistic, not isotonic regression: two numbers a condition travel in a model file, it is smooth and
-strictly rising, so it says something beyond the scores it was fitted on, and a few people are enough for it; an
+strictly rising, so it holds beyond the scores it was fitted on, and a few people are enough for it; an
 isotonic map needs thousands of genuine pairs and has steps where the pairs happen to lie. Where genuine and impostor
-scores are normal with one variance, the logistic is exact; how far it is off otherwise, the reliability says.
+scores are normal with one variance, the logistic is exact; how far it is off otherwise, the reliability shows.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def fit_probability(scores: Float, same: NDArray[np.bool_]) -> Logistic:
     Maximises the likelihood of Platt's smoothed targets, (G + 1) / (G + 2) for G genuine pairs and 1 / (I + 2) for I
     impostor pairs, which keep the slope finite where the classes do not overlap; by Newton's method with step halving
     (Lin, Lin and Weng 2007). The two classes weigh one half each, however many pairs they have. A slope that
-    would fall is held at 0: the scores then say nothing, and the probability is that of the prior.
+    would fall is held at 0: the scores are then of no use, and the probability is that of the prior.
 
     Args:
         scores: Similarities [P], finite.
@@ -78,7 +78,7 @@ def measure_reliability(scores: Float, same: NDArray[np.bool_], sides: Int) -> R
     """The reliability on people whom the probability was not fitted on.
 
     The identities are parted into up to `FOLDS` groups. The probability is fitted on the pairs among all groups but
-    one, and judged on the pairs within that one; the judged pairs of all groups make one diagram.
+    one, and tested on the pairs within that one; the tested pairs of all groups make one diagram.
 
     Args:
         scores: Similarities [P].
@@ -92,10 +92,10 @@ def measure_reliability(scores: Float, same: NDArray[np.bool_], sides: Int) -> R
     fold_of = np.unique(sides, return_inverse=True)[1].reshape(sides.shape) % (numbers.max() + 1)
     predicted = np.full(len(scores), np.nan)
     for fold in range(int(numbers.max()) + 1):
-        others, judged = (fold_of != fold).all(axis=1), numbers == fold
-        predicted[judged] = probabilities(fit_probability(scores[others], same[others]), scores[judged])
-    judged = numbers != UNUSED
-    return reliability(predicted[judged], same[judged])
+        others, tested = (fold_of != fold).all(axis=1), numbers == fold
+        predicted[tested] = probabilities(fit_probability(scores[others], same[others]), scores[tested])
+    tested = numbers != UNUSED
+    return reliability(predicted[tested], same[tested])
 
 
 def reliability(predicted: Float, same: NDArray[np.bool_]) -> Reliability:
@@ -144,11 +144,11 @@ def _newton(x: Float, targets: Float, weights: Float, offset: float) -> tuple[fl
     design = np.stack((x, np.ones(len(x))), axis=1)
     loss = _cross_entropy(design @ point, targets, weights)
     for _ in range(_MOST_STEPS):
-        said = 0.5 + 0.5 * np.tanh(design @ point / 2)
-        gradient = design.T @ (weights * (said - targets))
+        predicted = 0.5 + 0.5 * np.tanh(design @ point / 2)
+        gradient = design.T @ (weights * (predicted - targets))
         if np.abs(gradient).max() < _CONVERGED:
             break
-        curvature = (design.T * (weights * said * (1 - said))) @ design + _LEAST_CURVATURE * np.eye(2)
+        curvature = (design.T * (weights * predicted * (1 - predicted))) @ design + _LEAST_CURVATURE * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         size = 1.0
         while (shorter := _cross_entropy(design @ (point - size * step), targets, weights)) > loss and size > 1e-10:

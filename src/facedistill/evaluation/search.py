@@ -24,7 +24,7 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class SearchFigures:
-    """What searches in a gallery of N people say. All rates are fractions from 0 to 1.
+    """The figures of searches in a gallery of N people. All rates are fractions from 0 to 1.
 
     A failed search (no face, unreadable picture) is among `mate_scores` and `strangers` as -inf: it finds nobody, so
     it counts against FNIR and never as a false positive.
@@ -104,7 +104,7 @@ class SearchMetric:
     def __init__(self, gallery: ArrayLike, gallery_ids: ArrayLike, ranks: Sequence[int] = RANKS) -> None:
         rows, ids = unit_rows32(gallery, "gallery"), np.asarray(gallery_ids)
         if ids.shape != rows.shape[:1]:
-            raise UsageError(f"gallery {rows.shape} and its ids {ids.shape} do not fit: [G, D] and [G] are asked for")
+            raise UsageError(f"gallery {rows.shape} and its ids {ids.shape} do not fit; they must be [G, D] and [G]")
         if len(rows) == 0:
             raise FacedistillError("the gallery is empty; enrol somebody")
         if any(rank < 1 for rank in ranks):
@@ -136,7 +136,7 @@ class SearchMetric:
         if ids.shape != rows.shape[:1] or rows.shape[1] != self._gallery.shape[1]:
             raise UsageError(
                 f"probes {rows.shape} with ids {ids.shape} and a gallery {self._gallery.shape} "
-                "do not fit: [P, D], [P] and [G, D] are asked for"
+                "do not fit; they must be [P, D], [P] and [G, D]"
             )
         mated = np.isin(ids, self._people)
         mates = np.searchsorted(self._people, ids)

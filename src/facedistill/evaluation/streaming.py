@@ -33,7 +33,7 @@ class ErrorBound:
 
 @dataclass(frozen=True, eq=False)
 class VerificationFigures:
-    """What scores say about an embedding. All rates are fractions from 0 to 1.
+    """The figures of an embedding's scores. All rates are fractions from 0 to 1.
 
     Attributes:
         eer: Equal error rate; see `metrics.ErrorCurve.eer` for ties.
@@ -114,7 +114,7 @@ class VerificationMetric:
 
         Raises:
             UsageError: The shapes do not match, or a score is not in [-1, 1].
-            FacedistillError: A score is NaN or infinite (an exact metric says so in `compute`).
+            FacedistillError: A score is NaN or infinite (an exact metric raises in `compute`).
         """
         values = np.asarray(scores)
         if values.dtype != np.float32:

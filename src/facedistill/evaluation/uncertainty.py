@@ -75,10 +75,10 @@ class Comparison:
         lower = high < 0  # a's than b's
         gain = -self.difference if lower else self.difference
         winner, loser = (name_a, name_b) if lower == self.lower_is_better else (name_b, name_a)
-        word = "lower" if self.lower_is_better else "higher"
+        direction = "lower" if self.lower_is_better else "higher"
         near, far = sorted((abs(low), abs(high)))
         return (
-            f"{winner} beats {loser}: {self.statistic} {_points(gain)} points {word} "
+            f"{winner} beats {loser}: {self.statistic} {_points(gain)} points {direction} "
             f"(95 % {_points(near)} to {_points(far)}, {_p(self.p_value)})"
         )
 
@@ -109,7 +109,7 @@ def compare(
 ) -> Comparison:
     """Whether two models differ, by a paired bootstrap: both are measured on the same resampled people.
 
-    A replicate draws whole identities with replacement (as `trials.all_pairs` says); without identities it draws pairs,
+    A replicate draws whole identities with replacement (as in `trials.all_pairs`); without identities it draws pairs,
     which takes pairs of one person for independent. The p-value is twice the share of replicates in which
     the difference is 0 or has the other sign, one added above and below (Davison and Hinkley 1997, 4.2).
 

@@ -12,10 +12,10 @@ from facedistill.evaluation.metrics import FARS, Ranking, paired_cosines, suppor
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """What a list of pairs says about an embedding. All rates are fractions from 0 to 1.
+    """The figures of a list of pairs. All rates are fractions from 0 to 1.
 
     Attributes:
-        accuracy: Mean over the folds of the share of pairs judged rightly, threshold chosen on the other folds.
+        accuracy: Mean over the folds of the share of pairs decided correctly, threshold chosen on the other folds.
         accuracy_std: Standard deviation over the folds (population).
         eer: Equal error rate over all pairs; see `metrics.ErrorCurve.eer` for ties.
         auc: Area under the ROC over all pairs, ties 1/2.
@@ -49,7 +49,7 @@ def verify_pairs(
 
     Without `identities` the folds are consecutive stretches of the pairs, as in LFW's list. With them every identity
     belongs to one fold; a pair across folds counts for EER, AUC, TAR and thresholds but not for the accuracy, and
-    there are fewer folds when there are fewer than 2 * `folds` identities (`folds.identity_folds` says exactly).
+    there are fewer folds when there are fewer than 2 * `folds` identities (see `folds.identity_folds`).
 
     Args:
         a: Embeddings [P, D] of the first pictures, of any length but zero.

@@ -88,7 +88,7 @@ class CropReader:
         if landmarks is not None:
             try:
                 return align(image, landmarks, self._size)
-            except FacedistillError:  # landmarks that coincide, say
+            except FacedistillError:  # such as landmarks that coincide
                 pass
         self.no_face += 1
         return None

@@ -216,9 +216,9 @@ def _templates(embed: Embed, ijb: IjbSet, reader: CropReader) -> tuple[Bool, Flo
     )
     by_medium, by_template = TemplateSums(media.shape[1]), TemplateSums(len(ijb.template_ids))
     for places, rows in embed_crops(embed, crops, "the faces"):
-        by_medium.add(medium[places], rows)
+        by_medium.update(medium[places], rows)
     filled, means = by_medium.means()
-    by_template.add(media[0, filled], means)
+    by_template.update(media[0, filled], means)
     return by_template.unit("the templates")
 
 

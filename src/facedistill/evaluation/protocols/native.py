@@ -54,7 +54,7 @@ def check_several(people: Int) -> None:
 
 
 def fit_crop(image: Crop, size: tuple[int, int]) -> Crop:
-    """A picture as a crop of (height, width), as `treatment` says."""
+    """A picture as a crop of (height, width), as `treatment` describes."""
     height, width = image.shape[:2]
     if (height, width) == size:
         return image

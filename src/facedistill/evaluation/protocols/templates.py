@@ -18,7 +18,7 @@ class TemplateSums:
         self.counts = np.zeros(groups, dtype=np.int64)
         self._sums: Float = np.zeros((groups, 0))
 
-    def add(self, groups: NDArray[np.int64], rows: Float) -> None:
+    def update(self, groups: NDArray[np.int64], rows: Float) -> None:
         """Adds `rows` [b, D] to the sums of `groups` int64 [b]."""
         if not self._sums.shape[1]:
             self._sums = np.zeros((len(self.counts), rows.shape[1]))

@@ -90,5 +90,5 @@ def _templates(embed: Embed, videos: VideoPairs, reader: CropReader) -> tuple[ND
     crops = (reader.read(frame) for frame in track(frames, "embedding frames"))
     sums = TemplateSums(len(videos.frames))
     for places, rows in embed_crops(embed, crops, "the frames"):
-        sums.add(owner[places], rows)
+        sums.update(owner[places], rows)
     return sums.unit("the videos")
