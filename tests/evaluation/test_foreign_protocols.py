@@ -15,7 +15,7 @@ PACKAGE = """
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from facedistill.evaluation import Result, figure_table
+from facedistill.evaluation import Result
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,6 @@ class Lengths(Result):
     mean: float
     folder: str | None
     bounds: tuple[float, ...] = ()
-
-    def tables(self, title):
-        return [figure_table(title, ("", "value"), [("mean", f"{self.mean:.2f}")])]
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,9 @@ def evaluate_command(package, tmp_path, monkeypatch):
 def test_the_command_line_writes_its_figures(evaluate_command, tmp_path, capsys):
     assert evaluate_command("elsewhere_protocols:Grey") == 0
     assert list(json.loads((tmp_path / "out.json").read_text())) == ["elsewhere_protocols:Grey"]
-    assert "net.onnx on elsewhere_protocols:Grey" in " ".join(capsys.readouterr().out.split())
+    text = capsys.readouterr().out
+    assert "net.onnx on elsewhere_protocols:Grey" in text
+    assert "| mean | 426.5 |" in " ".join(text.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", "|").split())
 
 
 @pytest.mark.parametrize("name", ["NoRun", "Dictionary", "Unwritten"])

@@ -7,7 +7,7 @@ from facedistill.evaluation.identification import IdentificationResult, identify
 from facedistill.evaluation.mcnemar import McNemar, mcnemar
 from facedistill.evaluation.pairwise import score_all_pairs, score_cross
 from facedistill.evaluation.protocols import evaluate
-from facedistill.evaluation.results import Figures, Result, figure_table, percent
+from facedistill.evaluation.results import Result, figure_table, percent
 from facedistill.evaluation.search import SearchFigures, SearchMetric
 from facedistill.evaluation.streaming import ErrorBound, VerificationFigures, VerificationMetric
 from facedistill.evaluation.sweep import SweepResult, sweep
@@ -22,7 +22,6 @@ __all__ = [
     "Comparison",
     "ErrorBound",
     "Estimate",
-    "Figures",
     "IdentificationResult",
     "McNemar",
     "Result",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facedistill.datasets import Damage, Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.sweep import Embed
+from facedistill.evaluation.sweep import Embed, embed_batch
 from facedistill.files import atomic_path, cache_folder, file_digest, write_text
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
@@ -100,7 +100,7 @@ def _compute(embed: Embed, faces: FaceSet, rows: int | None, path: Path) -> None
             damage += unreadable
             if not batch:
                 continue
-            embedded = _embed_batch(embed, batch)
+            embedded = _checked(embed, batch)
             if not written:
                 size = embedded.shape[1]
                 _write_header(file, len(faces), size)
@@ -146,10 +146,8 @@ def _batches(faces: FaceSet, rows: int | None) -> Iterator[tuple[list[Face], lis
             yield ready
 
 
-def _embed_batch(embed: Embed, batch: list[Face]) -> NDArray[np.float32]:
-    rows = np.asarray(embed(np.stack([face.image for face in batch]))).astype("<f4", copy=False)
-    if rows.ndim != 2 or len(rows) != len(batch):
-        raise FacedistillError(f"the model gave an array of shape {rows.shape} for {len(batch)} faces")
+def _checked(embed: Embed, batch: list[Face]) -> NDArray[np.float32]:
+    rows = embed_batch(embed, [face.image for face in batch]).astype("<f4", copy=False)
     sound = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
     if not sound.all():
         raise FacedistillError(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from facedistill.evaluation.results import Figures, Result, percent_with_interval
+from facedistill.evaluation.results import Result, percent_with_interval
 
 RATES = ("fmr", "fnmr", "eer")
 
 
 @dataclass(frozen=True)
-class GroupFigures(Figures):
+class GroupFigures(Result):
     """The error rates of one group; a rate is None without a pair to measure it on.
 
     Attributes:
@@ -39,7 +39,7 @@ class GroupFigures(Figures):
 
 
 @dataclass(frozen=True)
-class AttributeFigures(Figures):
+class AttributeFigures(Result):
     """The groups of one attribute; those with a warning are neither the worst nor in the ratio.
 
     Attributes:

@@ -1,18 +1,18 @@
 """What an evaluation gives: frozen dataclasses that become JSON and tables."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from rich.markup import escape
 from rich.table import Table
 
 _LEAST_WIDTH = 60  # characters, so that captions do not become columns
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Figures that belong together; rates are fractions from 0 to 1.
+class Result:
+    """Figures that belong together; rates are fractions from 0 to 1. Subclasses are frozen dataclasses.
 
     Attributes:
         OPTIONAL: Fields that `to_json` leaves out where they are None.
@@ -21,26 +21,30 @@ class Figures:
     OPTIONAL: ClassVar[tuple[str, ...]] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The fields in their order, figures within them likewise; only what `json.dumps` takes."""
+        """The fields in their order, results within them likewise; only what `json.dumps` takes."""
         values = {field.name: as_json(getattr(self, field.name)) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None or name not in self.OPTIONAL}
 
-
-class Result(Figures, ABC):
-    """What a protocol gives: figures that can be shown. Subclasses are frozen dataclasses."""
-
-    @abstractmethod
     def tables(self, title: str) -> list[Table]:
-        """Tables for `rich.print`, rates in per cent; their titles begin with `title`."""
+        """Tables for `rich.print`, their titles beginning with `title`; by default one of all figures as they are."""
+        return [figure_table(title, ("", "value"), _rows(self.to_json()))]
 
 
 def as_json(value: Any) -> Any:
-    """`value` with all figures in it as dictionaries."""
-    if isinstance(value, Figures):
+    """`value` with all results in it as dictionaries."""
+    if isinstance(value, Result):
         return value.to_json()
     if isinstance(value, Mapping):
         return {name: as_json(item) for name, item in value.items()}
     return [as_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{prefix}{name}, ")
+        else:
+            yield escape(prefix + name), f"{value:.4g}" if isinstance(value, float) else escape(str(value))
 
 
 def figure_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Table:

@@ -12,7 +12,7 @@ from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Float, paired_cosines, unit_rows
-from facedistill.evaluation.results import Figures, Result, as_json, percent_with_interval
+from facedistill.evaluation.results import Result, as_json, percent_with_interval
 from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, interval, listed_pairs, measure_cell
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
@@ -28,11 +28,11 @@ _CROPS_AT_ONCE = 64
 T = TypeVar("T")
 Crop = NDArray[np.uint8]
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-F = TypeVar("F", bound=Figures)
+F = TypeVar("F", bound=Result)
 
 
 @dataclass(frozen=True)
-class Sweep(Figures, Generic[F]):
+class Sweep(Result, Generic[F]):
     """Figures by resolution: "native", "30", ...
 
     Attributes:
@@ -63,7 +63,7 @@ class Sweep(Figures, Generic[F]):
 
 
 @dataclass(frozen=True)
-class SweepResult(Sweep[Cell], Result):
+class SweepResult(Sweep[Cell]):
     """What `sweep` gives; the native cell is the same on both sides."""
 
     def tables(self, title: str) -> list[Table]:
@@ -191,12 +191,20 @@ def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) ->
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in conditions}
     for name, part in track(batches, "embedding faces", unit="batches"):
         rows = conditions[name]
-        batch = np.stack([crop if rows is None else degrade(crop, rows) for crop in crops[part]])
-        found = np.asarray(embed(batch))
-        if found.ndim != 2 or len(found) != len(batch):
-            raise FacedistillError(f"the model gave an array of shape {found.shape} for {len(batch)} faces")
-        parts[name].append(found)
+        parts[name].append(embed_batch(embed, [crop if rows is None else degrade(crop, rows) for crop in crops[part]]))
     return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
+
+
+def embed_batch(embed: Embed, crops: Sequence[Crop]) -> NDArray[np.float32]:
+    """The embeddings [B, D] of crops of one size, as the model gives them.
+
+    Raises:
+        FacedistillError: Their number is not that of the crops.
+    """
+    rows = np.asarray(embed(np.stack(crops)))
+    if rows.ndim != 2 or len(rows) != len(crops):
+        raise FacedistillError(f"the model gave an array of shape {rows.shape} for {len(crops)} faces")
+    return rows
 
 
 def read_faces(faces: FaceSet) -> tuple[list[Crop], Int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
 from facedistill.evaluation.metrics import FARS, Float, Ranking, require_both_classes, supported
-from facedistill.evaluation.results import Figures
+from facedistill.evaluation.results import Result
 
 FOLDS = 10
 MOST_PICTURES = 5000  # every pair of them is compared: 25 million scores, 200 MB
@@ -18,7 +18,7 @@ Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cell(Figures):
+class Cell(Result):
     """How a model compares pictures under one condition.
 
     Attributes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.metrics import Float, unit_rows
-from facedistill.evaluation.sweep import Crop, Embed
+from facedistill.evaluation.sweep import Crop, Embed, embed_batch
 from facedistill.faces import (
     CROP_112X96,
     CROP_112X112,
@@ -127,7 +127,5 @@ def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterat
     found = ((place, crop) for place, crop in enumerate(crops) if crop is not None)
     while batch := list(islice(found, _CROPS_AT_ONCE)):
         places, images = zip(*batch, strict=True)
-        rows = np.asarray(embed(np.stack(images)))
-        if rows.ndim != 2 or len(rows) != len(images):
-            raise FacedistillError(f"the model gave an array of shape {rows.shape} for {len(images)} faces")
+        rows = embed_batch(embed, images)
         yield np.array(places, dtype=np.int64), unit_rows(rows, f"the embeddings of {what} from {places[0] + 1} on")

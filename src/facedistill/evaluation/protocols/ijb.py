@@ -27,7 +27,7 @@ from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_cr
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.protocols.templates import TemplateSums
-from facedistill.evaluation.results import Figures, Result, figure_table, percent, rate_rows
+from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchMetric
 from facedistill.evaluation.streaming import FMRS, VerificationMetric
 from facedistill.evaluation.sweep import Embed, Sweep
@@ -42,7 +42,7 @@ Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class TemplatePairs(Figures):
+class TemplatePairs(Result):
     """1:1 over all listed pairs; rates that the pairs cannot show do not appear.
 
     Attributes:
@@ -63,7 +63,7 @@ class TemplatePairs(Figures):
 
 
 @dataclass(frozen=True)
-class GallerySearch(Figures):
+class GallerySearch(Result):
     """Searches in one gallery; rates that the probes cannot show do not appear.
 
     Attributes:
@@ -84,7 +84,7 @@ class GallerySearch(Figures):
 
 
 @dataclass(frozen=True)
-class TemplateSearch(Figures):
+class TemplateSearch(Result):
     """1:N: means over both galleries, and each gallery ("G1", "G2")."""
 
     rank_k: Mapping[str, float]
@@ -93,7 +93,7 @@ class TemplateSearch(Figures):
 
 
 @dataclass(frozen=True)
-class TemplateFigures(Figures):
+class TemplateFigures(Result):
     """1:1, and 1:N where there are lists of it."""
 
     verification: TemplatePairs
@@ -101,7 +101,7 @@ class TemplateFigures(Figures):
 
 
 @dataclass(frozen=True)
-class IjbResult(TemplateFigures, Result):
+class IjbResult(TemplateFigures):
     """Template verification, and search in two galleries.
 
     Attributes:

@@ -20,13 +20,12 @@ from facedistill.evaluation.metrics import Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, embed_crops
 from facedistill.evaluation.protocols.pairs import PairFigures, evaluate_pairs, pair_table
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
-from facedistill.evaluation.results import Result
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep_pairs
 from facedistill.progress import track
 
 
 @dataclass(frozen=True, kw_only=True)
-class LfwResult(PairFigures, Result):
+class LfwResult(PairFigures):
     """Ten-fold verification of the native pairs.
 
     Attributes:

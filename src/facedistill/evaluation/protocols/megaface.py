@@ -20,7 +20,7 @@ from facedistill.evaluation.metrics import Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
-from facedistill.evaluation.results import Figures, Result, figure_table, percent, rate_rows
+from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.streaming import FMRS, VerificationMetric
 from facedistill.evaluation.sweep import Embed
 from facedistill.model_file import NATIVE
@@ -32,7 +32,7 @@ Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class SearchRates(Figures):
+class SearchRates(Result):
     """Searches among distractors.
 
     Attributes:
@@ -48,7 +48,7 @@ class SearchRates(Figures):
 
 
 @dataclass(frozen=True)
-class MegafaceResult(SearchRates, Result):
+class MegafaceResult(SearchRates):
     """Searches of native probes, and of degraded ones.
 
     Attributes:

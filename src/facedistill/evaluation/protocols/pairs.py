@@ -11,14 +11,14 @@ from facedistill.errors import FacedistillError
 from facedistill.evaluation.failures import generalised_fnmr
 from facedistill.evaluation.folds import UNUSED, HeldOut
 from facedistill.evaluation.metrics import FARS, ErrorCurve, Float, Ranking, require_both_classes, supported
-from facedistill.evaluation.results import Figures, figure_table, percent
+from facedistill.evaluation.results import Result, figure_table, percent
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairFigures(Figures):
+class PairFigures(Result):
     """Verification of listed pairs in folds.
 
     Attributes:

@@ -19,7 +19,7 @@ from facedistill.evaluation.metrics import Float
 from facedistill.evaluation.protocols.crops import CropReader
 from facedistill.evaluation.protocols.native import check_several, incomplete, resampled
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
-from facedistill.evaluation.results import Figures, Result, figure_table, percent
+from facedistill.evaluation.results import Result, figure_table, percent
 from facedistill.evaluation.sweep import Embed, Sweep, embed_at
 from facedistill.evaluation.trials import Int
 from facedistill.model_file import NATIVE
@@ -36,7 +36,7 @@ Hits = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class DistanceRates(Figures):
+class DistanceRates(Result):
     """Searches among the mugshots by distance ("1", "2", "3") and in all ("all").
 
     Attributes:
@@ -50,7 +50,7 @@ class DistanceRates(Figures):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScfaceResult(DistanceRates, Result):
+class ScfaceResult(DistanceRates):
     """Searches among mugshots, and among surveillance pictures of other distances.
 
     Attributes:

@@ -26,7 +26,7 @@ from facedistill.evaluation.protocols.native import (
 )
 from facedistill.evaluation.protocols.pairs import evaluate_pairs, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
-from facedistill.evaluation.results import Figures, Result, figure_table, percent, rate_rows
+from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchFigures, SearchMetric
 from facedistill.evaluation.sweep import Embed
 from facedistill.evaluation.trials import FOLDS, Int
@@ -40,7 +40,7 @@ _TEMPLATES = "a person of the gallery is one template, the mean of the person's 
 
 
 @dataclass(frozen=True)
-class SurvfacePairs(Figures):
+class SurvfacePairs(Result):
     """Verification of the listed pairs; figures as in `PairFigures`.
 
     Attributes:
@@ -65,7 +65,7 @@ class SurvfacePairs(Figures):
 
 
 @dataclass(frozen=True)
-class SurvfaceSearch(Figures):
+class SurvfaceSearch(Result):
     """Search of the probes in the watch list.
 
     Attributes:

@@ -19,13 +19,12 @@ from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_cr
 from facedistill.evaluation.protocols.pairs import PairFigures, evaluate_pairs, pair_table
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.protocols.templates import TemplateSums
-from facedistill.evaluation.results import Result
 from facedistill.evaluation.sweep import Embed, Sweep
 from facedistill.progress import track
 
 
 @dataclass(frozen=True, kw_only=True)
-class YtfResult(PairFigures, Result):
+class YtfResult(PairFigures):
     """Verification of videos.
 
     Attributes:
