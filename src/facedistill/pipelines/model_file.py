@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.backbones import embed_crops, load_backbone
+from facedistill.backbones import BACKBONES, embed_crops, load_backbone
 from facedistill.datasets import FaceSet
 from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.evaluation import calibrate, evaluate, sweep
@@ -42,6 +42,7 @@ def write_model_file(
     Returns:
         How far the file's embeddings are from torch's.
     """
+    BACKBONES.find(recipe.student.backbone)  # of another package it is imported because the recipe names it
     backbone = load_backbone(recipe.folder / BEST)
     calibrated: dict[str, Any] = {}
     calibration = "not calibrated: the recipe keeps no people for validation"
