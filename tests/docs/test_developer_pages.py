@@ -76,7 +76,7 @@ def test_a_page_works_from_an_empty_folder(name, tmp_path):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(content, encoding="utf-8")
     if "FACES" in page:
-        write_face_set(tmp_path / "FACES", draw_toy_people(4, 3), extension=".png")
+        write_face_set(tmp_path / "FACES", draw_toy_people(12, 3), extension=".png")
     for command in commands:
         run(command, tmp_path)
     for left in LEAVES[name]:
