@@ -63,6 +63,20 @@ class NeedsNothing(nn.Module):
     pass
 
 
+class RaisesInForward(Agreement):
+    def forward(self, student, teacher, labels):
+        raise LookupError("no such face")
+
+
+class RaisesWhenBuilt(Agreement):
+    def __init__(self):
+        raise OSError("no table")
+
+
+class NeedsList(Agreement):
+    needs = (["embedding"],)
+
+
 class Centred(Head):
     """Logits without the mean over the classes."""
 
@@ -103,6 +117,7 @@ def place(tmp_path_factory) -> Path:
     (folder / "elsewhere").mkdir()
     (folder / "elsewhere" / "__init__.py").touch()
     (folder / "elsewhere" / "parts.py").write_text(PACKAGE)
+    (folder / "elsewhere" / "exits.py").write_text("import sys; sys.exit(3)")
     write_face_set(folder / "faces", draw_toy_people(10, 4), extension=".png")
     settings = {
         "name": "foreign",
@@ -186,6 +201,15 @@ REFUSED = [
     (loss("Shifted"), 2, ["losses.elsewhere.parts:Shifted", "no torch.nn.Module"], "no module"),
     (loss("NoMean"), 2, ["elsewhere.parts:NoMean", "not a scalar"], "a value for each face"),
     (loss("NotANumber"), 1, ["elsewhere.parts:NotANumber is nan"], "not a number"),
+    (
+        loss("RaisesInForward"),
+        2,
+        ["RaisesInForward' fails (LookupError: no such face; parts.py, line "],
+        "an error in a step",
+    ),
+    (loss("RaisesWhenBuilt"), 2, ["RaisesWhenBuilt' cannot be built (OSError: no table; parts.py"], "an error at once"),
+    (loss("NeedsList"), 2, ["attribute `needs`", "not (['embedding'],)"], "a list among the needs"),
+    (["--head.name", "elsewhere.exits:Head"], 2, ["recipe: head", "cannot be imported (3)"], "a module that exits"),
     (["--head.name", "elsewhere.parts:Agreement"], 2, ["recipe: head", "elsewhere.parts:Agreement"], "a loss as head"),
     (["--head.name", "elsewhere.partz:Centred"], 2, ["recipe: head", "No module named"], "no such module"),
     (["--student.backbone", "elsewhere.parts:Shifted"], 2, ["recipe: student.backbone"], "a variance as net"),

@@ -6,10 +6,13 @@ A name is one of those registered here, or `package.module:Class` of anybody's p
 import difflib
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from facedistill.errors import UsageError
+from facedistill.errors import FacedistillError, UsageError
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,11 +97,15 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
             **options: The part's own.
 
         Raises:
-            UsageError: The name or an option is unknown; whatever the factory raises.
+            UsageError: The name or an option is unknown, or the factory of another package fails; whatever one of ours
+                raises.
         """
         factory = self.find(name)
         check_options(self.kind, name, factory, options, self._fixed)
-        return factory(*arguments, **options)
+        if name in self._registered:
+            return factory(*arguments, **options)
+        with foreign_errors(f"the {self.kind} {name!r} cannot be built"):
+            return factory(*arguments, **options)
 
 
 def import_callable(what: str, path: str) -> Callable[..., Any]:
@@ -116,7 +123,7 @@ def import_callable(what: str, path: str) -> Callable[..., Any]:
         raise UsageError(f"{what} is not of the form package.module:Class")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module of somebody else's may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a module of somebody else's may do anything while it is imported
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(
             f"{what} cannot be imported ({reason[:200]}); install its package, or name its folder in PYTHONPATH"
@@ -125,6 +132,28 @@ def import_callable(what: str, path: str) -> Callable[..., Any]:
         raise UsageError(f"{what} is neither a class nor a function, but of type {type(found).__name__}")
     factory: Callable[..., Any] = found
     return factory
+
+
+@contextmanager
+def foreign_errors(what: str) -> Iterator[None]:
+    """Turns what code of another package raises inside into one line with the place in that code.
+
+    Args:
+        what: What failed, e.g. "the loss 'mine.losses:Huber' cannot be built".
+
+    Raises:
+        UsageError: Anything but our own errors was raised.
+    """
+    try:
+        yield
+    except FacedistillError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"{what} ({type(error).__name__}: {reason}; {Path(frame.filename).name}, line {frame.lineno})"
+        ) from error
 
 
 def look_up(kind: str, known: Mapping[str, T], name: str) -> T:
@@ -153,7 +182,10 @@ def check_options(kind: str, name: str, factory: Callable[..., object], given: I
         UsageError: An option is unknown, with the nearest known one; or one that has no default is missing.
     """
     catch_all = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-    signature = list(inspect.signature(factory).parameters.values())[fixed:]
+    try:
+        signature = list(inspect.signature(factory).parameters.values())[fixed:]
+    except (TypeError, ValueError):  # some functions in C tell nothing
+        raise UsageError(f"the {kind} {name!r} does not tell its options; write a Python class or function") from None
     parameters = [parameter for parameter in signature if parameter.kind not in catch_all]
     known = [parameter.name for parameter in parameters]
     given = list(given)

@@ -35,9 +35,9 @@ CONTRASTS = """() => {
   };
   const found = [];
   for (const node of document.querySelectorAll('body *')) {
-    const said = [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim());
+    const hasText = [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim());
     const style = getComputedStyle(node);
-    if (!said || !node.getBoundingClientRect().width || style.visibility === 'hidden') continue;
+    if (!hasText || !node.getBoundingClientRect().width || style.visibility === 'hidden') continue;
     const ink = number(node instanceof SVGElement ? style.fill : style.color).slice(0, 3);
     const [brighter, darker] = [light(ink), light(behind(node))].sort((a, b) => b - a);
     found.push([(brighter + .05) / (darker + .05), node.tagName + ': ' + node.textContent.trim().slice(0, 40)]);
@@ -77,10 +77,10 @@ def page(request, browser, page_file):
     scheme, width = request.param
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     opened = context.new_page()
-    opened.said, opened.asked = [], []
-    opened.on("console", lambda message: opened.said.append(message.text))
-    opened.on("pageerror", lambda error: opened.said.append(str(error)))
-    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.messages, opened.requests = [], []
+    opened.on("console", lambda message: opened.messages.append(message.text))
+    opened.on("pageerror", lambda error: opened.messages.append(str(error)))
+    opened.on("request", lambda request: opened.requests.append(request.url))
     opened.goto(page_file.as_uri())
     opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     yield opened
@@ -88,8 +88,8 @@ def page(request, browser, page_file):
 
 
 def test_nothing_goes_wrong_and_nothing_is_fetched(page, page_file):
-    assert page.said == []
-    assert {url for url in page.asked if not url.startswith("data:")} == {page_file.as_uri()}
+    assert page.messages == []
+    assert {url for url in page.requests if not url.startswith("data:")} == {page_file.as_uri()}
 
 
 def test_the_page_never_scrolls_sideways(page):
@@ -111,7 +111,7 @@ def test_every_panel_can_be_chosen_and_is_readable(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
-def test_all_pictures_are_loaded_and_told(page):
+def test_all_pictures_are_loaded_and_described(page):
     assert page.evaluate("document.images.length") > 20
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0 && image.alt)")
     assert page.evaluate("[...document.querySelectorAll('svg')].every(svg => svg.getAttribute('aria-label'))")

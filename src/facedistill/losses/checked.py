@@ -1,5 +1,6 @@
 """What is done around every loss: its inputs are checked, widened and gathered, and its result is checked."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -10,6 +11,7 @@ from facedistill.errors import UsageError
 from facedistill.numerics import at_least_float32
 from facedistill.outputs import Outputs
 from facedistill.processes import all_gather, all_gather_with_gradient
+from facedistill.registry import SEPARATOR, foreign_errors
 
 Field = Literal["embedding", "logits", "features"]
 FIELDS: tuple[Field, ...] = get_args(Field)
@@ -67,14 +69,17 @@ class CheckedLoss(nn.Module):
             labels: int64 [B], at least 0.
 
         Raises:
-            UsageError: A needed field is missing or has the wrong shape, or the result is no scalar.
+            UsageError: A needed field is missing or has the wrong shape, the result is no scalar, or a loss of another
+                package raises an error.
         """
         for field in self.needs:
             self._check_field(field, student, teacher)
         self._check_labels(labels, student)
         with torch.autocast(labels.device.type, enabled=False):
             ours, theirs = self._inputs(student, gradient=True), self._inputs(teacher, gradient=False)
-            loss = self.module(ours, theirs, all_gather(labels) if self.uses_whole_batch else labels)
+            everyones = all_gather(labels) if self.uses_whole_batch else labels
+            with foreign_errors(f"loss {self.name!r} fails") if SEPARATOR in self.name else nullcontext():
+                loss = self.module(ours, theirs, everyones)
         if not isinstance(loss, Tensor) or loss.shape != ():
             found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UsageError(f"loss {self.name!r} gives {found}, not a scalar tensor; take the mean over the batch")

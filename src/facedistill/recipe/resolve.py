@@ -1,12 +1,14 @@
 """What a recipe leaves open and its teacher decides: the embedding size, and whether the losses can compare the two."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
 from facedistill.backbones import Backbone
 from facedistill.errors import UsageError
+from facedistill.losses import CheckedLoss
 from facedistill.outputs import Outputs
 from facedistill.recipe.parts import build_losses, build_net
 from facedistill.recipe.recipe import Recipe
@@ -34,8 +36,9 @@ def resolve(recipe: Recipe, teacher_size: int | None, teacher_net: Backbone | No
                 f"the teacher's {teacher_size}; leave student.embedding_size out"
             )
     recipe = replace(recipe, student=replace(recipe.student, embedding_size=size))
-    if teacher_net is not None and needs_features(recipe):
-        _try_features(recipe, size, teacher_net)
+    on_features = {name: loss for name, loss in losses.items() if "features" in loss.needs}
+    if teacher_net is not None and on_features:
+        _try_features(recipe, on_features, size, teacher_net)
     return recipe
 
 
@@ -44,13 +47,13 @@ def needs_features(recipe: Recipe) -> bool:
     return any("features" in loss.needs for loss in build_losses(recipe).values())
 
 
-def _try_features(recipe: Recipe, size: int, teacher: Backbone) -> None:
+def _try_features(recipe: Recipe, losses: Mapping[str, CheckedLoss], size: int, teacher: Backbone) -> None:
     """Tries the losses on maps of the shapes that student and teacher give."""
     with torch.device("meta"):
         student = build_net(recipe.student, size)
     ours, theirs = _feature_zeros(student), _feature_zeros(teacher)
-    for name, loss in build_losses(recipe).items():
-        if "features" in loss.needs and "logits" not in loss.needs:
+    for name, loss in losses.items():
+        if "logits" not in loss.needs:
             try:
                 loss(ours, theirs, torch.zeros(2, dtype=torch.int64))
             except UsageError as error:

@@ -1,5 +1,6 @@
 """Protocols: how a model is evaluated on labelled faces, one protocol a file. Importing one here registers it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from facedistill.datasets.sources import ORL, TESTABLE, parse_source
@@ -18,6 +19,7 @@ from facedistill.evaluation.protocols.tinyface import Tinyface as Tinyface
 from facedistill.evaluation.protocols.ytf import Ytf as Ytf
 from facedistill.evaluation.results import Result
 from facedistill.evaluation.sweep import Embed
+from facedistill.registry import SEPARATOR, foreign_errors
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "evaluate"]
 
@@ -49,7 +51,8 @@ def evaluate(
     name = source.protocol or source.kind
     protocol = (PROTOCOLS if source.protocol else SETS).build(name, **options)
     _require(protocol, f"the protocol {name!r}", "run")
-    result = protocol.run(embed, source.path, size)
+    with foreign_errors(f"the protocol {name!r} fails") if SEPARATOR in name else nullcontext():
+        result = protocol.run(embed, source.path, size)
     _require(result, f"the result of the protocol {name!r}", "to_json", "tables")
     return {source.title: result}
 
