@@ -64,9 +64,19 @@ class Task(nn.Module):
         if self._losses:
             assert self.targets is not None, "a task with distillation losses has teacher targets"
             with torch.no_grad():
-                teacher = self.targets.for_batch(batch)
+                teacher = _rounded(self.targets.for_batch(batch))
             logits = self.head.scores(output.embedding) if "logits" in self._needs else None
             student = Outputs(output.embedding, logits, output.features)
             for name, loss in self._losses.items():
                 terms[name] = loss(student, teacher, batch.labels)
         return {name: self.weights[name] * term for name, term in terms.items()}
+
+
+def _rounded(targets: Outputs) -> Outputs:
+    """The targets in autocast's precision, which is that of the student's outputs: float32 ones would be more exact."""
+    kind = targets.embedding.device.type
+    if not torch.is_autocast_enabled(kind):
+        return targets
+    dtype = torch.get_autocast_dtype(kind)
+    logits = None if targets.logits is None else targets.logits.to(dtype)
+    return Outputs(targets.embedding.to(dtype), logits, tuple(maps.to(dtype) for maps in targets.features))
