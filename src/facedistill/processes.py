@@ -74,7 +74,7 @@ def broadcast_from_first(number: float) -> float:
     return value.item()
 
 
-class _Everyones(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):
     """All processes' rows; backward, the own ones' gradient times the number of processes, by which DDP divides."""
 
     @staticmethod
@@ -88,7 +88,7 @@ class _Everyones(torch.autograd.Function):
         return process_count() * gradient[start : start + ctx.rows]
 
 
-_everyones: Callable[[Tensor], Tensor] = _Everyones.apply
+_all_gather: Callable[[Tensor], Tensor] = _AllGather.apply
 
 
 def all_gather_with_gradient(rows: Tensor) -> Tensor:
@@ -97,4 +97,4 @@ def all_gather_with_gradient(rows: Tensor) -> Tensor:
     The gradient is what DDP expects, which averages over the processes: the weights move as if one process had seen
     all rows.
     """
-    return _everyones(rows) if process_count() > 1 else rows
+    return _all_gather(rows) if process_count() > 1 else rows

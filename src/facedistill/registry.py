@@ -184,8 +184,10 @@ def check_options(kind: str, name: str, factory: Callable[..., object], given: I
     catch_all = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     try:
         signature = list(inspect.signature(factory).parameters.values())[fixed:]
-    except (TypeError, ValueError):  # some functions in C tell nothing
-        raise UsageError(f"the {kind} {name!r} does not tell its options; write a Python class or function") from None
+    except (TypeError, ValueError):  # some functions in C have none
+        raise UsageError(
+            f"the {kind} {name!r} has no signature to read its options from; write a Python class or function"
+        ) from None
     parameters = [parameter for parameter in signature if parameter.kind not in catch_all]
     known = [parameter.name for parameter in parameters]
     given = list(given)

@@ -27,7 +27,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class SavedHead(Protocol):
-    """What a head tells about itself; `facedistill.heads.Head` is one."""
+    """The attributes of a head that are saved; `facedistill.heads.Head` is one."""
 
     @property
     def name(self) -> str: ...  # noqa: D102 - the head's name in the registry

@@ -1,7 +1,7 @@
 """The improved residual nets of insightface (Deng et al. 2019; He et al. 2016): `iresnet50`, `iresnet100`.
 
 Modules carry the names that insightface's arcface_torch gives them, so its `backbone.pth` fits key by key. Its units
-begin with a norm, which does not fold into the padded convolution behind it: these nets are made to teach.
+begin with a norm, which does not fold into the padded convolution behind it: these nets are meant as teachers.
 """
 
 from collections.abc import Callable

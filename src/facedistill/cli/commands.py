@@ -28,7 +28,7 @@ def prepare(
         out: Where the face set (RecordIO) and `rejects.csv` are written. Run again to go on where it stopped.
         size: Crop, height x width: 112x96 or 112x112.
         min_face: Least shorter side of a face, in pixels of the photo.
-        min_sharpness: Least detail of a crop; 0.004 asks for about that of 25 rows, 0 takes all.
+        min_sharpness: Least detail of a crop; 0.004 is about that of 25 rows, 0 takes all.
         workers: Processes; by default one per core.
     """
     from facedistill.faces.prepare import prepare as prepare_photos
@@ -170,7 +170,7 @@ def info(
     input: str | None = None,  # noqa: A002 - the option's name
     json: str | None = None,
 ) -> None:
-    """Tells what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
+    """Prints what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
 
     Args:
         net: A backbone's name, a checkpoint or an ONNX file.

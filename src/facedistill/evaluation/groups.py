@@ -42,7 +42,7 @@ def group_figures(
     The threshold is the one at which a share `fmr` of all impostor pairs matches, or the smallest share of 1e-1, 1e-2
     and 1e-3 above it that there are pairs for. A pair belongs to the group of its probe, `left`. Where the attribute
     is a trait of people, an impostor pair belongs to a group only if both pictures do: strangers of
-    other groups are easier to tell apart, and would flatter every group.
+    other groups are easier to separate, and would flatter every group.
 
     Args:
         scores: Similarities [P].

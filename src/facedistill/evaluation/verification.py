@@ -45,7 +45,7 @@ class VerificationResult:
 def verify_pairs(
     a: ArrayLike, b: ArrayLike, same: ArrayLike, folds: int = 10, identities: ArrayLike | None = None
 ) -> VerificationResult:
-    """Judges pairs of embeddings by their cosine similarity.
+    """Evaluates pairs of embeddings by their cosine similarity.
 
     Without `identities` the folds are consecutive stretches of the pairs, as in LFW's list. With them every identity
     belongs to one fold; a pair across folds counts for EER, AUC, TAR and thresholds but not for the accuracy, and

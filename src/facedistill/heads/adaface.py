@@ -1,4 +1,4 @@
-"""A margin that asks much of good pictures' hard faces and little of bad pictures'."""
+"""A margin that is large for hard faces of good pictures and small for those of bad ones."""
 
 import torch
 from torch import Tensor

@@ -81,7 +81,7 @@ class ShardedHead(nn.Module):
         _check_labels(self.name, embedding, labels, self.classes)
         with torch.autocast(embedding.device.type, enabled=False):
             embedding = at_least_float32(embedding)
-            loss = self._cross_entropy(_everyone(embedding), all_gather(labels))
+            loss = self._cross_entropy(_all_embeddings(embedding), all_gather(labels))
             added = self.head.regulariser(embedding)
             return loss if added is None else loss + _averaged(added)
 
@@ -183,7 +183,7 @@ class _Mean(torch.autograd.Function):
         return gradient
 
 
-class _Everyone(torch.autograd.Function):
+class _AllEmbeddings(torch.autograd.Function):
     """All processes' embeddings; the gradient of the own, times their number, because DDP divides by it."""
 
     @staticmethod
@@ -199,4 +199,4 @@ class _Everyone(torch.autograd.Function):
 
 _summed: Callable[[Tensor], Tensor] = _Sum.apply
 _averaged: Callable[[Tensor], Tensor] = _Mean.apply
-_everyone: Callable[[Tensor], Tensor] = _Everyone.apply
+_all_embeddings: Callable[[Tensor], Tensor] = _AllEmbeddings.apply

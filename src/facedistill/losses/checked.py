@@ -77,9 +77,9 @@ class CheckedLoss(nn.Module):
         self._check_labels(labels, student)
         with torch.autocast(labels.device.type, enabled=False):
             ours, theirs = self._inputs(student, gradient=True), self._inputs(teacher, gradient=False)
-            everyones = all_gather(labels) if self.uses_whole_batch else labels
+            all_labels = all_gather(labels) if self.uses_whole_batch else labels
             with foreign_errors(f"loss {self.name!r} fails") if SEPARATOR in self.name else nullcontext():
-                loss = self.module(ours, theirs, everyones)
+                loss = self.module(ours, theirs, all_labels)
         if not isinstance(loss, Tensor) or loss.shape != ():
             found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UsageError(f"loss {self.name!r} gives {found}, not a scalar tensor; take the mean over the batch")

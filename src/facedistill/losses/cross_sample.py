@@ -15,7 +15,7 @@ class CrossSample(nn.Module):
     the face than the teacher, and relations across the two are to equal those among the teacher's. After F-SKD (Shin
     et al. 2022), whose relations are those between places of two feature maps; here between the faces of a batch,
     each to itself included. Unchanged by scaling any embedding and by turning both sides alike. A batch of one face
-    teaches nothing.
+    gives no gradient.
     """
 
     needs = ("embedding",)

@@ -42,14 +42,14 @@ class Margin(nn.Module):
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar; reads embeddings [B, D] and labels int64 [B]."""
         t = unit_rows(teacher.embedding)
-        everyone, theirs = all_gather(t), all_gather(labels)
-        known = grown("margin", self.sums, theirs, everyone)
-        sums = known + class_sums(everyone, theirs, len(known))
+        all_rows, all_labels = all_gather(t), all_gather(labels)
+        known = grown("margin", self.sums, all_labels, all_rows)
+        sums = known + class_sums(all_rows, all_labels, len(known))
         if self.training:
             self.sums = sums
         else:  # what is known stands still; a class that is not known needs some centre
             sums = torch.where(known.any(dim=1, keepdim=True), known, sums)
-        sure = (everyone * unit_rows(sums[theirs])).sum(dim=1).clamp_min(0)
+        sure = (all_rows * unit_rows(sums[all_labels])).sum(dim=1).clamp_min(0)
         most_sure = sure.amax().clamp_min(torch.finfo(sure.dtype).eps)
         own = (t * unit_rows(sums[labels])).sum(dim=1, keepdim=True).clamp_min(0)
         margin = (self.most - self.least) * own / most_sure + self.least

@@ -61,11 +61,11 @@ class Neurons(nn.Module):
         faces = torch.bincount(who, minlength=len(people)).to(teacher)
         sums, squares = class_sums(centred, who, len(people)), class_sums(centred.square(), who, len(people))
         alike = (faces[:, None] * squares - sums.square()).clamp_min(0).sum(dim=0)
-        everyone = len(teacher) * squares.sum(dim=0) - sums.sum(dim=0).square()
+        all_pairs = len(teacher) * squares.sum(dim=0) - sums.sum(dim=0).square()
         genuine = (faces * (faces - 1)).sum() / 2
         counts = torch.stack((genuine, len(teacher) * (len(teacher) - 1) / 2 - genuine))
         if not len(self.alike):
             self.alike, self.unlike = torch.zeros_like(alike), torch.zeros_like(alike)
         self.alike = self.alike + alike
-        self.unlike = self.unlike + (everyone - alike).clamp_min(0)
+        self.unlike = self.unlike + (all_pairs - alike).clamp_min(0)
         self.pairs = self.pairs.to(counts) + counts

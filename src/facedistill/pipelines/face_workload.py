@@ -27,7 +27,7 @@ from facedistill.training.targets import (
 )
 from facedistill.training.task import Task
 
-_VALIDATED_AT = 16  # rows: where cameras leave little, and where ORL still tells nets apart
+_VALIDATED_AT = 16  # rows: where cameras leave little, and where nets still differ on ORL
 _SOFT_LABEL_SCALE = 30.0  # for a head without a scale of its own: AM-Softmax's
 
 

@@ -49,12 +49,12 @@ class TestImages:
 
     @property
     def content(self) -> tuple[str, str]:
-        """What tells this set from another with crops of the same size."""
+        """What distinguishes this set from another with crops of the same size."""
         return self.probes.digest, self.gallery.digest
 
     @property
     def names(self) -> tuple[list[str], list[str], list[int]]:
-        """What tells this set from another, whatever the size of the crops."""
+        """What distinguishes this set from another, whatever the size of the crops."""
         keys = [[face.key for face in side.faces] for side in (self.probes, self.gallery)]
         return keys[0], keys[1], self.probes.labels.tolist()
 

@@ -144,7 +144,7 @@ def check_people(standard: Standard, names: Sequence[str]) -> None:
     for bound in standard.figures:
         if bound.people not in known:
             raise UsageError(
-                f"the standard's part {str(bound)!r} names the set {bound.people!r}, but a search is judged on the "
+                f"the standard's part {str(bound)!r} names the set {bound.people!r}, but a search is evaluated on the "
                 f"recipe's validation people alone: write {' or '.join(f'{name}@' for name in known)}"
             )
 

@@ -55,6 +55,6 @@ def _computes_bf16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "mps":
         return False
-    # Older torch cannot tell; then 32 bits are the safe choice.
+    # Older torch does not report it; then 32 bits are the safe choice.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -1,4 +1,4 @@
-"""Many processes for one run: started here, or by torchrun; the first that fails speaks for all.
+"""Many processes for one run: started here, or by torchrun; the first that fails reports for all.
 
 Both ways give each process the same environment (torchrun's: RANK, WORLD_SIZE, ...), so there is one way to join.
 """
@@ -22,14 +22,14 @@ from facedistill.processes import barrier, process_count
 from facedistill.recipe import Recipe
 from facedistill.training.device import choose_device
 
-# A collective may wait for days while one process asks the teacher; a process that is gone is noticed otherwise.
+# A collective may wait for days while one process runs the teacher; a process that is gone is noticed otherwise.
 _PATIENCE = timedelta(days=30)
 _GRACE = 30.0  # seconds for the others to notice that one has failed
 _FAILED = "failed"
 
 
 def must_launch(recipe: Recipe) -> bool:
-    """Whether the recipe asks for several processes and nobody has started them yet."""
+    """Whether the recipe sets several processes and nobody has started them yet."""
     return recipe.devices * recipe.nodes > 1 and "RANK" not in os.environ
 
 

@@ -199,7 +199,7 @@ def _advanced(progress: Progress, figures: Mapping[str, float], seconds: float) 
 def _validated(
     progress: Progress, task: Task, validate: Validate | None, objective: Objective, log: RunLog, folder: Path
 ) -> Progress:
-    """Judges the net as it stands; keeps it when it is the best so far."""
+    """Validates the net as it stands; keeps it when it is the best so far."""
     score = -float(progress.step)  # without validation the last weights are the best
     if validate is not None and not process_rank():
         started = time.perf_counter()

@@ -1,7 +1,7 @@
 """Which faces make up a batch: positions in the run, and the faces that stand there.
 
 Everything follows from the seed and the position, so a resumed run meets the faces it would have met, and several
-processes, each of which asks for its own share of every batch, meet those that one would have met.
+processes, each of which takes its own share of every batch, get those that one would have met.
 """
 
 from abc import abstractmethod

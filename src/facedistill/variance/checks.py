@@ -1,4 +1,4 @@
-"""What every variance asks of its crop and its options, and the type they share."""
+"""Checks of the crops and options of all variances, and the type they share."""
 
 from collections.abc import Sequence
 from numbers import Real
