@@ -140,7 +140,7 @@ def test_eval_writes_the_layout_that_others_read(run, recipe, tmp_path, capsys):
     assert "16 px" in capsys.readouterr().out
 
 
-def test_eval_tells_groups_apart(recipe, tmp_path, capsys):
+def test_eval_by_group(recipe, tmp_path, capsys):
     (tmp_path / "labels.csv").write_text("\n".join(["index,town", *(f"{i},{'ab'[i // 5 % 2]}" for i in range(70))]))
     out, faces = tmp_path / "out.json", str(recipe.parent / "faces")
     words = ["--on", faces, "--groups", str(tmp_path / "labels.csv"), "--json", str(out), "--resolutions", "[8]"]

@@ -189,14 +189,14 @@ def start_recipe(folder: Path, **student) -> Recipe:
 def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution(tmp_path, dlib):
     recipe = start_recipe(tmp_path)
     validate(recipe)
-    lesson = open_face_workload(recipe, tmp_path / "teacher")
-    recipe = lesson.resolved(recipe)
+    workload = open_face_workload(recipe, tmp_path / "teacher")
+    recipe = workload.resolved(recipe)
     assert recipe.student.embedding_size == 128
-    faces = np.stack([lesson.pictures[i].image for i in range(len(lesson.pictures))])
+    faces = np.stack([workload.pictures[i].image for i in range(len(workload.pictures))])
     expected = dlib.embed(faces)
     task = build_task(recipe, 8)
     before = cosines(embed_crops(task.backbone, faces), expected).mean()
-    train(lesson, recipe, task)
+    train(workload, recipe, task)
     net = load_backbone(tmp_path / "run" / BEST)
     assert net.spec["name"] == "dlibresnet"
     assert cosines(embed_crops(net, faces), expected).mean() > before + 0.02
