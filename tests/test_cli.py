@@ -269,6 +269,26 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path, capsys, content):
     assert captured.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("losses: {hard: {weight: 1}, sp: {options: {on: features}}}", id="an option of a loss"),
+        pytest.param("losses: {on: {weight: 1}}", id="a loss"),
+        pytest.param("head: {name: arcface, options: {no: 1}}", id="an option of a head"),
+        pytest.param("variance: [{name: grey, options: {yes: 1}}]", id="an option of a variance"),
+        pytest.param("losses: {sp: {options: {1: features}}}", id="a number"),
+    ],
+)
+def test_a_key_that_yaml_reads_as_a_truth_value_is_refused(tmp_path, capsys, content):
+    path = tmp_path / "unquoted.yaml"
+    path.write_text(content)
+    assert main(["distill", str(path), "--out", str(tmp_path / "run")]) == 2
+    captured = capsys.readouterr().err
+    assert "quote the name" in captured
+    assert captured.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_another_recipe_in_the_same_folder_is_refused(run, recipe, capsys):
     assert main(["distill", str(recipe), "--seed", "7"]) == 2
     assert "another recipe" in capsys.readouterr().err

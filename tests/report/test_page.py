@@ -143,8 +143,23 @@ def test_several_students_are_headed_by_the_best(models, tmp_path):
     ],
 )
 def test_names_cannot_break_the_page(models, tmp_path, evil):
+    scores = {
+        key: replace(
+            one,
+            hardest_genuine=[replace(pair, first=evil, second=evil) for pair in one.hardest_genuine],
+            hardest_impostors=[replace(pair, first=evil, second=evil) for pair in one.hardest_impostors],
+        )
+        for key, one in models["student"].scores.items()
+    }
+    groups = {
+        key: {**one, "attributes": {name + evil: part for name, part in one["attributes"].items()}}
+        for key, one in models["student"].groups.items()
+    }
+    assert scores
+    assert groups
+    card = Card({evil: evil}, [evil], {})
     report = make_report(
-        [replace(models["student"], title=evil)],
+        [replace(models["student"], title=evil, scores=scores, groups=groups, card=card)],
         title=evil,
         notes=[evil],
         picture_rights=evil,

@@ -67,7 +67,7 @@ def test_the_student_starts_from_the_same_weights_with_and_without_learned_losse
 @pytest.mark.parametrize(
     ("losses", "head", "message"),
     [
-        pytest.param({"fitnets": {}}, {}, "losses.fitnets compares feature maps.*on: embedding", id="hints"),
+        pytest.param({"fitnets": {}}, {}, 'losses.fitnets compares feature maps.*"on": embedding', id="hints"),
         pytest.param({"attention": {}}, {}, "losses.attention compares feature maps", id="attention"),
         pytest.param({"sp": {"on": "features"}}, {}, "losses.sp compares feature maps", id="maps by option"),
         pytest.param({"rkdd": {}}, {}, "no loss is called 'rkdd'", id="an unknown loss"),

@@ -1,8 +1,10 @@
 """Recipes as files and as command-line options: one parser for both."""
 
 from argparse import ArgumentError
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -56,9 +58,32 @@ def recipe_parser() -> ArgumentParser:
 
 
 def recipe_of(parser: ArgumentParser, parsed: Namespace) -> Recipe:
-    """The recipe in what `recipe_parser` has parsed."""
+    """The recipe in what `recipe_parser` has parsed.
+
+    Raises:
+        UsageError: A key is no text; the message gives its place.
+    """
+    _check_keys(parsed, "")
     values = parser.instantiate(parsed)
     return Recipe(**{entry.name: values[entry.name] for entry in fields(Recipe)})
+
+
+def _check_keys(value: Any, place: str) -> None:
+    """Refuses a key that YAML read as a truth value or a number, as it does `on:` and `no:`."""
+    if isinstance(value, list):
+        for number, inner in enumerate(value):
+            _check_keys(inner, f"{place}.{number}")
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if not isinstance(value, Mapping):
+        return
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            raise UsageError(
+                f"recipe: {place or 'the top level'} has the key {key!r}, which is no text; YAML reads an unquoted on, "
+                'off, yes or no as a truth value, so quote the name: "on"'
+            )
+        _check_keys(inner, f"{place}.{key}" if place else key)
 
 
 def one_line(error: Exception) -> str:

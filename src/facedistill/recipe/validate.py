@@ -77,5 +77,5 @@ def _check_loss(recipe: Recipe, name: str, loss: CheckedLoss) -> None:
         raise UsageError(
             f"recipe: losses.{name} compares feature maps, which only a single teacher that is a checkpoint gives "
             f"(teacher.spec is {recipe.teacher.spec}{' and there are more' if recipe.teachers else ''}); "
-            "set the loss's option `on: embedding` where it has one, or leave it out"
+            'set the loss\'s option `"on": embedding` where it has one, or leave it out'
         )
