@@ -4,32 +4,14 @@ import ast
 from html import escape
 from pathlib import Path
 
+from tests.test_house import WAY
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "facedistill"
 PICTURE = ROOT / "docs" / "developers" / "house.svg"
 
-# From the ground up, as in tests/test_house.py; the small modules at the package's root are one row.
-ROOMS = [
-    "root",
-    "faces",
-    "variance",
-    "synth",
-    "datasets",
-    "backbones",
-    "heads",
-    "losses",
-    "teachers",
-    "recipe",
-    "training",
-    "testing",
-    "evaluation",
-    "report",
-    "export",
-    "runtime",
-    "pipelines",
-    "search",
-    "cli",
-]
+# From the ground up; the small modules at the package's root are one row, and `__main__` only calls `cli`.
+ROOMS = ["root", *WAY[1:-1]]
 _CELL, _LEFT, _TOP = 26, 112, 112
 
 

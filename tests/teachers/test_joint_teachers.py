@@ -1,4 +1,4 @@
-"""Several teachers as one, and what each of them is shown."""
+"""Several teachers as one, and the crop that each of them embeds."""
 
 from dataclasses import replace
 

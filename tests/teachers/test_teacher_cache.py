@@ -1,5 +1,6 @@
 """The cache: the teacher embeds each face once, and a cache that is not right is refused or built anew."""
 
+import hashlib
 import json
 import os
 import warnings
@@ -17,7 +18,7 @@ COUNT = 300  # more than two blocks
 
 
 class Counting:
-    """A teacher that counts the crops it is shown."""
+    """A teacher that counts the crops it embeds."""
 
     def __init__(self, teacher) -> None:
         self._teacher = teacher
@@ -79,20 +80,43 @@ def state_of(folder: Path) -> dict:
 
 
 def test_image_and_mirror_of_every_face(teacher, faces, folder, expected) -> None:
-    store = open_cache(teacher, faces, folder)
-    assert store.embeddings.dtype == np.float32
-    assert isinstance(store.embeddings, np.memmap)
-    assert not store.embeddings.flags.writeable
-    np.testing.assert_allclose(store.embeddings, expected, rtol=1e-4, atol=1e-4)
+    cache = open_cache(teacher, faces, folder)
+    assert cache.embeddings.dtype == np.float32
+    assert isinstance(cache.embeddings, np.memmap)
+    assert not cache.embeddings.flags.writeable
+    np.testing.assert_allclose(cache.embeddings, expected, rtol=1e-4, atol=1e-4)
     assert state_of(folder)["done"] == COUNT
     assert sorted(path.name for path in folder.iterdir()) == [ARRAY, STATE]
 
 
-def test_the_teacher_is_asked_once(teacher, faces, folder) -> None:
+def test_each_face_is_embedded_once(teacher, faces, folder) -> None:
     first = np.array(open_cache(teacher, faces, folder).embeddings)
     assert teacher.embedded == 2 * COUNT
     assert np.array_equal(open_cache(teacher, faces, folder).embeddings, first)
     assert teacher.embedded == 2 * COUNT
+
+
+def test_a_cache_of_an_earlier_version_is_opened(teacher, faces, folder) -> None:
+    """The format on disk is fixed: a folder written by hand, byte for byte, serves without the teacher."""
+    values = np.arange(COUNT * 2 * 8, dtype="<f4").reshape(COUNT, 2, 8)
+    folder.mkdir()
+    np.save(folder / "embeddings.npy", values)
+    state = {
+        "format": "facedistill-teacher-store-1",
+        "teacher": teacher.name,
+        "teacher_digest": teacher.digest,
+        "preprocessing": teacher.normalisation,
+        "face_set_digest": faces.digest,
+        "shape": [COUNT, 2, 8],
+        "done": COUNT,
+        "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
+        "modified_ns": 0,
+    }
+    (folder / "store.json").write_text(json.dumps(state))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(open_cache(teacher, faces, folder).embeddings, values)
+    assert teacher.embedded == 0
 
 
 @pytest.mark.parametrize("junk", [b"", b"half a block"], ids=["clean", "a crash left half a block"])
@@ -104,9 +128,9 @@ def test_it_goes_on_where_it_was_interrupted(teacher, faces, folder, expected, j
     with (folder / ARRAY).open("ab") as file:
         file.write(junk)
     teacher.embedded = 0
-    store = open_cache(teacher, faces, folder)
+    cache = open_cache(teacher, faces, folder)
     assert teacher.embedded == 2 * (COUNT - done)
-    np.testing.assert_allclose(store.embeddings, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(cache.embeddings, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_interrupted_before_the_first_block(teacher, faces, folder, expected) -> None:
@@ -139,7 +163,7 @@ def test_other_faces_are_refused(teacher, faces, folder) -> None:
         open_cache(teacher, FaceList(faces.faces[:-1]), folder)
 
 
-def test_an_unfinished_store_of_other_faces_is_refused_too(teacher, faces, folder) -> None:
+def test_an_unfinished_cache_of_other_faces_is_refused_too(teacher, faces, folder) -> None:
     with pytest.raises(KeyboardInterrupt):
         open_cache(teacher, Failing(faces.faces, COUNT - 20, KeyboardInterrupt()), folder)
     with pytest.raises(FacedistillError, match="stale: the face set"):
@@ -189,19 +213,19 @@ def _set(**values):
         pytest.param(_set(extra=1), "damaged", id="a field too many"),
     ],
 )
-def test_a_broken_store_is_reported_and_built_anew(teacher, faces, folder, expected, damage, message: str) -> None:
+def test_a_broken_cache_is_reported_and_built_anew(teacher, faces, folder, expected, damage, message: str) -> None:
     open_cache(teacher, faces, folder)
     damage(folder)
     with pytest.warns(UserWarning, match=message):
-        store = open_cache(teacher, faces, folder)
-    np.testing.assert_allclose(store.embeddings, expected, rtol=1e-4, atol=1e-4)
+        cache = open_cache(teacher, faces, folder)
+    np.testing.assert_allclose(cache.embeddings, expected, rtol=1e-4, atol=1e-4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         open_cache(teacher, faces, folder)
 
 
 @pytest.mark.parametrize("touched", [False, True])
-def test_a_large_store_is_trusted_while_its_time_stands(teacher, faces, folder, monkeypatch, touched: bool) -> None:
+def test_a_large_cache_is_trusted_while_its_time_stands(teacher, faces, folder, monkeypatch, touched: bool) -> None:
     open_cache(teacher, faces, folder)
     monkeypatch.setattr("facedistill.teachers.cache._ALWAYS_HASHED", 0)
     recorded = state_of(folder)["modified_ns"]

@@ -51,7 +51,7 @@ def open_cache(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherCach
     """Opens the cache in `folder`; builds it first, or goes on building it, when it is not complete.
 
     A broken cache (damaged `store.json`, wrong length, wrong checksum) is reported by a warning and built anew. The
-    checksum of a complete store is computed at each opening up to 1 GiB; a larger one is trusted when its length
+    checksum of a complete cache is computed at each opening up to 1 GiB; a larger one is trusted when its length
     and modification time are those recorded at its completion, and checked in full when they are not.
 
     Raises:

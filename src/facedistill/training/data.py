@@ -126,7 +126,7 @@ def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers:
 
     Args:
         augmented: The student's input.
-        recipe: Says how many faces a batch has and how they are drawn.
+        recipe: Its batch size, steps and sampling.
         first_step: Steps done.
         workers: Processes that prepare pictures; 0 prepares them in this one.
 
