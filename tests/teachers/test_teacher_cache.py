@@ -99,7 +99,7 @@ def test_each_face_is_embedded_once(teacher, faces, folder) -> None:
 def test_a_cache_of_an_earlier_version_is_opened(teacher, faces, folder) -> None:
     """The format on disk is fixed: a folder written by hand, byte for byte, serves without the teacher."""
     values = np.arange(COUNT * 2 * 8, dtype="<f4").reshape(COUNT, 2, 8)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     np.save(folder / "embeddings.npy", values)
     state = {
         "format": "facedistill-teacher-store-1",
