@@ -87,7 +87,13 @@ def test_the_same_recipe_gives_the_same_figures(run, recipe, tmp_path):
 
 def test_train_needs_no_teacher(recipe, tmp_path):
     assert main(["train", str(recipe), "--out", str(tmp_path / "run"), "--teacher.spec", "missing.onnx"]) == 0
-    assert list(json.loads((tmp_path / "run" / "summary.json").read_text())["models"]) == ["student"]
+    summary, page = tmp_path / "run" / "summary.json", tmp_path / "run" / "report.html"
+    assert list(json.loads(summary.read_text())["models"]) == ["student"]
+    summary.unlink()
+    page.write_text("of before")
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert summary.is_file()
+    assert page.read_text() != "of before", "figures and page are of one evaluation"
 
 
 def test_a_trained_net_can_teach(run, recipe, tmp_path):

@@ -68,6 +68,11 @@ class RaisesInForward(Agreement):
         raise LookupError("no such face")
 
 
+class ExitsWhenBuilt(Agreement):
+    def __init__(self):
+        raise SystemExit
+
+
 class RaisesWhenBuilt(Agreement):
     def __init__(self):
         raise OSError("no table")
@@ -206,6 +211,12 @@ REFUSED = [
         2,
         ["RaisesInForward' fails (LookupError: no such face; parts.py, line "],
         "an error in a step",
+    ),
+    (
+        loss("ExitsWhenBuilt"),
+        2,
+        ["ExitsWhenBuilt' cannot be built (SystemExit"],
+        "an exit, which would pass for success",
     ),
     (loss("RaisesWhenBuilt"), 2, ["RaisesWhenBuilt' cannot be built (OSError: no table; parts.py"], "an error at once"),
     (loss("NeedsList"), 2, ["attribute `needs`", "not (['embedding'],)"], "a list among the needs"),

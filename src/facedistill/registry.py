@@ -148,7 +148,7 @@ def foreign_errors(what: str) -> Iterator[None]:
         yield
     except FacedistillError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an exit would end the program without a word, or as a success
         frame = traceback.extract_tb(error.__traceback__)[-1]
         reason = " ".join(str(error).split())[:200]
         raise UsageError(

@@ -141,6 +141,7 @@ def test_embeddings_of_a_bin_file_that_are_no_numbers(tmp_path):
             "no protocol is called 'lwf'; did you mean 'lfw'?.*known: .*ijbb.*lfw.*megaface.*ytf",
             id="no such protocol",
         ),
+        pytest.param("lwf:src", "no protocol is called 'lwf'", id="a folder whose name could be a class's"),
         pytest.param("lfw", "call it as lfw:FOLDER", id="no folder"),
         pytest.param("ijbc:", "call it as ijbc:FOLDER", id="an empty folder"),
         pytest.param("ytf:{}/absent", "absent does not exist; call the protocol as ytf:FOLDER", id="no such folder"),

@@ -236,7 +236,8 @@ def _protocol_source(name: str, protocols: Collection[str]) -> Source:
     protocol, _, rest = name.partition(":")
     if protocol not in protocols:
         attribute, _, folder = rest.partition(":")
-        if attribute.isidentifier():  # else a misspelt NAME:FOLDER, which the registry of protocols refuses
+        package = "." in protocol or not Path(rest).exists()
+        if package and attribute.isidentifier():  # else a misspelt NAME:FOLDER, which the registry of protocols refuses
             protocol, rest = f"{protocol}:{attribute}", folder
     elif not rest:
         raise UsageError(f"the protocol {protocol} needs the folder of its data; call it as {protocol}:FOLDER")

@@ -61,9 +61,10 @@ def run_faces(recipe: Recipe) -> dict[str, Any]:
     recipe = resolve_student(recipe, teacher)
     with nullcontext() if process_rank() else sole_writer(recipe.folder):
         folder = open_run_folder(recipe)
-        if not (folder / SUMMARY).exists():
+        finished = (folder / SUMMARY).exists()
+        if not finished:
             _train_and_test(recipe, teacher, folder)
-        if not process_rank() and not (folder / REPORT).exists():
+        if not process_rank() and not (finished and (folder / REPORT).exists()):
             write_report(folder / REPORT, report_runs([folder]))
         barrier()
         return read_summary(folder)
