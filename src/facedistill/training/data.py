@@ -5,7 +5,7 @@ the number of workers and a resumed run continues with the very pictures it woul
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -121,7 +121,7 @@ def _start_worker(_worker: int) -> None:
         signal.signal(ending, signal.SIG_IGN)
 
 
-def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
+def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers: int) -> Generator[Batch, None, None]:
     """This process's shares of the batches from `first_step` to the recipe's last.
 
     Args:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,7 +115,9 @@ def fit(
     def keep() -> None:
         save_last(folder, task, optimiser, progress, recipe.digest)
 
-    with RunLog(folder, recipe.name, recipe.steps, progress.step) as log, _ctrl_c() as stop:
+    run_log = RunLog(folder, recipe.name, recipe.steps, progress.step)
+    # Closed whatever happens: workers that outlive an error keep the program from ending.
+    with closing(loader), run_log as log, _ctrl_c() as stop:
         clock = Clock()
         for batch in loader:
             batch = batch.to(fabric.device)
