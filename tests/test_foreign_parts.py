@@ -13,6 +13,9 @@ from facedistill.backbones import load_backbone
 from facedistill.cli import main
 from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError
+from facedistill.recipe import SearchRange
+from facedistill.recipe.files import read_recipe
+from facedistill.search.space import check_space, recipe_with
 from facedistill.training.log import read_lines
 from tests.block_means import write_block_means
 from tests.conftest import draw_toy_people
@@ -82,6 +85,64 @@ class NeedsList(Agreement):
     needs = (["embedding"],)
 
 
+class RaisesInBackward(Agreement):
+    def forward(self, student, teacher, labels):
+        result = super().forward(student, teacher, labels)
+        result.register_hook(self.fail)
+        return result
+
+    def fail(self, gradient):
+        raise LookupError("no slope")
+
+
+class ChangesWhatTorchSaved(Agreement):
+    def forward(self, student, teacher, labels):
+        powers = student.logits.exp()
+        result = powers.sum()
+        return result + powers.mul_(2).sum()
+
+
+class NoGradient(Agreement):
+    def forward(self, student, teacher, labels):
+        return torch.tensor(3.0)
+
+
+class WholeNumber(Agreement):
+    def forward(self, student, teacher, labels):
+        return torch.tensor(3)
+
+
+class Complex(Agreement):
+    def forward(self, student, teacher, labels):
+        return student.logits.mean() * 1j
+
+
+class ReadsMore(Agreement):
+    needs = ("logits",)
+
+
+class NoInit(Agreement):
+    def __init__(self):
+        self.power = 2.0
+
+
+class Lazy(Agreement):
+    def __init__(self):
+        super().__init__()
+        self.map = nn.LazyLinear(8)
+
+
+class RaisesWhenRead(Agreement):
+    @property
+    def equal_sizes(self):
+        raise LookupError("no size")
+
+
+class Exits(Agreement):
+    def forward(self, student, teacher, labels):
+        raise SystemExit(0)
+
+
 class Centred(Head):
     """Logits without the mean over the classes."""
 
@@ -92,6 +153,25 @@ class Centred(Head):
     def plain_scores(self, embedding, weight):
         scores = self.factor * embedding @ weight.T
         return scores - scores.mean(dim=1, keepdim=True)
+
+
+class NoArguments(Centred):
+    def scores(self):
+        return None
+
+
+class RaisesInScores(Centred):
+    def scores(self, embedding):
+        raise LookupError("no centre")
+
+
+class RaisesInEmbed(Backbone):
+    def embed(self, last):
+        raise LookupError("no neck")
+
+
+def raising(spec):
+    return RaisesInEmbed(spec, [nn.Conv2d(3, 8, 3, 4)], nn.Identity())
 
 
 def tiny(spec):
@@ -111,6 +191,51 @@ class Shifted:
         return np.roll(crop, 1, axis=1) if rng.random() < self.probability else crop
 
 
+class Halved(Shifted):
+    def __call__(self, crop, rng):
+        return crop[::2]
+
+
+class Listed(Shifted):
+    def __call__(self, crop, rng):
+        return crop.tolist()
+
+
+class Divides(Shifted):
+    def __call__(self, crop, rng):
+        return 1 / 0
+
+
+class Rated:
+    """A protocol; what fails is its option."""
+
+    def __init__(self, fault: str = ""):
+        self.fault = fault
+
+    def run(self, embed, path, size):
+        if self.fault == "run":
+            raise LookupError("no list")
+        return self
+
+    def to_json(self):
+        if self.fault == "json":
+            raise SystemExit(0)
+        return {}
+
+    def tables(self, title):
+        raise LookupError("no table")
+
+
+class RaisesInJson(Rated):
+    def __init__(self):
+        super().__init__("json")
+
+
+class RaisesInRun(Rated):
+    def __init__(self):
+        super().__init__("run")
+
+
 number = 3
 '''
 
@@ -123,6 +248,8 @@ def place(tmp_path_factory) -> Path:
     (folder / "elsewhere" / "__init__.py").touch()
     (folder / "elsewhere" / "parts.py").write_text(PACKAGE)
     (folder / "elsewhere" / "exits.py").write_text("import sys; sys.exit(3)")
+    (folder / "elsewhere" / "broken.py").write_text("class Head(:")
+    (folder / "elsewhere" / "wants.py").write_text("import not_there")
     write_face_set(folder / "faces", draw_toy_people(10, 4), extension=".png")
     settings = {
         "name": "foreign",
@@ -197,44 +324,118 @@ def loss(name, **term):
     return ["--losses", str({"hard": {"weight": 1}, f"elsewhere.parts:{name}": {"weight": 1, **term}})]
 
 
+def head(name):
+    return ["--head", str({"name": name})]
+
+
+def net(name):
+    return ["--student.backbone", name]
+
+
+def variance(name):
+    return ["--variance", str([{"name": f"elsewhere.parts:{name}"}])]
+
+
 REFUSED = [
-    (loss("Missing"), 2, ["recipe: losses.elsewhere.parts:Missing", "cannot be imported"], "no such class"),
+    (loss("Missing"), 2, ["recipe: losses.elsewhere.parts:Missing", "defines no 'Missing'"], "no such class"),
+    (loss("Agrement"), 2, ["defines no 'Agrement'", "did you mean 'Agreement'?"], "a misspelt class"),
+    (loss("Agreement.x"), 2, ["not of the form package.module:Class"], "two attributes"),
     (loss("Agreement", options={"powr": 2}), 2, ["did you mean 'power'?"], "a misspelt option"),
     (loss("number"), 2, ["neither a class nor a function"], "a number"),
     (loss("NeedsEyes"), 2, ["losses.elsewhere.parts:NeedsEyes", "not ('eyes',)"], "an unknown field"),
     (loss("NeedsNothing"), 2, ["losses.elsewhere.parts:NeedsNothing", "attribute `needs`"], "no needs"),
-    (loss("Shifted"), 2, ["losses.elsewhere.parts:Shifted", "no torch.nn.Module"], "no module"),
+    (loss("Shifted"), 2, ["losses.elsewhere.parts:Shifted", "derive it from torch.nn.Module"], "no module"),
     (loss("NoMean"), 2, ["elsewhere.parts:NoMean", "not a scalar"], "a value for each face"),
     (loss("NotANumber"), 1, ["elsewhere.parts:NotANumber is nan"], "not a number"),
-    (
-        loss("RaisesInForward"),
-        2,
-        ["RaisesInForward' fails (LookupError: no such face; parts.py, line "],
-        "an error in a step",
-    ),
-    (
-        loss("ExitsWhenBuilt"),
-        2,
-        ["ExitsWhenBuilt' cannot be built (SystemExit"],
-        "an exit, which would pass for success",
-    ),
+    (loss("WholeNumber"), 2, ["WholeNumber' gives a number of type torch.int64"], "a whole number"),
+    (loss("Complex"), 2, ["Complex' gives a number of type torch.complex64"], "a complex number"),
+    (loss("NoGradient"), 2, ["NoGradient' has no gradient, so it trains nothing"], "a constant"),
+    (loss("ReadsMore"), 2, ["reads embedding, which its `needs` does not name"], "a field that is not needed"),
+    (loss("NoInit"), 2, ["losses.elsewhere.parts:NoInit", "call super().__init__()"], "torch has not set it up"),
+    (loss("Lazy"), 2, ["losses.elsewhere.parts:Lazy", "lazy modules", "give their sizes"], "parameters without shape"),
+    (loss("RaisesWhenRead"), 2, ["cannot be used (LookupError: no size; parts.py, line "], "an error in a property"),
+    (loss("RaisesInForward"), 1, ["RaisesInForward' fails (LookupError: no such face; parts.py, line "], "in a step"),
+    (loss("RaisesInBackward"), 1, ["step 0: the gradient with ", "(LookupError: no slope; parts.py"], "in backward"),
+    (loss("ChangesWhatTorchSaved"), 1, ["modified by an inplace operation"], "an error of torch's own in backward"),
+    (loss("Exits"), 1, ["Exits' fails (SystemExit: 0"], "an exit in a step, which would pass for success"),
+    (loss("ExitsWhenBuilt"), 2, ["ExitsWhenBuilt' cannot be built (SystemExit"], "an exit when it is built"),
     (loss("RaisesWhenBuilt"), 2, ["RaisesWhenBuilt' cannot be built (OSError: no table; parts.py"], "an error at once"),
     (loss("NeedsList"), 2, ["attribute `needs`", "not (['embedding'],)"], "a list among the needs"),
-    (["--head.name", "elsewhere.exits:Head"], 2, ["recipe: head", "cannot be imported (3)"], "a module that exits"),
-    (["--head.name", "elsewhere.parts:Agreement"], 2, ["recipe: head", "elsewhere.parts:Agreement"], "a loss as head"),
-    (["--head.name", "elsewhere.partz:Centred"], 2, ["recipe: head", "No module named"], "no such module"),
-    (["--student.backbone", "elsewhere.parts:Shifted"], 2, ["recipe: student.backbone"], "a variance as net"),
-    (["--student.backbone", "elsewhere.parts"], 2, ["recipe: student.backbone", "no backbone is called"], "no colon"),
-    (["--variance", '[{"name": "elsewhere.parts:number"}]'], 2, ["recipe: variance", "type int"], "a number to call"),
+    (
+        head("elsewhere.exits:Head"),
+        2,
+        ["cannot be imported (SystemExit: 3; exits.py, line 1)"],
+        "exits",
+    ),
+    (head("elsewhere.broken:Head"), 2, ["(SyntaxError: invalid syntax; broken.py, line 1)"], "no Python"),
+    (head("elsewhere.wants:Head"), 2, ["No module named 'not_there'", "install not_there"], "an import of its own"),
+    (head("elsewhere.parts:Agreement"), 2, ["recipe: head", "derive it from facedistill.heads.Head"], "a loss as head"),
+    (head("elsewhere.partz:Centred"), 2, ["No module named", "install its package"], "no such module"),
+    (head(".parts:Centred"), 2, ["not of the form package.module:Class"], "a relative name"),
+    (head("elsewhere.parts:RaisesInScores"), 1, ["RaisesInScores", "(LookupError: no centre; parts.py"], "in a head"),
+    (head("elsewhere.parts:NoArguments"), 1, ["NoArguments", "takes 1 positional argument"], "a wrong signature"),
+    (
+        net("elsewhere.parts:Shifted"),
+        2,
+        ["recipe: student.backbone", "facedistill.backbones.Backbone"],
+        "a variance as net",
+    ),
+    (net("elsewhere.parts"), 2, ["recipe: student.backbone", "no backbone is called"], "no colon"),
+    (net("elsewhere.parts:raising"), 1, ["elsewhere.parts:raising", "(LookupError: no neck; parts.py"], "in a net"),
+    (variance("number"), 2, ["recipe: variance", "type int"], "a number to call"),
+    (variance("Halved"), 2, ["Halved' gives", "[56, 96, 3], not a crop"], "half a crop"),
+    (variance("Listed"), 2, ["Listed' gives list, not a crop"], "a list"),
+    (variance("Divides"), 1, ["Divides' fails (ZeroDivisionError: division by zero; parts.py"], "in a variance"),
+    (["--losses.elsewhere.parts:Whole.weight", "3"], 2, ["set it in the recipe file"], "an option that has dots"),
 ]
+
+
+def one_line(capsys, parts):
+    """The one line that stands on the screen, which holds `parts`."""
+    error = capsys.readouterr().err
+    lines = [line for line in error.splitlines() if line.startswith("facedistill: ")]
+    assert len(lines) == 1, error
+    assert "Traceback" not in error
+    for part in parts:
+        assert part in lines[0]
 
 
 @pytest.mark.parametrize(("words", "code", "parts", "why"), REFUSED, ids=[row[3] for row in REFUSED])
 def test_what_cannot_be_used_is_one_line(place, importable, tmp_path, capsys, words, code, parts, why):
     assert main(["distill", str(place / "recipe.yaml"), "--out", str(tmp_path / "run"), *words]) == code
-    error = capsys.readouterr().err
-    lines = [line for line in error.splitlines() if line.startswith("facedistill: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in error
-    for part in parts:
-        assert part in lines[0]
+    one_line(capsys, parts)
+
+
+def test_an_error_beside_other_processes_ends_the_program(place, tmp_path):
+    """Its traceback holds the processes that prepare pictures, and they ignore the signal that would end them."""
+    words = ["distill", str(place / "recipe.yaml"), "--out", str(tmp_path / "run"), *loss("RaisesInBackward")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "facedistill", *words, "--workers", "2", *variance("Shifted")]
+    assert subprocess.run(command, env=environment, check=False, timeout=100).returncode == 1
+
+
+EVALUATED = [
+    ("elsewhere.parts:RaisesInRun", 1, ["RaisesInRun' fails (LookupError: no list; parts.py"], "in its run"),
+    ("elsewhere.parts:RaisesInJson", 1, ["elsewhere.parts", "fails (SystemExit: 0; parts.py"], "an exit in its JSON"),
+    ("elsewhere.parts:Rated", 1, ["elsewhere.parts", "fails (LookupError: no table; parts.py"], "in its tables"),
+    ("elsewhere.parts:Shifted", 2, ["no method run"], "a variance"),
+    ("lfww", 2, ["'lfww' does not exist", "did you mean 'lfw'?"], "a misspelt protocol"),
+    ("", 2, ["'' does not exist", "name `orl`"], "nothing, which is not the current folder"),
+    ("x" * 300, 2, ["does not exist"], "a name that is too long for a path"),
+]
+
+
+@pytest.mark.parametrize(("on", "code", "parts", "why"), EVALUATED, ids=[row[3] for row in EVALUATED])
+def test_what_cannot_be_evaluated_is_one_line(place, importable, tmp_path, capsys, on, code, parts, why):
+    assert main(["eval", str(place / "teacher.onnx"), "--on", on, "--json", str(tmp_path / "x.json")]) == code
+    one_line(capsys, parts)
+
+
+def test_a_search_sets_the_weight_of_a_loss_of_another_package(place, importable):
+    recipe = read_recipe(place / "recipe.yaml")
+    name = "elsewhere.parts:Whole"
+    space = {f"losses.{name}.weight": 3.0, f"losses.{name}.options.power": 2.5}
+    recipe.search = {path: SearchRange(low=1, high=4) for path in space}
+    check_space(recipe)
+    term = recipe_with(recipe, space).losses[name]
+    assert (term.weight, term.options) == (3, {"power": 2.5})

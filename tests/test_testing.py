@@ -91,10 +91,10 @@ class HalfPrecision(Distance):
 
 BROKEN_LOSSES = [
     (OneFieldUnread, AssertionError, "a field in its needs has no gradient"),
-    (UndeclaredField, TypeError, "NoneType"),
+    (UndeclaredField, UsageError, "reads logits, which its `needs` does not name"),
     (NoMean, UsageError, r"gives a tensor \[6\], not a scalar"),
     (NotANumber, AssertionError, "the result is nan"),
-    (NoGradient, AssertionError, "no gradient reaches the student"),
+    (NoGradient, UsageError, "has no gradient"),
     (OrderMatters, AssertionError, "the order of the faces changes the result"),
     (ChangesInEvaluation, AssertionError, "changes its state in evaluation mode"),
     (HalfPrecision, AssertionError, "not float32"),
@@ -112,7 +112,7 @@ def test_a_broken_loss_is_caught(loss, error, reason):
 
 
 NO_LOSSES = [
-    (object(), "no torch.nn.Module"),
+    (object(), "derive it from torch.nn.Module"),
     (nn.Linear(2, 2), "must have an attribute `needs`"),
     (type("Empty", (Distance,), {"needs": ()})(), r"not \(\)"),
     (type("Listed", (Distance,), {"needs": ["embedding"]})(), "a tuple of fields out of embedding, logits, features"),

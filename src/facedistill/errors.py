@@ -25,3 +25,7 @@ class AnotherFailedError(FacedistillError):
     def __init__(self, exit_code: int = exit_code) -> None:
         super().__init__("another process of the run failed")
         self.exit_code = exit_code
+
+
+class FacedistillWarning(UserWarning):
+    """The work goes on, but not as the user may expect; the command line prints the message in one line."""

@@ -4,20 +4,15 @@ A name is one of those registered here, or `package.module:Class` of anybody's p
 """
 
 import difflib
-import importlib
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import UsageError
+from facedistill.foreign import SEPARATOR, check_module, foreign_errors, import_callable, public_name
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-SEPARATOR = ":"
 
 
 class Registry(Mapping[str, Callable[..., T]], Generic[T]):
@@ -28,11 +23,13 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
     Args:
         kind: What the parts are called in messages, e.g. "loss".
         fixed: Number of leading arguments of a factory that the caller of `build` gives; the others are options.
+        base: The class that every part is derived from; None where it need only have the right methods.
     """
 
-    def __init__(self, kind: str, fixed: int = 0) -> None:
+    def __init__(self, kind: str, fixed: int = 0, base: type | None = None) -> None:
         self.kind = kind
         self._fixed = fixed
+        self._base = base
         self._registered: dict[str, Callable[..., T]] = {}
         self._imported: dict[str, Callable[..., T]] = {}
 
@@ -81,7 +78,7 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
                 return self._imported[name]
             raise UsageError(
                 f"the {self.kind} {name!r} is code of another package, which is only imported where your own recipe "
-                "or call names it"
+                "or call names it; `facedistill export RUN OUT.onnx` makes a file that needs no code"
             )
         near = difflib.get_close_matches(str(name), self._registered, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -101,59 +98,19 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
                 raises.
         """
         factory = self.find(name)
+        what = f"the {self.kind} {name!r}"
+        if isinstance(factory, type):
+            self._check_base(what, factory)
         check_options(self.kind, name, factory, options, self._fixed)
-        if name in self._registered:
-            return factory(*arguments, **options)
-        with foreign_errors(f"the {self.kind} {name!r} cannot be built"):
-            return factory(*arguments, **options)
+        with foreign_errors(f"{what} cannot be built", name, error_type=UsageError):
+            part = factory(*arguments, **options)
+        self._check_base(what, type(part))
+        check_module(what, part)
+        return part
 
-
-def import_callable(what: str, path: str) -> Callable[..., Any]:
-    """What `package.module:Class` names.
-
-    Args:
-        what: Names the object in messages, e.g. "the loss 'mine.losses:Huber'".
-        path: The module's dotted name, a colon, and the name of a class or function in it.
-
-    Raises:
-        UsageError: The path is not of that form, the module cannot be imported, or it has no such class or function.
-    """
-    module, _, attribute = path.partition(SEPARATOR)
-    if not (module and attribute):
-        raise UsageError(f"{what} is not of the form package.module:Class")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a module of somebody else's may do anything while it is imported
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"{what} cannot be imported ({reason[:200]}); install its package, or name its folder in PYTHONPATH"
-        ) from error
-    if not callable(found):
-        raise UsageError(f"{what} is neither a class nor a function, but of type {type(found).__name__}")
-    factory: Callable[..., Any] = found
-    return factory
-
-
-@contextmanager
-def foreign_errors(what: str) -> Iterator[None]:
-    """Turns what code of another package raises inside into one line with the place in that code.
-
-    Args:
-        what: What failed, e.g. "the loss 'mine.losses:Huber' cannot be built".
-
-    Raises:
-        UsageError: Anything but our own errors was raised.
-    """
-    try:
-        yield
-    except FacedistillError:
-        raise
-    except (Exception, SystemExit) as error:  # an exit would end the program without a word, or as a success
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"{what} ({type(error).__name__}: {reason}; {Path(frame.filename).name}, line {frame.lineno})"
-        ) from error
+    def _check_base(self, what: str, given: type) -> None:
+        if self._base is not None and not issubclass(given, self._base):
+            raise UsageError(f"{what} is of type {given.__name__}; derive it from {public_name(self._base)}")
 
 
 def look_up(kind: str, known: Mapping[str, T], name: str) -> T:

@@ -15,7 +15,7 @@ from facedistill.backbones.squeezenet import squeezenet
 from facedistill.errors import UsageError
 from facedistill.registry import Registry
 
-BACKBONES: Registry[Backbone] = Registry("backbone", fixed=1)
+BACKBONES: Registry[Backbone] = Registry("backbone", fixed=1, base=Backbone)
 for _name, _units in {"resnet20": (1, 2, 4, 1), "resnet36": (2, 4, 8, 2), "resnet64": (3, 8, 16, 3)}.items():
     BACKBONES.register(_name)(sphereface(_units))
 for _name, _units in UNITS.items():
@@ -50,9 +50,4 @@ def build_backbone(
     if not isinstance(input_size, Sequence) or len(input_size) != 2:
         raise UsageError(f"input_size must be (height, width), not {input_size!r}")
     size = (input_size[0], input_size[1])
-    net = BACKBONES.build(name, BackboneSpec(name, embedding_size, size, width, se, activation))
-    if not isinstance(net, Backbone):
-        raise UsageError(
-            f"the backbone {name!r} gives a {type(net).__name__}; derive it from facedistill.backbones.Backbone"
-        )
-    return net
+    return BACKBONES.build(name, BackboneSpec(name, embedding_size, size, width, se, activation))

@@ -18,7 +18,8 @@ from facedistill.backbones.base import Backbone
 from facedistill.backbones.build import BACKBONES, build_backbone
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_bytes
-from facedistill.registry import SEPARATOR, Registry
+from facedistill.foreign import SEPARATOR
+from facedistill.registry import Registry
 
 FORMAT = "facedistill-checkpoint-1"
 _SHOWN_KEYS = 3

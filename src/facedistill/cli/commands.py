@@ -249,6 +249,8 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
         _write_json(json, figures.to_json())
     if markdown:
         write_text(Path(markdown), markdown_table(figures))
+    for note in figures.notes:
+        print(f"facedistill: {note}", file=sys.stderr)
     print(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
 
 

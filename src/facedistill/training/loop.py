@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
+from facedistill.foreign import foreign_errors
 from facedistill.heads import ShardedHead
 from facedistill.processes import all_reduce_sum, broadcast_from_first, process_count, process_rank
 from facedistill.recipe import HARD, Recipe
@@ -111,6 +112,7 @@ def fit(
     model, optimiser = fabric.setup(task, optimiser)
     workers = _workers() if recipe.workers is None else recipe.workers
     loader = batches(augmented, recipe, progress.step, workers)
+    foreign = ", ".join(task.foreign_parts)
 
     def keep() -> None:
         save_last(folder, task, optimiser, progress, recipe.digest)
@@ -124,9 +126,11 @@ def fit(
             clock.data_came()
             set_learning_rate(optimiser, recipe, progress.step)
             _seed(recipe.seed, progress.step)
-            terms = model(batch)
+            with foreign_errors(f"step {progress.step} with {foreign} fails", *task.foreign_parts):
+                terms = model(batch)
             _refuse_non_finite(terms, progress.step, batch)
-            fabric.backward(torch.stack(list(terms.values())).sum())
+            with foreign_errors(f"step {progress.step}: the gradient with {foreign} fails", *task.foreign_parts):
+                fabric.backward(torch.stack(list(terms.values())).sum())
             _refuse_non_finite({"gradient": clip_gradient(task, recipe.optimiser.clip)}, progress.step, batch)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)

@@ -1,8 +1,8 @@
 """Teacher targets: the teacher's outputs for the faces of a batch, which the distillation losses compare with.
 
 The teacher sees only the fixed original faces, so its embeddings are computed once and looked up (the one-step scheme
-of Wang et al., ICCVW 2019). What that saves, and what two-step distillation would give, is measured with a teacher
-that is run at every step.
+of Wang et al., ICCVW 2019). `OnlineTargets` runs the teacher at every step instead, as two-step distillation does; it
+is there to measure what the cache saves and costs.
 """
 
 import math

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facedistill.backbones import Backbone, normalise_crops
+from facedistill.foreign import SEPARATOR
 from facedistill.heads import Head, ShardedHead
 from facedistill.losses import CheckedLoss
 from facedistill.outputs import Outputs
@@ -49,6 +50,13 @@ class Task(nn.Module):
     def shapes_parameters(self) -> bool:
         """Whether the first batch shapes parameters of a loss."""
         return any(loss.trainable for loss in self._losses.values())
+
+    @property
+    def foreign_parts(self) -> tuple[str, ...]:
+        """The names of the backbone, the head and the losses that are of another package."""
+        spec = self.backbone.spec
+        names = str(spec.get("module", spec["name"])), self.head.name, *self.weights
+        return tuple(name for name in names if SEPARATOR in name)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Named losses of a batch, each already weighted; their sum is what is minimised.

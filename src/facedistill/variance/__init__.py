@@ -2,6 +2,7 @@
 
 from facedistill.errors import UsageError
 from facedistill.registry import Registry
+from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.checks import Crop, Variance
 from facedistill.variance.compose import Compose
 from facedistill.variance.grey import Grey
@@ -54,4 +55,4 @@ def build_variance(name: str, **options: object) -> Variance:
     variance = VARIANCES.build(name, **values)
     if not callable(variance):
         raise UsageError(f"the variance {name!r} cannot be called; give it `__call__(self, crop, rng) -> crop`")
-    return variance
+    return variance if name in VARIANCES else CheckedVariance(variance, name)

@@ -1,6 +1,5 @@
 """Protocols: how a model is evaluated on labelled faces, one protocol a file. Importing one here registers it."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from facedistill.datasets.sources import ORL, TESTABLE, parse_source
@@ -19,7 +18,7 @@ from facedistill.evaluation.protocols.tinyface import Tinyface as Tinyface
 from facedistill.evaluation.protocols.ytf import Ytf as Ytf
 from facedistill.evaluation.results import Result
 from facedistill.evaluation.sweep import Embed
-from facedistill.registry import SEPARATOR, foreign_errors
+from facedistill.foreign import foreign_errors
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "evaluate"]
 
@@ -51,7 +50,7 @@ def evaluate(
     name = source.protocol or source.kind
     protocol = (PROTOCOLS if source.protocol else SETS).build(name, **options)
     _require(protocol, f"the protocol {name!r}", "run")
-    with foreign_errors(f"the protocol {name!r} fails") if SEPARATOR in name else nullcontext():
+    with foreign_errors(f"the protocol {name!r} fails", name):
         result = protocol.run(embed, source.path, size)
     _require(result, f"the result of the protocol {name!r}", "to_json", "tables")
     return {source.title: result}

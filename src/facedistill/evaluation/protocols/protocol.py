@@ -13,7 +13,7 @@ One line in this package's `__init__` imports the module.
 """
 
 import typing
-from typing import Any
+from pathlib import Path
 
 from facedistill.evaluation.results import Result
 from facedistill.evaluation.sweep import Embed
@@ -23,7 +23,7 @@ from facedistill.registry import Registry
 class Protocol(typing.Protocol):
     """A way to evaluate an embedding; its fields are its options."""
 
-    def run(self, embed: Embed, path: Any, size: tuple[int, int]) -> Result:
+    def run(self, embed: Embed, path: Path | None, size: tuple[int, int]) -> Result:
         """Evaluates.
 
         Args:
@@ -40,5 +40,5 @@ class Protocol(typing.Protocol):
 PROTOCOLS: Registry[Protocol] = Registry("protocol")
 """Called as NAME:FOLDER."""
 
-SETS: Registry[Protocol] = Registry("protocol")
+SETS: Registry[Protocol] = Registry("protocol for")
 """How the other kinds of sources are evaluated, by `Source.kind`."""
