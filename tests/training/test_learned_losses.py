@@ -90,7 +90,7 @@ def test_every_loss_that_a_stored_teacher_can_teach_passes_the_checks():
 
 
 def test_a_test_set_that_does_not_exist_is_named_before_anything_is_loaded():
-    with pytest.raises(UsageError, match="test: lfw:pictures does not exist"):
+    with pytest.raises(UsageError, match="test: 'lfw:pictures' does not exist"):
         validate(replace(recipe(losses={"hard": LossTerm()}), test="lfw:pictures"))
 
 
