@@ -52,7 +52,12 @@ REFUSED = [
     ("foreign_parts:Odd", {}, "needs the option 'needed'", "an option without a default"),
     ("foreign_parts:Even", {}, "foreign_parts.py defines no 'Even')", "no such class"),
     ("foreign_parts:number", {}, "is neither a class nor a function, but of type int", "no factory"),
-    ("foreign_broken:Odd", {}, "cannot be imported (RuntimeError: no licence found; foreign_broken.py, line 1)", "a module that fails, on one line"),
+    (
+        "foreign_broken:Odd",
+        {},
+        "cannot be imported (RuntimeError: no licence found; foreign_broken.py, line 1)",
+        "a module that fails, on one line",
+    ),
     ("no_such_package:Odd", {}, "No module named 'no_such_package'", "no such module"),
     ("foreign_parts:", {}, "not of the form package.module:Class", "no class named"),
 ]

@@ -21,6 +21,9 @@ COMMANDS = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 QUIET = ["-q", "-p", "no:cacheprovider"]
 SOURCE = Path(__file__).parents[2] / "src"
 
+# What they do is done in other tests too: parts of another package are trained in tests/test_foreign_parts.py.
+LIKE_OTHERS = {"add-a-head", "add-a-backbone", "add-a-variance", "add-a-teacher-format"}
+
 # Page -> what it leaves in the folder.
 LEAVES = {
     "add-a-loss": ["runs/my-loss/student.onnx"],
@@ -93,13 +96,12 @@ def test_every_page_is_followed():
 
 
 @pytest.mark.parametrize(
-    "run",
+    ("name", "run"),
     [
-        pytest.param(run_here, id="in this process"),
-        pytest.param(run_as_typed, id="as typed", marks=pytest.mark.slow),
+        *(pytest.param(name, run_here, id=f"{name}, in this process") for name in LEAVES if name not in LIKE_OTHERS),
+        *(pytest.param(name, run_as_typed, id=f"{name}, as typed", marks=pytest.mark.slow) for name in LEAVES),
     ],
 )
-@pytest.mark.parametrize("name", LEAVES)
 def test_a_page_works_from_an_empty_folder(name, run, folder):
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     files, commands = files_of(page), commands_of(page)
