@@ -8,7 +8,6 @@ import pytest
 
 from facedistill.datasets import Face, FaceList
 
-
 # A graph export makes millions of objects that all live; looking at them again and again is an eighth of the time.
 gc.set_threshold(100_000, 20, 100)
 

@@ -96,6 +96,7 @@ def test_train_needs_no_teacher(recipe, tmp_path):
     assert page.read_text() != "of before", "figures and page are of one evaluation"
 
 
+@pytest.mark.slow  # the next test has it as one of two teachers
 def test_a_trained_net_can_teach(run, recipe, tmp_path):
     words = ["--teacher.spec", str(run / "best.pt"), "--steps", "2", "--control", "false"]
     assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), *words]) == 0
