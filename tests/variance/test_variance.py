@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.variance.crops import picture
+from tests.variance.crops import picture, smooth_picture
 
 from facedistill.errors import UsageError
 from facedistill.variance import (
@@ -20,13 +20,6 @@ from facedistill.variance import (
     ShiftRotate,
     degrade,
 )
-
-
-def smooth_picture(height: int, width: int) -> np.ndarray:
-    """At most three grey levels from one pixel to the next, and no two places alike."""
-    y, x = np.mgrid[:height, :width]
-    waves = [np.sin(x / 17 + y / 23), np.cos(x / 29 - y / 19), np.sin(y / 15) * np.cos(x / 37)]
-    return np.rint(127.5 + 45 * np.stack(waves, axis=2)).astype(np.uint8)
 
 
 class Fixed:

@@ -1,17 +1,21 @@
-"""Variance: how the student's crops are degraded while the teacher's stay as they are; low resolution first."""
+"""Variance: how the student's crops are degraded while the teacher's stay as they are; low resolution first.
+
+Each part draws at random, and changes one crop on the CPU or a batch on any device by the same draws.
+"""
 
 from facedistill.errors import UsageError
 from facedistill.registry import Registry
 from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.checks import Crop, Variance
 from facedistill.variance.compose import Compose
+from facedistill.variance.drawn import DrawnVariance
 from facedistill.variance.grey import Grey
 from facedistill.variance.jpeg import JpegCompression
 from facedistill.variance.light import BrightnessContrast
 from facedistill.variance.mirror import Mirror
 from facedistill.variance.noise import GaussianNoise
 from facedistill.variance.placement import ShiftRotate
-from facedistill.variance.resolution import PAPER_SIZES, LowResolution, degrade
+from facedistill.variance.resolution import PAPER_SIZES, LowResolution, degrade, degrade_batch
 
 __all__ = [
     "PAPER_SIZES",
@@ -19,6 +23,7 @@ __all__ = [
     "BrightnessContrast",
     "Compose",
     "Crop",
+    "DrawnVariance",
     "GaussianNoise",
     "Grey",
     "JpegCompression",
@@ -28,6 +33,7 @@ __all__ = [
     "Variance",
     "build_variance",
     "degrade",
+    "degrade_batch",
 ]
 
 VARIANCES: Registry[Variance] = Registry("variance")

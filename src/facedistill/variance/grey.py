@@ -1,15 +1,21 @@
 """No colour."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from facedistill.variance.checks import Crop, as_crop, check_crop, check_number
+from facedistill.variance.checks import Crop, as_crop, check_number
+from facedistill.variance.drawn import DrawnVariance
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Grey:
+class Grey(DrawnVariance[tuple[()]]):
     """Takes the colour from a share of the crops (ITU-R BT.601 luma in all three channels).
 
     Attributes:
@@ -21,9 +27,15 @@ class Grey:
     def __post_init__(self) -> None:
         check_number("grey: probability", self.probability, 0, 1)
 
-    def __call__(self, crop: Crop, rng: np.random.Generator) -> Crop:
-        """Makes uint8 [H, W, 3] grey, or returns it as it is."""
-        check_crop(crop)
-        if rng.random() >= self.probability:
-            return crop
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> tuple[()] | None:
+        """Draws whether the colour goes; there is nothing else to draw."""
+        return () if rng.random() < self.probability else None
+
+    def change(self, crop: Crop, draws: tuple[()]) -> Crop:
+        """Makes uint8 [H, W, 3] grey."""
         return as_crop(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+
+    def change_batch(self, crops: "Tensor", draws: Sequence[tuple[()]]) -> "Tensor":
+        """Makes float32 [N, 3, H, W] grey; within one level of `change`, which has weights in whole numbers."""
+        red, green, blue = crops.unbind(1)
+        return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None].expand_as(crops)

@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facedistill.errors import UsageError
 from facedistill.pictures import decode_picture, encode_picture
-from facedistill.variance.checks import Crop, check_crop, check_number, check_range
+from facedistill.variance.checks import Crop, check_number, check_range
+from facedistill.variance.drawn import DrawnVariance
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
-class JpegCompression:
+class JpegCompression(DrawnVariance[int]):
     """Stores a share of the crops as JPEG and reads them back.
 
     Attributes:
@@ -28,10 +34,23 @@ class JpegCompression:
             raise UsageError(f"jpeg: quality must be two whole numbers, got {self.quality!r}")
         check_number("jpeg: probability", self.probability, 0, 1)
 
-    def __call__(self, crop: Crop, rng: np.random.Generator) -> Crop:
-        """Compresses uint8 [H, W, 3], or returns it as it is."""
-        check_crop(crop)
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> int | None:
+        """Draws the quality."""
         if rng.random() >= self.probability:
-            return crop
-        quality = int(rng.integers(self.quality[0], self.quality[1], endpoint=True))
-        return decode_picture(encode_picture(crop, ".jpg", quality), "a compressed crop")
+            return None
+        return int(rng.integers(self.quality[0], self.quality[1], endpoint=True))
+
+    def change(self, crop: Crop, draws: int) -> Crop:
+        """Compresses uint8 [H, W, 3] with the quality `draws`."""
+        return compress(crop, draws)
+
+    def change_batch(self, crops: "Tensor", draws: Sequence[int]) -> "Tensor":
+        """Compresses float32 [N, 3, H, W] on the CPU, equal to `change`."""
+        from facedistill.variance.batched import on_cpu
+
+        return on_cpu(crops, [partial(compress, quality=quality) for quality in draws])
+
+
+def compress(crop: Crop, quality: int) -> Crop:
+    """uint8 [H, W, 3] after it was stored as JPEG of a quality 1..100."""
+    return decode_picture(encode_picture(crop, ".jpg", quality), "a compressed crop")

@@ -1,17 +1,35 @@
 """Other light: brightness and contrast."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from facedistill.variance.checks import Crop, as_crop, check_crop, check_number
+from facedistill.variance.checks import Crop, as_crop, check_number
+from facedistill.variance.drawn import DrawnVariance
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MIDDLE = 127.5
 
 
+class Light(NamedTuple):
+    """What is drawn for one crop.
+
+    Attributes:
+        shift: 255 b, in grey levels.
+        factor: c.
+    """
+
+    shift: float
+    factor: float
+
+
 @dataclass(frozen=True)
-class BrightnessContrast:
+class BrightnessContrast(DrawnVariance[Light]):
     """Maps each grey level v to c (v - 127.5) + 127.5 + 255 b, with b and c drawn uniformly.
 
     Attributes:
@@ -29,12 +47,24 @@ class BrightnessContrast:
         check_number("brightness_contrast: contrast", self.contrast, 0, 1)
         check_number("brightness_contrast: probability", self.probability, 0, 1)
 
-    def __call__(self, crop: Crop, rng: np.random.Generator) -> Crop:
-        """Changes the light of uint8 [H, W, 3], or returns it as it is."""
-        check_crop(crop)
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> Light | None:
+        """Draws brightness, then contrast."""
         if rng.random() >= self.probability:
-            return crop
+            return None
         shift = 255 * rng.uniform(-self.brightness, self.brightness)
-        factor = rng.uniform(1 - self.contrast, 1 + self.contrast)
-        levels = factor * (np.arange(256) - _MIDDLE) + _MIDDLE + shift
+        return Light(shift, rng.uniform(1 - self.contrast, 1 + self.contrast))
+
+    def change(self, crop: Crop, draws: Light) -> Crop:
+        """Changes the light of uint8 [H, W, 3]."""
+        levels = draws.factor * (np.arange(256) - _MIDDLE) + _MIDDLE + draws.shift
         return as_crop(cv2.LUT(crop, np.rint(levels).clip(0, 255).astype(np.uint8)))
+
+    def change_batch(self, crops: "Tensor", draws: Sequence[Light]) -> "Tensor":
+        """Changes the light of float32 [N, 3, H, W]; within one level of `change`, which rounds from float64."""
+        from facedistill.variance.batched import column
+
+        factor, shift = (
+            column([drawn.factor for drawn in draws], crops),
+            column([drawn.shift for drawn in draws], crops),
+        )
+        return factor * (crops - _MIDDLE) + (_MIDDLE + shift)

@@ -2,14 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facedistill.variance.checks import Crop, check_crop, check_number, check_range
+from facedistill.variance.checks import Crop, check_number, check_range
+from facedistill.variance.drawn import DrawnVariance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Noise(NamedTuple):
+    """What is drawn for one crop.
+
+    Attributes:
+        sigma: Standard deviation in grey levels.
+        values: Standard normal numbers, float32 [H, W, 3].
+    """
+
+    sigma: np.float32
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class GaussianNoise:
+class GaussianNoise(DrawnVariance[Noise]):
     """Adds independent Gaussian noise to every value of a share of the crops.
 
     Attributes:
@@ -24,11 +42,22 @@ class GaussianNoise:
         check_range("noise: sigma", self.sigma, 0, 255)
         check_number("noise: probability", self.probability, 0, 1)
 
-    def __call__(self, crop: Crop, rng: np.random.Generator) -> Crop:
-        """Adds noise to uint8 [H, W, 3], or returns it as it is."""
-        check_crop(crop)
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> Noise | None:
+        """Draws the width, then a number for every value of the crop."""
         if rng.random() >= self.probability:
-            return crop
+            return None
         sigma = np.float32(rng.uniform(self.sigma[0], self.sigma[1]))
-        noisy = crop + sigma * rng.standard_normal(crop.shape, dtype=np.float32)
-        return np.rint(noisy).clip(0, 255).astype(np.uint8)
+        return Noise(sigma, rng.standard_normal((height, width, 3), dtype=np.float32))
+
+    def change(self, crop: Crop, draws: Noise) -> Crop:
+        """Adds noise to uint8 [H, W, 3]."""
+        return np.rint(crop + draws.sigma * draws.values).clip(0, 255).astype(np.uint8)
+
+    def change_batch(self, crops: "Tensor", draws: Sequence[Noise]) -> "Tensor":
+        """Adds noise to float32 [N, 3, H, W]; within one level of `change`, as a device may round otherwise."""
+        import torch
+
+        from facedistill.variance.batched import column
+
+        values = torch.from_numpy(np.stack([drawn.values for drawn in draws])).to(crops.device)
+        return crops + column([float(drawn.sigma) for drawn in draws], crops) * values.permute(0, 3, 1, 2)

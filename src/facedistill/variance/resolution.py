@@ -6,12 +6,25 @@ back by bicubic interpolation; one core does it for both.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from facedistill.errors import UsageError
-from facedistill.variance.checks import Crop, as_crop, check_crop, check_number
+from facedistill.variance.checks import Crop, check_crop, check_number
+from facedistill.variance.drawn import DrawnVariance
+from facedistill.variance.resample import (
+    SmallSize,
+    check_fit,
+    columns_of,
+    enlarge,
+    enlarge_batch,
+    shrink,
+    shrink_batch,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STANDARD_SIGMA = 0.4
 """Width of the Gaussian in low-resolution pixels."""
@@ -38,11 +51,37 @@ def degrade(crop: Crop, rows: int) -> Crop:
     check_crop(crop)
     height, width = crop.shape[:2]
     _check_size("rows", rows)
-    return _shrink_and_enlarge(crop, rows, max(1, round(width * rows / height)), STANDARD_SIGMA)
+    return _shrink_and_enlarge(crop, SmallSize(rows, columns_of(rows, height, width), STANDARD_SIGMA))
+
+
+def degrade_batch(crops: "Tensor", rows: Sequence[int]) -> "Tensor":
+    """`degrade` of each crop, on the device where the crops are; within one grey level in 99.9 % of all values.
+
+    The two round sums that differ in their last digits; where that moves a value of the low-resolution picture to the
+    next grey level, the values around it in the answer move, too.
+
+    Args:
+        crops: uint8 or float32 [B, 3, H, W], 0..255.
+        rows: B numbers of rows, each 1..H.
+
+    Returns:
+        [B, 3, H, W] of the same type in whole grey levels, on the same device.
+
+    Raises:
+        UsageError: `crops` is no such batch, there are not as many `rows`, or one of them is out of range.
+    """
+    from facedistill.variance.batched import change_drawn, check_crops
+
+    check_crops(crops)
+    height, width = crops.shape[2:]
+    for value in rows:
+        _check_size("rows", value)
+    sizes = [SmallSize(int(value), columns_of(value, height, width), STANDARD_SIGMA) for value in rows]
+    return change_drawn(crops, sizes, _shrink_and_enlarge_batch)
 
 
 @dataclass(frozen=True)
-class LowResolution:
+class LowResolution(DrawnVariance[SmallSize]):
     """Shrinks a share of the crops to size x size pixels and enlarges them back (ICCVW 2019, section 1 of its method).
 
     Attributes:
@@ -66,13 +105,20 @@ class LowResolution:
         check_number("low_resolution: probability", self._share, 0, 1)
         check_number("low_resolution: sigma", self.sigma, 0, 10)
 
-    def __call__(self, crop: Crop, rng: np.random.Generator) -> Crop:
-        """Shrinks and enlarges uint8 [H, W, 3], or returns it as it is."""
-        check_crop(crop)
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> SmallSize | None:
+        """Draws a size, whatever the crop's own."""
         if rng.random() >= self._share:
-            return crop
+            return None
         size = self._sizes[rng.integers(len(self._sizes))]
-        return _shrink_and_enlarge(crop, size, size, self.sigma)
+        return SmallSize(size, size, self.sigma)
+
+    def change(self, crop: Crop, draws: SmallSize) -> Crop:
+        """Shrinks and enlarges uint8 [H, W, 3]."""
+        return _shrink_and_enlarge(crop, draws)
+
+    def change_batch(self, crops: "Tensor", draws: Sequence[SmallSize]) -> "Tensor":
+        """Shrinks and enlarges float32 [N, 3, H, W]; as near to `change` as `degrade_batch` is to `degrade`."""
+        return _shrink_and_enlarge_batch(crops, draws)
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -90,14 +136,18 @@ def _check_size(name: str, size: int) -> None:
         raise UsageError(f"{name} must be a whole number of pixels from 1 on, got {size!r}")
 
 
-def _shrink_and_enlarge(crop: Crop, rows: int, columns: int, sigma: float) -> Crop:
+def _shrink_and_enlarge(crop: Crop, size: SmallSize) -> Crop:
     height, width = crop.shape[:2]
-    if rows > height or columns > width:
-        raise UsageError(f"a crop of {height}x{width} (height x width) cannot be shrunk to {rows}x{columns}")
+    check_fit(size, height, width)
     # In float, so that the low-resolution picture is the only place where grey levels are rounded.
-    picture = crop.astype(np.float32, order="C")  # OpenCV cannot write into the order that a view may have
-    if sigma:
-        cv2.GaussianBlur(picture, (0, 0), sigmaX=sigma * width / columns, sigmaY=sigma * height / rows, dst=picture)
-    small = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
-    small = np.rint(small).clip(0, 255).astype(np.uint8)
-    return as_crop(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+    small = shrink(crop.astype(np.float32, order="C"), size)  # OpenCV cannot write into the order that a view may have
+    return enlarge(np.rint(small).clip(0, 255).astype(np.uint8), height, width)
+
+
+def _shrink_and_enlarge_batch(crops: "Tensor", sizes: Sequence[SmallSize]) -> "Tensor":
+    from facedistill.variance.batched import grey_levels
+
+    height, width = crops.shape[2:]
+    for size in set(sizes):
+        check_fit(size, height, width)
+    return enlarge_batch(grey_levels(shrink_batch(crops, sizes)), sizes, height, width)
