@@ -14,6 +14,7 @@ WAY = [
     "errors files progress outputs foreign registry numerics processes pictures recordio model_file workers",
     "faces",
     "variance",
+    "views",
     "synth",
     "datasets",
     "backbones",
@@ -99,7 +100,7 @@ def loaded_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("room", ["runtime", "faces", "variance", "datasets", "evaluation", "outputs", "cli"])
+@pytest.mark.parametrize("room", ["runtime", "faces", "variance", "views", "datasets", "evaluation", "outputs", "cli"])
 def test_rooms_that_load_no_torch(room):
     assert loaded_after(f"import facedistill.{room}").isdisjoint({"torch", "matplotlib", "lightning_fabric"})
 
