@@ -204,3 +204,32 @@ class Ekd:
         errors = (passed[0] - passed[1]) ** 2
         total = self.impostor * errors[hard].mean()
         return total + (self.genuine * errors[same].mean() if same.any() else 0.0)
+
+
+class InfoNce:
+    def __init__(self, queue=4096, scale=16.0):
+        self.length, self.scale, self.queue = queue, scale, []
+
+    def __call__(self, student, teacher, labels):
+        self.queue += list(zip(teacher, labels, strict=True))
+        kept = max(self.length, len(labels))
+        total = 0.0
+        for i, s in enumerate(student):
+            own = np.exp(self.scale * cos(s, teacher[i]))
+            others = [np.exp(self.scale * cos(s, t)) for t, y in self.queue[-kept:] if y != labels[i]]
+            total -= np.log(own / (own + sum(others)))
+        return total / len(student)
+
+
+class Seed:
+    def __init__(self, queue=4096, student_temperature=0.2, teacher_temperature=0.01):
+        self.length, self.temperatures, self.queue = queue, (student_temperature, teacher_temperature), []
+
+    def __call__(self, student, teacher, labels):
+        self.queue += list(teacher)
+        kept = self.queue[-max(self.length, len(teacher)) :]
+        q, p = (
+            softmax(np.array([[cos(row, t) for t in kept] for row in side]), temperature)
+            for side, temperature in zip((student, teacher), self.temperatures, strict=True)
+        )
+        return np.mean([-np.sum(p[i] * np.log(q[i])) for i in range(len(student))])

@@ -66,6 +66,13 @@ def test_lower_on_the_own_centre_than_on_another(name):
     assert on_own < loss(swapped, teacher, LABELS)
 
 
+@pytest.mark.parametrize("name", ["infonce", "seed"])
+def test_lower_on_the_own_teacher_embedding_than_on_another(name):
+    teacher = outputs(1)
+    swapped = Outputs(teacher.embedding.roll(1, dims=0))
+    assert build_loss(name)(teacher, teacher, LABELS) < build_loss(name)(swapped, teacher, LABELS)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_short_floats_are_computed_in_float32(name, dtype):
@@ -145,6 +152,8 @@ def test_finite_on_few_faces_of_one_person_at_any_scale(name, batch, scale):
         pytest.param("pkt", 2, id="pkt: the only neighbour is certain"),
         pytest.param("ekd", 1, id="ekd: a face alone makes no pair"),
         pytest.param("ekd", 3, id="ekd: one person makes no impostor pair, so no threshold"),
+        pytest.param("infonce", 3, id="infonce: one person makes no negative"),
+        pytest.param("seed", 1, id="seed: the only neighbour is certain"),
     ],
 )
 def test_batches_that_teach_nothing_give_zero_and_a_gradient_of_zero(name, batch):
@@ -186,6 +195,14 @@ def test_batches_that_teach_nothing_give_zero_and_a_gradient_of_zero(name, batch
         pytest.param({"name": "neurons", "keep": 1.1}, "keep .* at most 1", id="more units than there are"),
         pytest.param({"name": "ekd", "hardest": 0}, "hardest", id="no pair"),
         pytest.param({"name": "ekd", "momentum": 2}, "momentum .* at most 1", id="a momentum above 1"),
+        pytest.param({"name": "infonce", "queue": 0}, "queue .* at least 1", id="no queue"),
+        pytest.param({"name": "infonce", "queue": 4096.0}, "queue .* whole number", id="a fraction for a length"),
+        pytest.param({"name": "infonce", "scale": 0}, "scale", id="every cosine 0"),
+        pytest.param({"name": "seed", "queue": "all"}, "queue", id="a text for a length"),
+        pytest.param({"name": "seed", "student_temperature": -1}, "student_temperature", id="below absolute zero"),
+        pytest.param(
+            {"name": "seed", "teacher_temperature": 0}, "teacher_temperature", id="a teacher of one neighbour"
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

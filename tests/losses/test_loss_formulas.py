@@ -54,6 +54,16 @@ CASES = [
     pytest.param("neurons", oracles.Neurons, {"keep": 0.2}, id="neurons, few"),
     pytest.param("ekd", oracles.Ekd, {}, id="ekd"),
     pytest.param("ekd", oracles.Ekd, {"hardest": 3, "momentum": 0.4, "genuine": 1.0}, id="ekd, few pairs"),
+    pytest.param("infonce", oracles.InfoNce, {}, id="infonce"),
+    pytest.param("infonce", oracles.InfoNce, {"queue": 15, "scale": 5.0}, id="infonce, parts of batches forgotten"),
+    pytest.param("infonce", oracles.InfoNce, {"queue": 2}, id="infonce, a queue shorter than the batch"),
+    pytest.param("seed", oracles.Seed, {}, id="seed"),
+    pytest.param(
+        "seed", oracles.Seed, {"queue": 15, "teacher_temperature": 0.1}, id="seed, parts of batches forgotten"
+    ),
+    pytest.param(
+        "seed", oracles.Seed, {"queue": 2, "student_temperature": 1.0}, id="seed, a queue shorter than the batch"
+    ),
 ]
 BATCHES = [LABELS, torch.tensor([1, 1, 6, 0, 2, 2]), torch.tensor([5, 4, 3, 2, 1, 0])]
 

@@ -55,6 +55,8 @@ def test_invariances_of_losses_on_embeddings(seed, scale):
         "neurons": moved(student, own=own),
         "margin": moved(student, own=own),
         "adadistill": moved(student, own=own),
+        "infonce": moved(student, own=own),
+        "seed": moved(student, own=own),
     }
     for name, changed in alone.items():
         torch.testing.assert_close(
@@ -64,7 +66,16 @@ def test_invariances_of_losses_on_embeddings(seed, scale):
             rtol=1e-6,
             msg=lambda text, name=name: f"{name}: {text}",
         )
-    for name in ("cosine", "l2", "mk_mmd", "cross_sample", "margin", "adadistill"):  # both turned alike
+    for name in (
+        "cosine",
+        "l2",
+        "mk_mmd",
+        "cross_sample",
+        "margin",
+        "adadistill",
+        "infonce",
+        "seed",
+    ):  # both turned alike
         torch.testing.assert_close(
             build_loss(name)(moved(student, turn=turn), moved(teacher, turn=turn), LABELS),
             build_loss(name)(student, teacher, LABELS),

@@ -7,13 +7,15 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch.nn.functional import normalize
 
 from facedistill.errors import UsageError
 from facedistill.losses import LOSSES, build_loss
 from facedistill.outputs import Outputs
 
 BATCH, SIZE = 8, 6
-REMEMBERING = ["adadistill", "ekd", "margin", "neurons"]
+REMEMBERING = ["adadistill", "ekd", "infonce", "margin", "neurons", "seed"]
+QUEUES = ["infonce", "seed"]
 
 
 def faces(seed, size=SIZE):
@@ -129,6 +131,84 @@ def test_ekd_starts_at_the_first_batch_and_moves_slowly():
     fresh(*faces(1))
     loss(*faces(1))
     torch.testing.assert_close(loss.module.thresholds, 0.25 * fresh.module.thresholds + 0.75 * first)
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_holds_the_last_teacher_embeddings_of_all_batches(name):
+    loss = build_loss(name, queue=20)
+    batches = [faces(seed) for seed in range(4)]
+    for seen, batch in enumerate(batches, start=1):
+        loss(*batch)
+        rows = torch.cat([normalize(teacher.embedding) for _, teacher, _ in batches[:seen]])[-20:]
+        assert torch.equal(loss.module.embeddings, rows)
+    if name == "infonce":
+        assert torch.equal(loss.module.labels, torch.cat([labels for _, _, labels in batches])[-20:])
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_that_has_forgotten_goes_on_bit_for_bit(name):
+    whole = build_loss(name, queue=12)
+    for seed in range(3):
+        whole(*faces(seed))
+    resumed = build_loss(name, queue=12)
+    resumed.load_state_dict(saved_and_loaded(whole.state_dict()))
+    for seed in range(3, 6):
+        assert torch.equal(whole(*faces(seed)), resumed(*faces(seed)))
+        assert equal(resumed.state_dict(), whole.state_dict())
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_shorter_queue_goes_on_from_a_longer_one_with_its_end(name):
+    """An option may be changed between two parts of a run."""
+    long, short = build_loss(name, queue=24), build_loss(name, queue=10)
+    for seed in range(3):
+        long(*faces(seed))
+    short.load_state_dict(saved_and_loaded(long.state_dict()))
+    short(*faces(3))
+    fresh = build_loss(name, queue=10)
+    for seed in range(4):
+        fresh(*faces(seed))
+    assert equal(short.state_dict(), fresh.state_dict())
+
+
+def test_infonce_is_blind_to_the_persons_other_faces_and_seed_is_not():
+    student, teacher, labels = faces(0)
+    zeros = torch.zeros_like(labels)
+    for name, blind in (("infonce", True), ("seed", False)):
+        values = []
+        for other in (1, 2):
+            loss = build_loss(name)
+            loss(student, faces(other)[1], zeros)  # other faces of person 0
+            loss.eval()
+            values.append(loss(Outputs(student.embedding[:1]), Outputs(teacher.embedding[:1]), zeros[:1]))
+        assert torch.equal(*values) == blind, name
+
+
+def test_seed_of_a_cold_teacher_and_infonce_agree_where_nobody_is_seen_twice():
+    labels = torch.arange(BATCH)
+    student, teacher, _ = faces(0)
+    cold = build_loss("seed", student_temperature=1 / 16, teacher_temperature=1e-4)(student, teacher, labels)
+    torch.testing.assert_close(build_loss("infonce")(student, teacher, labels), cold)
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_of_another_length_of_embeddings_is_refused(name):
+    loss = build_loss(name)
+    loss(*faces(0))
+    with pytest.raises(UsageError, match=f"{name!r}: its queue holds embeddings of length 6, the teacher's are of 7"):
+        loss(*faces(1, size=7))
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_gradient_may_be_taken_after_the_queue_went_on(name):
+    """As with gradients of several batches that are summed."""
+    loss = build_loss(name, queue=BATCH)
+    student, teacher, labels = faces(0)
+    student.embedding.requires_grad_()
+    first = loss(student, teacher, labels)
+    expected = torch.autograd.grad(first, student.embedding, retain_graph=True)
+    loss(*faces(1))
+    assert torch.equal(*expected, *torch.autograd.grad(first, student.embedding))
 
 
 # ---- several processes --------------------------------------------------------------------------------------------

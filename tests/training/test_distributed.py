@@ -140,9 +140,10 @@ class StopsRankOne(AugmentedFaces):
 def variants(recipe):
     sharded = HeadRecipe("curricularface", sharded=True)
     balanced = replace(recipe.data, sampling="balanced")
+    queues = {"infonce": LossTerm(0.1, {"queue": 30}), "seed": LossTerm(0.1)}
     return {
         "relations": recipe,
-        "no hard loss": replace(recipe, losses={"ekd": LossTerm(), "rkd": LossTerm(0.1)}, control=False),
+        "no hard loss": replace(recipe, losses={"ekd": LossTerm(), "rkd": LossTerm(0.1)} | queues, control=False),
         "sharded": replace(recipe, losses={HARD: LossTerm(), "cosine": LossTerm()}, head=sharded, data=balanced),
     }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from test_loop import recipe
-from tests.batches import figures, run_loop
+from tests.batches import batch_of, figures, random_targets, run_loop
 
 from facedistill.errors import UsageError
 from facedistill.recipe import HARD, HeadRecipe, LossTerm
@@ -22,6 +22,8 @@ LOSSES = {
     "adadistill": LossTerm(0.1),
     "ekd": LossTerm(),
     "neurons": LossTerm(),
+    "infonce": LossTerm(0.5, {"queue": 8}),  # shorter than two batches, so that parts of batches are forgotten
+    "seed": LossTerm(0.1),
 }
 
 
@@ -52,6 +54,7 @@ def test_an_interrupted_run_with_learned_losses_goes_on_bit_for_bit(tmp_path, to
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     learned = {"losses.fitnets.regressors.0.weight", "losses.adadistill.centres", "losses.ekd.thresholds", "head.t"}
+    learned |= {"losses.infonce.embeddings", "losses.infonce.labels", "losses.seed.embeddings"}
     assert learned <= ours.keys()
     assert not any(torch.equal(ours[key], stopped[key]) for key in learned if ours[key].shape == stopped[key].shape)
 
@@ -62,6 +65,18 @@ def test_the_student_starts_from_the_same_weights_with_and_without_learned_losse
     )
     state = with_them.backbone.state_dict()
     assert all(torch.equal(state[key], value) for key, value in without.backbone.state_dict().items())
+
+
+def test_queues_hold_the_teachers_embeddings_without_the_sets_mean(tmp_path, toy_people):
+    losses = {HARD: LossTerm(), "infonce": LossTerm(), "seed": LossTerm()}
+    run_loop(tmp_path, toy_people, recipe(losses=losses, steps=2, validate_every=2))
+    everyone, faces = range(len(toy_people)), len(toy_people)
+    targets = random_targets(toy_people, 8)
+    centred = torch.cat([targets.for_batch(batch_of(everyone, [m] * faces)).embedding for m in (False, True)])
+    for name in ("infonce", "seed"):
+        queue = last_task(tmp_path)[f"losses.{name}.embeddings"]
+        assert len(queue) == 2 * 6
+        assert torch.cdist(queue, centred).amin(dim=1).max() < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -84,7 +99,8 @@ def test_impossible_recipes_are_refused_before_anything_is_loaded(losses, head, 
 
 def test_every_loss_that_a_stored_teacher_can_teach_passes_the_checks():
     options = {"fitnets": {"on": "embedding"}}
-    names = ["adadistill", "cross_sample", "dist", "dkd", "ekd", "fitnets", "margin", "neurons", "pkt", "rkd", "sp"]
+    names = ["adadistill", "cross_sample", "dist", "dkd", "ekd", "fitnets", "infonce", "margin", "neurons", "pkt"]
+    names += ["rkd", "seed", "sp"]
     terms = {HARD: LossTerm(), **{name: LossTerm(options=options.get(name, {})) for name in names}}
     validate(recipe(losses=terms))
 
