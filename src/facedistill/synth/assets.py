@@ -72,8 +72,7 @@ class Assets:
 
     def vertices_of(self, part: str) -> NDArray[np.bool_]:
         """Which vertices belong to a part (a key of `PART_NUMBERS`), bool [V]."""
-        mask: NDArray[np.bool_] = self.parts == PART_NUMBERS[part]
-        return mask
+        return np.equal(self.parts, PART_NUMBERS[part])
 
     def triangles_of(self, part: str) -> Ints:
         """The triangles of a part, int32 [T, 3]."""

@@ -1,5 +1,6 @@
 """Backgrounds: walls, rooms, windows, streets and trees, out of focus."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import cv2
@@ -12,6 +13,7 @@ _SIDE = 72  # everything is out of focus: it is drawn small
 _LIT = (0.08, 1.0)  # range of the light on it, as a share of that on the face
 _CLOUDS = 12  # drawn of each kind
 _LEAVES = (8, 11, 15, 21)  # sizes of the blotches of foliage, pixels
+_MARGIN = np.array([0.012, 0.012, -0.012, -0.012])  # of a picture on a wall, as `_box` takes it
 _DOWN, _ACROSS = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].astype(np.float32)  # -1..1
 
 
@@ -43,15 +45,10 @@ def _cloud(rng: np.random.Generator, coarse: int, octaves: int) -> Floats:
 
 def _colour(rng: np.random.Generator, low: float, high: float, saturation: float) -> Floats:
     tint = 1 + saturation * rng.uniform(-1, 1, 3)
-    colour: Floats = (rng.uniform(low, high) ** 1.6 * tint).astype(np.float32)
-    return colour
+    return np.asarray(rng.uniform(low, high) ** 1.6 * tint, np.float32)
 
 
-def _plain(colour: Floats) -> Floats:
-    return np.tile(colour, (_SIDE, _SIDE, 1)).astype(np.float32)
-
-
-def _box(picture: Floats, rng: np.random.Generator, box: tuple[float, float, float, float], colour: Floats) -> None:
+def _box(picture: Floats, rng: np.random.Generator, box: Iterable[float], colour: Floats) -> None:
     """Fills a slightly leaning rectangle (left, top, right, bottom as fractions)."""
     left, top, right, bottom = (v * _SIDE * 16 for v in box)
     lean = rng.uniform(-0.02, 0.02) * _SIDE * 16
@@ -60,17 +57,15 @@ def _box(picture: Floats, rng: np.random.Generator, box: tuple[float, float, flo
 
 
 def _studio(rng: np.random.Generator) -> Floats:
-    spot = np.exp(
-        -((_ACROSS - rng.uniform(-0.3, 0.3)) ** 2 + (_DOWN - rng.uniform(-0.2, 0.4)) ** 2) / rng.uniform(0.8, 3)
-    )
+    x, y = _ACROSS - rng.uniform(-0.3, 0.3), _DOWN - rng.uniform(-0.2, 0.4)
+    spot = np.exp(-(x**2 + y**2) / rng.uniform(0.8, 3))
     mottled = 1 + rng.uniform(0, 0.12) * _cloud(rng, 30, 3)
     shaded = (0.55 + 0.6 * spot) * mottled
-    picture: Floats = (shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25)).astype(np.float32)
-    return picture
+    return np.asarray(shaded[..., None] * _colour(rng, 0.15, 0.95, 0.25), np.float32)
 
 
 def _wall(rng: np.random.Generator) -> Floats:
-    picture = _plain(_colour(rng, 0.35, 0.95, 0.15))
+    picture = np.tile(_colour(rng, 0.35, 0.95, 0.15), (_SIDE, _SIDE, 1))
     picture *= (1 + rng.uniform(0.01, 0.06) * _cloud(rng, 9, 3))[..., None]
     if rng.random() < 0.4:  # bricks, boards or tiles
         step, strength = int(rng.integers(5, 16)), rng.uniform(0.82, 0.95)
@@ -84,14 +79,9 @@ def _wall(rng: np.random.Generator) -> Floats:
     for _ in range(int(rng.integers(0, 3))):  # pictures, notices, switches
         left, top = rng.uniform(-0.1, 0.95), rng.uniform(-0.1, 0.6)
         wide, high = rng.uniform(0.08, 0.4, 2)
-        _box(picture, rng, (left, top, left + wide, top + high), _colour(rng, 0.1, 0.9, 0.4))
-        edge = 0.012
-        _box(
-            picture,
-            rng,
-            (left + edge, top + edge, left + wide - edge, top + high - edge),
-            _colour(rng, 0.15, 0.95, 0.3),
-        )
+        box = np.array([left, top, left + wide, top + high])
+        _box(picture, rng, box, _colour(rng, 0.1, 0.9, 0.4))
+        _box(picture, rng, box + _MARGIN, _colour(rng, 0.15, 0.95, 0.3))
     return picture
 
 
@@ -108,13 +98,8 @@ def _room(rng: np.random.Generator) -> Floats:
                 at += wide + (rng.uniform(0, 0.05) if rng.random() < 0.3 else 0)
             _box(picture, rng, (left, top, right, top + 0.02), wood)
     if rng.random() < 0.5:  # a door
-        left = rng.uniform(-0.2, 0.9)
-        _box(
-            picture,
-            rng,
-            (left, rng.uniform(-0.1, 0.2), left + rng.uniform(0.2, 0.35), 1.1),
-            _colour(rng, 0.2, 0.9, 0.2),
-        )
+        left, top, wide = rng.uniform(-0.2, 0.9), rng.uniform(-0.1, 0.2), rng.uniform(0.2, 0.35)
+        _box(picture, rng, (left, top, left + wide, 1.1), _colour(rng, 0.2, 0.9, 0.2))
     for _ in range(int(rng.integers(0, 4))):  # lamps
         centre = (int(rng.uniform(0, _SIDE)), int(rng.uniform(0, 0.5 * _SIDE)))
         warm = np.array([2.2, 1.9, 1.4]) * rng.uniform(0.5, 1.2)
@@ -132,12 +117,8 @@ def _window(rng: np.random.Generator) -> Floats:
         a = left + pane * (wide + 0.03)
         _box(picture, rng, (a, top, a + wide, top + high), sky)
         if rng.random() < 0.6:
-            _box(
-                picture,
-                rng,
-                (a, top + high * rng.uniform(0.5, 0.8), a + wide, top + high),
-                sky * _colour(rng, 0.3, 0.7, 0.3),
-            )
+            lower = top + high * rng.uniform(0.5, 0.8)
+            _box(picture, rng, (a, lower, a + wide, top + high), sky * _colour(rng, 0.3, 0.7, 0.3))
     return picture
 
 
@@ -153,8 +134,7 @@ def _outdoor(rng: np.random.Generator) -> Floats:
     trees = np.clip((y[..., 0] + 0.05 * leaves - height) * 14, 0, 1)[..., None]
     picture += trees * (green.astype(np.float32) * np.exp(0.45 * leaves)[..., None] - picture)
     ground = np.clip((y - rng.uniform(0.75, 1.2)) * 20, 0, 1)
-    earth = _colour(rng, 0.3, 0.7, 0.2)
-    picture += ground * (earth - picture)
+    picture += ground * (_colour(rng, 0.3, 0.7, 0.2) - picture)
     return picture
 
 

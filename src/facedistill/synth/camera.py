@@ -39,8 +39,7 @@ class Camera:
 
     def position(self) -> Floats:
         """The camera's centre in the head frame, float32 [3], decimetres."""
-        place: Floats = (PIVOT + self.rotation.T @ np.array([0, 0, self.distance])).astype(np.float32)
-        return place
+        return np.asarray(PIVOT + self.rotation.T @ np.array([0, 0, self.distance]), np.float32)
 
 
 def rotation_matrix(yaw: float, pitch: float, roll: float) -> Floats:
@@ -53,8 +52,7 @@ def rotation_matrix(yaw: float, pitch: float, roll: float) -> Floats:
     turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     nod = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
     tilt = np.array([[np.cos(r), np.sin(r), 0], [-np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    result: Floats = (tilt @ nod @ turn).astype(np.float32)
-    return result
+    return np.asarray(tilt @ nod @ turn, np.float32)
 
 
 def frame_face(

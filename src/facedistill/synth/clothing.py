@@ -29,8 +29,7 @@ class ClothingBuilder:
 
     def ears(self, posed: Floats) -> Floats:
         """Points where the temples of spectacles rest, the subject's right ear first, float32 [2, 3]."""
-        rests: Floats = posed[self._rests]
-        return rests
+        return np.asarray(posed[self._rests], np.float32)
 
     def mesh(self, name: str, posed: Floats, normals: Floats, thickness: float) -> tuple[Mesh, Floats]:
         """A garment, and the distance of each of its N vertices inside its outline, float32 [N], decimetres.

@@ -208,5 +208,4 @@ def _write_labels(path: Path, rows: list[dict[str, Any]]) -> None:
 def _read_labels(path: Path) -> dict[str, Any]:
     import pyarrow.parquet
 
-    table: dict[str, Any] = pyarrow.parquet.read_table(path).to_pydict()
-    return table
+    return dict(pyarrow.parquet.read_table(path).to_pydict())

@@ -37,8 +37,8 @@ class SurfaceAnchors:
 
     def positions(self, posed: Floats) -> Floats:
         """The points on a posed head [V, 3]: float32 [..., 3]."""
-        points: Floats = ((self._weights * posed[self._skin]).sum(axis=1) + self._offset).reshape(self._shape)
-        return points
+        points = (self._weights * posed[self._skin]).sum(axis=1) + self._offset
+        return np.asarray(points, np.float32).reshape(self._shape)
 
 
 def tauten(points: Floats, rounds: int) -> Floats:
@@ -87,11 +87,9 @@ class FaceCoverings:
         ]
         down = np.linspace(0, 1, _SCARF_ROWS)[:, None]
         around = np.linspace(-np.pi, np.pi, _SCARF_COLUMNS)[None]
-        self._scarves = []
-        for top_front in _SCARF_TOPS:
-            back = 6.45
-            rim = back + (top_front - back) * smooth_step(2.4, 0.9, np.abs(around))
-            self._scarves.append(SurfaceAnchors(assets, around, rim * (1 - down) + 5.45 * down))
+        back = 6.45
+        rims = [back + (front - back) * smooth_step(2.4, 0.9, np.abs(around)) for front in _SCARF_TOPS]
+        self._scarves = [SurfaceAnchors(assets, around, rim * (1 - down) + 5.45 * down) for rim in rims]
 
     def mask(self, posed: Floats, seed: int) -> list[Submesh]:
         """A mask, pleated or with a seam, and its four ear loops, on a posed head [V, 3]."""

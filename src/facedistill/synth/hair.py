@@ -5,6 +5,7 @@ hairline strands are thinned out over the roots that the skin texture shows, so 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -91,7 +92,7 @@ class HairBuilder:
         self._grid = HairGrid(assets)
         self._flow = HairFlowBuilder(self._grid)
         self._lumps = cloud(rng, *COARSE, 9, 2)
-        self._last: tuple[Person, Floats] | None = None
+        self._hairline = lru_cache(maxsize=1)(partial(hairline_depth, self._grid.coarse_points))
         angle = azimuth(self._grid.coarse_points)
         self._angle, self._signed = np.abs(angle), angle
         self._height = self._grid.coarse_points[..., 1]
@@ -133,8 +134,28 @@ class HairBuilder:
         lumps = np.roll(self._lumps, int(rng.integers(COARSE[1])), axis=1)
         depth, ragged = self._depth(person, style, cut, flow, lumps)
         alpha_map = self._alpha_map(depth, ragged, flow, person)
-        outer, inner, shade = self._shells(style, cut, flow, posed, depth, lumps)
-        return self._assemble(outer, inner, shade, alpha_map, flow, depth + 0.5 * ragged, style)
+        outer, inner, shade = self._surfaces(style, cut, flow, posed, depth, lumps)
+        rows = len(outer)
+        count = rows * (AROUND + 1)
+        # Cells without hair at their corners and at those of the adjacent cells are left out.
+        near = cv2.dilate(self._grid.at_vertices(depth + 0.5 * ragged)[:rows], np.ones((3, 3), np.uint8))
+        grid = self._grid.triangles[: (rows - 1) * AROUND * 2]
+        grid = grid[np.repeat(near[:-1, :-1].reshape(-1) > -0.2, 2)]
+        shells = _SHORTEST if style.volume < 0.06 else _SHELLS
+        copies = len(shells)
+        points = [(inner + share * (outer - inner)).reshape(count, 3) for share, _, _ in shells]
+        return HairMesh(
+            points=np.concatenate(points).astype(np.float32),
+            normals=np.tile(vertex_normals(outer.reshape(count, 3), grid), (copies, 1)),
+            tangents=np.tile(flow.tangents[:rows].reshape(count, 3), (copies, 1)),
+            texcoords=np.tile(self._grid.texcoords[:rows].reshape(count, 2), (copies, 1)),
+            shade=np.concatenate([bright * shade.reshape(count) for _, _, bright in shells]).astype(np.float32),
+            triangles=np.concatenate([grid + number * count for number in range(copies)]).astype(np.int32),
+            alpha_cutoffs=np.repeat(np.array([level for _, level, _ in shells], np.float32), len(grid)),
+            shadowing=len(grid),
+            alpha_map=alpha_map,
+            strands=flow.strands,
+        )
 
     def skull_cap(self, posed: Floats, thickness: float) -> tuple[Mesh, Floats]:
         """A cap over the skull, and the height of each vertex above its rim, float32 [N]; all in decimetres."""
@@ -150,8 +171,6 @@ class HairBuilder:
         self, person: Person, style: HairStyle, cut: _Cut, flow: HairFlow, lumps: Floats
     ) -> tuple[Floats, Floats]:
         """Depth inside the outline of the hair, and its variation between strands; decimetres, float32 [*COARSE]."""
-        if self._last is None or self._last[0] is not person:
-            self._last = person, hairline_depth(self._grid.coarse_points, person)
         fringe = style.fringe * cut.fringe
         longer = np.clip(1 - style.sweep * flow.side * self._signed / 0.55, 0.1, 1.7)
         opening = np.exp(-(((self._signed - flow.middle) / 0.34) ** 2))
@@ -159,7 +178,7 @@ class HairBuilder:
         if style.gap:  # the hair of the gap hangs beside the eyes
             fringe += 0.8 * style.fringe * style.gap * smooth_step(0.35, 0.7, self._angle)
         reach = fringe * self._front + (style.over_ears + 0.07) * (1 - self._front)
-        depth = self._last[1] - _ROOTS + reach - 0.10 * flow.parting
+        depth = self._hairline(person) - _ROOTS + reach - 0.10 * flow.parting
         ragged = 0.05 + 0.22 * np.abs(reach) + 0.10 * style.curl
         depth += 0.12 * np.minimum(np.abs(reach), 0.4) * lumps
         if style.fade:
@@ -186,7 +205,7 @@ class HairBuilder:
         height *= 0.42 + 0.58 * flow.strands
         return np.asarray(height, np.float32)
 
-    def _shells(
+    def _surfaces(
         self, style: HairStyle, cut: _Cut, flow: HairFlow, posed: Floats, depth: Floats, lumps: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """Outer and inner surface of the hair, [rows, AROUND + 1, 3], and its occlusion, [rows, AROUND + 1], 0..1."""
@@ -232,38 +251,4 @@ class HairBuilder:
         down = (bottom - edge[:, 1])[:, None] * drop * np.array([0, 1, 0], np.float32)
         inward = -0.10 if style.length < 1 else 0.04
         bow = np.sin(drop * np.pi) * (0.04 + 0.08 * style.curl) + inward * drop**2 + 0.03 * bumps[..., None]
-        hanging: Floats = (edge + np.minimum(drop * 4, 1) * (start - edge) + down + out * bow).astype(np.float32)
-        return hanging
-
-    def _assemble(
-        self,
-        outer: Floats,
-        inner: Floats,
-        shade: Floats,
-        alpha_map: Floats,
-        flow: HairFlow,
-        highest: Floats,
-        style: HairStyle,
-    ) -> HairMesh:
-        rows = len(outer)
-        count = rows * (AROUND + 1)
-        # Cells without hair at their corners and at those of the adjacent cells are left out.
-        near = cv2.dilate(self._grid.at_vertices(highest)[:rows], np.ones((3, 3), np.uint8))
-        grid = self._grid.triangles[: (rows - 1) * AROUND * 2]
-        grid = grid[np.repeat(near[:-1, :-1].reshape(-1) > -0.2, 2)]
-        normals = vertex_normals(outer.reshape(count, 3), grid)
-        shells = _SHORTEST if style.volume < 0.06 else _SHELLS
-        copies = len(shells)
-        points = [(inner + share * (outer - inner)).reshape(count, 3) for share, _, _ in shells]
-        return HairMesh(
-            points=np.concatenate(points).astype(np.float32),
-            normals=np.tile(normals, (copies, 1)),
-            tangents=np.tile(flow.tangents[:rows].reshape(count, 3), (copies, 1)),
-            texcoords=np.tile(self._grid.texcoords[:rows].reshape(count, 2), (copies, 1)),
-            shade=np.concatenate([bright * shade.reshape(count) for _, _, bright in shells]).astype(np.float32),
-            triangles=np.concatenate([grid + number * count for number in range(copies)]).astype(np.int32),
-            alpha_cutoffs=np.repeat(np.array([level for _, level, _ in shells], np.float32), len(grid)),
-            shadowing=len(grid),
-            alpha_map=alpha_map,
-            strands=flow.strands,
-        )
+        return np.asarray(edge + np.minimum(drop * 4, 1) * (start - edge) + down + out * bow, np.float32)

@@ -1,6 +1,7 @@
 """The flow of hair over the skull: direction of the strands, strand maps, parting."""
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 import cv2
 import numpy as np
@@ -59,16 +60,13 @@ class HairFlowBuilder:
         self._bends = cloud(rng, MAP_ROWS, MAP_COLUMNS, 50, 2)
         self._single = streaks(rng, _BANK_ROWS, _BANK_COLUMNS, length=12, width=1.8)
         self._grain = rng.random((MAP_ROWS, MAP_COLUMNS)).astype(np.float32)
-        self._kept: dict[tuple[str, float, float, int], HairFlow] = {}
-        self._arms, self._resting_arms = _arms(grid.map_points), _arms(grid.resting)
-        self._meridians: dict[tuple[float, ...], tuple[Floats, Floats]] = {}
+        self._kept = cache(self._draw)
+        self._resting_arms = _arms(grid.resting)
+        self._meridian = cache(partial(_meridian, _arms(grid.map_points)))
 
     def build(self, pattern: str, wave: float, curl: float, variant: int) -> HairFlow:
         """The flow of a pattern (a key of `FLOW_PATTERNS`) with `wave` and `curl` 0..1; `variant` below `VARIANTS`."""
-        key = (pattern, wave, curl, variant)
-        if key not in self._kept:
-            self._kept[key] = self._draw(*key)
-        return self._kept[key]
+        return self._kept(pattern, wave, curl, variant)
 
     def _draw(self, pattern: str, wave: float, curl: float, variant: int) -> HairFlow:
         pole, parting, far_pole = FLOW_PATTERNS[pattern]
@@ -94,12 +92,6 @@ class HairFlowBuilder:
             middle=side * (offset or 0.0) / 1.1,
         )
 
-    def _meridian(self, pole: tuple[float, ...]) -> tuple[Floats, Floats]:
-        """Longitude (-pi..pi) and angle from the pole (0..pi) of each pixel of the map."""
-        if pole not in self._meridians:
-            self._meridians[pole] = _meridian(self._arms, pole)
-        return self._meridians[pole]
-
     def _strands(self, across: Floats, along: Floats, wave: float, curl: float, variant: int) -> tuple[Floats, Floats]:
         row = np.arange(MAP_ROWS)[:, None]
         down = along + np.maximum(row - FREE_ROW, 0) * 0.04
@@ -124,11 +116,11 @@ _SHARES = (0.36, 0.34, 0.30)
 def _arms(points: Floats) -> Floats:
     """Unit vectors from inside the skull to points [..., 3]."""
     arms = points - CENTRE
-    unit: Floats = arms / np.linalg.norm(arms, axis=-1, keepdims=True)
-    return unit
+    return np.asarray(arms / np.linalg.norm(arms, axis=-1, keepdims=True), np.float32)
 
 
 def _meridian(arms: Floats, towards: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Longitude (-pi..pi) and angle from the pole (0..pi) of each unit vector."""
     pole = _unit(np.array(towards))
     side = _unit(np.cross(pole, [0.0, 0.3, -1.0] if abs(pole[2]) < 0.9 else [0.0, -1.0, 0.0]))
     axes = np.stack([side, np.cross(pole, side), pole], axis=1).astype(np.float32)

@@ -64,8 +64,7 @@ class HairGrid:
     def skull(self, points: Floats) -> Floats:
         """The grid on a deformed head [V, 3]: float32 [SKULL_ROWS, AROUND + 1, 3]."""
         near = np.einsum("nk,nkc->nc", self._shares, points[self._vertices])
-        skull: Floats = near.reshape(self.resting.shape) + self._away
-        return skull
+        return np.asarray(near.reshape(self.resting.shape) + self._away, np.float32)
 
     def at_vertices(self, coarse: Floats) -> Floats:
         """Values [*COARSE] at the grid's vertices, [SKULL_ROWS + HANGING_ROWS, AROUND + 1]."""

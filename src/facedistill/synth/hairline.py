@@ -26,8 +26,7 @@ def hairline_depth(points: Floats, person: Person) -> Floats:
     if bald > 0:
         from_crown = points - np.array([0.0, 8.45, 0.25], np.float32)
         depth = np.minimum(depth, np.sqrt(np.einsum("...c,...c->...", from_crown, from_crown)) - bald)
-    inside: Floats = depth.astype(np.float32)
-    return inside
+    return np.asarray(depth, np.float32)
 
 
 def _hairline(person: Person) -> Floats:

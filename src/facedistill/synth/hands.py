@@ -36,24 +36,22 @@ class HandBuilder:
         across = rng.random() < 0.35  # in front of the mouth, else up the cheek
         size = float(rng.uniform(0.9, 1.05))
         if across:
-            root, direction = np.array([0.80, float(rng.uniform(6.60, 6.74))]), np.array([-1.0, 0.10])
+            height, direction = rng.uniform(6.60, 6.74), np.array([-1.0, 0.10])
         else:
-            root, direction = np.array([0.80, float(rng.uniform(6.22, 6.38))]), np.array([-0.18, 1.0])
-        direction = direction / np.linalg.norm(direction)
-        beside = np.array([direction[1], -direction[0]]) if not across else np.array([0.0, -1.0])
+            height, direction = rng.uniform(6.22, 6.38), np.array([-0.18, 1.0])
+        root, direction = np.array([0.80, height]), direction / np.linalg.norm(direction)
+        beside = np.array([0.0, -1.0]) if across else np.array([-direction[1], direction[0]])
         tubes = []
         for finger, length in enumerate(_LENGTHS):
             spread = float(rng.normal(0, 0.015)) + 0.05 * (finger - 1.5)
-            start = root + (finger - 1.5) * 0.150 * size * (beside if across else -beside)
-            lean = direction + spread * (beside if across else -beside)
+            start = root + (finger - 1.5) * 0.150 * size * beside
+            lean = direction + spread * beside
             tubes.append((start, start + 0.66 * size * length * lean, 0.078 * size * (1 - 0.06 * abs(finger - 1.0))))
         submeshes = [self._finger(face, side, start, end, radius, rng) for start, end, radius in tubes]
         if not across:  # the thumb reaches under the jaw
             start, end = root + np.array([-0.20, -0.12]), np.array([0.18, 6.17])
             submeshes.append(self._finger(face, side, start, end, 0.088 * size, rng))
-        middle = self._on(face, side, root[None], 0.06)[0]
-        submeshes.append(_back(middle, side, across, size))
-        return submeshes
+        return [*submeshes, _back(self._on(face, side, root[None], 0.06)[0], side, across, size)]
 
     def _on(self, face: Floats, side: float, points_on_face: FacePoints, lift: float) -> Floats:
         """Points `lift` decimetres above the face: float32 [N, 3]."""
@@ -85,11 +83,8 @@ class HandBuilder:
         tip = np.sqrt(np.clip((1.0 - along) / 0.10, 0.003, 1))
         wide = radius * (1.08 - 0.22 * along) * (1 + 0.07 * knuckles) * tip
         around = np.linspace(0, 2 * np.pi, _SIDES)
-        tube = (
-            spine[:, None]
-            + wide[:, None, None] * np.sin(around)[None, :, None] * outward[:, None]
-            + wide[:, None, None] * np.cos(around)[None, :, None] * sideways[:, None]
-        )
+        tube = spine[:, None] + (wide[:, None] * np.sin(around))[..., None] * outward[:, None]
+        tube = tube + (wide[:, None] * np.cos(around))[..., None] * sideways[:, None]
         top = np.clip(np.sin(around), 0, 1)[None] ** 2
         crease = np.abs(np.sin(40 * along))[:, None] * (knuckles > 0.4)[:, None] * top
         under = np.clip(-np.sin(around), 0, 1)[None] + 0.3 * (1 - top) + 0 * along[:, None]

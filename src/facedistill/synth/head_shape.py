@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -46,8 +47,7 @@ def macro_weights(person: Person, age: float) -> Floats:
     male = 0.5 + _DIMORPHISM * (person.gender - 0.5)
     genders = dict(zip(GENDERS, (1 - male, male), strict=True))
     # The exaggeration moves an ancestry away from the mean of the three, so the weights may leave 0..1 a little.
-    mixed = np.array(person.ancestry)
-    mixed = 1 / 3 + (mixed - 1 / 3) * person.exaggeration
+    mixed = 1 / 3 + (np.array(person.ancestry) - 1 / 3) * person.exaggeration
     ancestries = dict(zip(ANCESTRIES, mixed, strict=True))
     builds = {
         ("average", "average"): 1 - abs(person.weight) * 0.9 - abs(person.muscle) * 0.6,
@@ -77,7 +77,7 @@ class HeadShapeModel:
         self._assets = assets
         self._number_of = {str(name): index for index, name in enumerate(assets.expression_names)}
         self._eyes = assets.vertices_of("eye")
-        self._last: tuple[Person, Floats] | None = None
+        self._identity = lru_cache(maxsize=1)(self._local)
 
     def build(self, person: Person, age: float, expression: Mapping[str, float]) -> Head:
         """The person's head at an age, relaxed and with an expression.
@@ -94,16 +94,14 @@ class HeadShapeModel:
         if unknown:
             raise UsageError(f"unknown expression {unknown[0]!r}; known are {', '.join(self._number_of)}")
         assets = self._assets
-        neutral = assets.points + self._local(person)
+        neutral = assets.points + self._identity(person)
         neutral += _blend(macro_weights(person, age), assets.macros)
-        centres = self.eye_centres(neutral)
-        neutral += EYES_AT - centres.mean(axis=0)
+        neutral += EYES_AT - self.eye_centres(neutral).mean(axis=0)
         resting = _resting(person)
         total = dict(resting)
         for name, amount in expression.items():
             total[name] = min(total.get(name, 0.0) + float(amount), EXPRESSION_LIMIT)
-        posed = self._express(neutral, total)
-        return Head(_stretch(self._express(neutral, resting)), _stretch(posed))
+        return Head(_stretch(self._express(neutral, resting)), _stretch(self._express(neutral, total)))
 
     def eye_centres(self, points: Floats) -> Floats:
         """Centres of the subject's right and left eyeball, float32 [2, 3]."""
@@ -112,13 +110,11 @@ class HeadShapeModel:
         return np.stack([eyes[resting < 0].mean(axis=0), eyes[resting > 0].mean(axis=0)])
 
     def _local(self, person: Person) -> Floats:
-        if self._last is None or self._last[0] is not person:
-            low = np.array([-min(c, 0) if trait.low else 0 for c, trait in zip(person.shape, TRAITS, strict=True)])
-            high = np.maximum(person.shape, 0)
-            displacement = _blend(low.astype(np.float32), self._assets.lows)
-            displacement += _blend(high.astype(np.float32), self._assets.highs)
-            self._last = person, displacement
-        return self._last[1]
+        low = np.array([-min(c, 0) if trait.low else 0 for c, trait in zip(person.shape, TRAITS, strict=True)])
+        high = np.maximum(person.shape, 0)
+        displacement = _blend(low.astype(np.float32), self._assets.lows)
+        displacement += _blend(high.astype(np.float32), self._assets.highs)
+        return displacement
 
     def _express(self, neutral: Floats, amounts: Mapping[str, float]) -> Floats:
         posed = neutral.copy()
@@ -138,8 +134,7 @@ def _stretch(points: Floats) -> Floats:
 
 def _beyond(x: Floats) -> Floats:
     """A smooth rectifier: about 0 below 0, about `x` above."""
-    smooth: Floats = 0.5 * (x + np.sqrt(x * x + _BEND))
-    return smooth
+    return np.asarray(0.5 * (x + np.sqrt(x * x + _BEND)), np.float32)
 
 
 def _resting(person: Person) -> dict[str, float]:
@@ -149,6 +144,5 @@ def _resting(person: Person) -> dict[str, float]:
     squint, open_ = max(-wide, 0) * 0.18, 0.12 + max(wide, 0) * 0.25
     brows = 0.03 + 0.05 * person.brow_height
     paired = {"mouthSmile": smile, "mouthFrown": frown, "eyeBlink": squint, "eyeWide": open_, "browOuterUp": 2 * brows}
-    return {"browInnerUp": brows} | {
-        name + side: amount for name, amount in paired.items() for side in ("Left", "Right")
-    }
+    both = {name + side: amount for name, amount in paired.items() for side in ("Left", "Right")}
+    return {"browInnerUp": brows} | both

@@ -78,7 +78,6 @@ class ImageFormation:
         expected = as_detected(rendered.landmarks, conditions.pose.yaw)
         found = self._find(photo, expected)
         points = found.landmarks if found is not None else expected
-        crop = align(photo, points, size)
         labels = label_row(person, conditions) | {
             "detected": found is not None,
             "detector_score": found.score if found is not None else 0.0,
@@ -86,12 +85,13 @@ class ImageFormation:
             "landmarks_used": points.ravel().tolist(),
             "landmarks_aligned": aligned_points(rendered, points, crop_convention(size)).ravel().tolist(),
         }
-        return Picture(crop, photo, labels)
+        return Picture(align(photo, points, size), photo, labels)
 
     def _find(self, photo: NDArray[np.uint8], expected: NDArray[np.float64]) -> Detection | None:
         """The detection nearest to the expected landmarks, or None where all are too far from them."""
         unit = float(np.linalg.norm(face_frame(expected)[0]))
-        errors = {_landmark_error(face, expected): face for face in self._detector.detect(photo)}
+        found = self._detector.detect(photo)
+        errors = {float(np.linalg.norm(face.landmarks - expected, axis=1).mean()): face for face in found}
         return errors[min(errors)] if min(errors, default=math.inf) < _LARGEST_ERROR * unit else None
 
 
@@ -125,11 +125,6 @@ def aligned_points(
     """The labels' landmarks in the crop that is aligned by the landmarks `used`, float64 [5, 2], pixels."""
     matrix = similarity_transform(used, convention.template)
     return np.asarray(rendered.landmarks @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
-
-
-def _landmark_error(face: Detection, expected: NDArray[np.float64]) -> float:
-    """Mean distance of a detection's landmarks from the expected ones, pixels."""
-    return float(np.linalg.norm(face.landmarks - expected, axis=1).mean())
 
 
 def label_row(person: Person, conditions: Conditions) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from facedistill.synth.arrays import Floats
 def smooth_step(low: float, high: float, value: NDArray[np.floating]) -> Floats:
     """0 below `low`, 1 above `high`, a cubic between; falling where low > high. Same shape as `value`."""
     t = np.clip((value - low) / (high - low), 0, 1)
-    result: Floats = (t * t * (3 - 2 * t)).astype(np.float32)
-    return result
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def gaussian(x: Floats, y: Floats, centre: tuple[float, float], sigma: tuple[float, float]) -> Floats:

@@ -25,8 +25,7 @@ def cloud(rng: np.random.Generator, rows: int, columns: int, coarse: float, octa
         total += strength * _enlarge_round(grid, rows, columns)
         strength *= 0.6
     total -= total.mean()
-    result: Floats = (total / (total.std() + 1e-6)).astype(np.float32)
-    return result
+    return np.asarray(total / (total.std() + 1e-6), np.float32)
 
 
 def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, width: float = 1.0) -> Floats:
@@ -34,8 +33,7 @@ def streaks(rng: np.random.Generator, rows: int, columns: int, length: float, wi
     grid = rng.random((max(int(rows / length), 2), max(int(columns / width), 2))).astype(np.float32)
     drawn = _enlarge_round(grid, rows, columns)
     low, high = np.percentile(drawn, [2, 98])
-    result: Floats = np.clip((drawn - low) / (high - low), 0, 1).astype(np.float32)
-    return result
+    return np.asarray(np.clip((drawn - low) / (high - low), 0, 1), np.float32)
 
 
 def _enlarge_round(grid: Floats, rows: int, columns: int) -> Floats:

@@ -78,7 +78,7 @@ class Renderer:
         light = _light(conditions, rotation, scene)
         rgba = _draw(scene, camera, light, self._eyes.shader_table(person, conditions, head.posed), side)
         background = draw_background(conditions.background, conditions.background_seed, size)
-        gains = _exposure(person, light, _unit(camera.position() - PIVOT))
+        gains = _exposure(person, light, camera.position() - PIVOT)
         marks = self._scene_builder.landmarks(head.posed, eyes)
         # The rasteriser's coordinates start at the edge of the first pixel, landmarks at its centre.
         landmarks = camera.project(marks)[:, :2].astype(np.float64) / _OVERSAMPLED - 0.5
@@ -119,8 +119,9 @@ def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
     Args:
         person: The person; the skin tone is used.
         light: Light on the face.
-        toward: Unit vector from the face to the camera, head frame.
+        toward: From the face to the camera, head frame.
     """
+    toward = (toward / np.linalg.norm(toward)).astype(np.float32)
     # Light is measured half way between the directions of the face and the camera.
     straight = np.array([0.0, 0.0, 1.0], np.float32)
     seen = (toward + straight) / np.linalg.norm(toward + straight)
@@ -129,9 +130,4 @@ def _exposure(person: Person, light: Light, toward: Floats) -> Floats:
     bright = float(falling @ LUMINANCE)
     skin = float(skin_colour(person.skin_tone) @ LUMINANCE)
     balance = (bright / falling) ** 0.85
-    gains: Floats = (balance * (_METERED_LIGHT / bright) ** 0.85 * (_METERED_SKIN / skin) ** 0.35).astype(np.float32)
-    return gains
-
-
-def _unit(vector: Floats) -> Floats:
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
+    return np.asarray(balance * (_METERED_LIGHT / bright) ** 0.85 * (_METERED_SKIN / skin) ** 0.35, np.float32)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class SceneBuilder:
         self._hair = HairBuilder(assets)
         self._clothing = ClothingBuilder(assets)
         self._mouth, self._coverings, self._hands = MouthInterior(assets), FaceCoverings(assets), HandBuilder(assets)
-        self._last: tuple[Person, Floats] | None = None
+        self._skin_texture = lru_cache(maxsize=1)(self._skin.build)
         skin, eye, lash = (assets.vertices_of(part) for part in ("skin", "eye", "lash"))
         first = assets.triangles[:, 0]
         upper = lash[first] & (assets.points[assets.triangles, 1].mean(axis=1) > LID_SPLIT)
@@ -147,8 +148,7 @@ class SceneBuilder:
 
     def mouth_corners(self, points: Floats) -> Floats:
         """The subject's right and left corner of the mouth, float32 [2, 3]."""
-        corners: Floats = points[self._corners]
-        return corners
+        return np.asarray(points[self._corners], np.float32)
 
     def landmarks(self, posed: Floats, eyes: Floats) -> Floats:
         """The five landmarks of a posed head [V, 3] with eye centres [2, 3], head frame, float32 [5, 3]."""
@@ -217,13 +217,9 @@ class SceneBuilder:
 
     def _occluding(self, conditions: Conditions, posed: Floats) -> list[Submesh]:
         """The mask, scarf or hand in front of the face."""
-        if conditions.occlusion == "mask":
-            return self._coverings.mask(posed, conditions.occlusion_seed)
-        if conditions.occlusion == "scarf":
-            return self._coverings.scarf(posed, conditions.occlusion_seed)
-        if conditions.occlusion == "hand":
-            return self._hands.submeshes(posed, conditions.occlusion_seed)
-        return []
+        builders = {"mask": self._coverings.mask, "scarf": self._coverings.scarf, "hand": self._hands.submeshes}
+        build = builders.get(conditions.occlusion)
+        return build(posed, conditions.occlusion_seed) if build else []
 
     def _headwear(self, headwear: str | None, posed: Floats, eyes: Floats) -> list[Submesh]:
         if headwear is None:
@@ -250,11 +246,6 @@ class SceneBuilder:
         attributes = vertex_attributes(posed[used], normals[used], 0.6, 1.0, texcoords=texcoords)
         cutoffs = np.full(len(self._lash_triangles), _LASH_CUTOFF, np.float32)
         return Submesh(attributes, self._lash_triangles, LASH, cutoffs)
-
-    def _skin_texture(self, person: Person) -> Floats:
-        if self._last is None or self._last[0] is not person:
-            self._last = person, self._skin.build(person)
-        return self._last[1]
 
 
 def _check(conditions: Conditions) -> None:

@@ -59,6 +59,7 @@ def shade(
     out = np.empty(3, np.float32)
     block, skin = np.empty((BLOCK_ROWS, BLOCK), np.float32), np.empty((3, BLOCK), np.float32)
     places, shares = np.empty((BLOCK, 2), np.int32), np.empty(BLOCK, np.float32)
+    lit = (eye, ambient, light, key, projection, shadow)
     waiting = 0
     for row in range(height):
         for column in range(width):
@@ -70,12 +71,10 @@ def shade(
             even = t >= 0 and u >= 0 and materials[t] == materials[u] and materials[t] != EYE
             if even:
                 t, u = triangle_ids[y, x + 1], triangle_ids[y + 1, x]
-                even = (
-                    t >= 0 and u >= 0 and materials[t] == materials[u] and materials[t] == materials[triangle_ids[y, x]]
-                )
+                even = t >= 0 and u >= 0 and materials[t] == materials[u] == materials[triangle_ids[y, x]]
             step = 1
             if even:
-                first, last = inverse_depth[2 * row, 2 * column], inverse_depth[2 * row + 1, 2 * column + 1]
+                first, last = inverse_depth[y, x], inverse_depth[y + 1, x + 1]
                 step = 4 if materials[t] != HAIR and abs(first - last) < 0.003 * first else 3
             share = 0.25 if step == 1 else (0.5 if step == 3 else 1.0)
             for sub in range(0, 4, step):
@@ -90,36 +89,22 @@ def shade(
                     waiting += 1
                     if waiting == BLOCK:
                         _gather(places, waiting, triangle_ids, screen, triangles, attributes, block)
-                        shade_skin(
-                            block,
-                            waiting,
-                            eye,
-                            ambient,
-                            light,
-                            key,
-                            projection,
-                            shadow,
-                            texture,
-                            overlay,
-                            gloss,
-                            tints,
-                            skin,
-                        )
+                        shade_skin(block, waiting, *lit, texture, overlay, gloss, tints, skin)
                         _spread(skin, waiting, places, shares, picture)
                         waiting = 0
                     continue
                 _interpolate(t, x + 0.5, y + 0.5, screen, triangles, attributes, a)
                 if material == EYE:
-                    shade_eye(a, eye, ambient, light, key, projection, shadow, eyes, out)
+                    shade_eye(a, *lit, eyes, out)
                 elif material == HAIR:
-                    shade_hair(a, eye, ambient, light, key, projection, shadow, strands, hair, out)
+                    shade_hair(a, *lit, strands, hair, out)
                 else:
-                    shade_plain(a, eye, ambient, light, key, projection, shadow, plain[material], out)
+                    shade_plain(a, *lit, plain[material], out)
                 picture[row, column, 0] += share * out[0]
                 picture[row, column, 1] += share * out[1]
                 picture[row, column, 2] += share * out[2]
     _gather(places, waiting, triangle_ids, screen, triangles, attributes, block)
-    shade_skin(block, waiting, eye, ambient, light, key, projection, shadow, texture, overlay, gloss, tints, skin)
+    shade_skin(block, waiting, *lit, texture, overlay, gloss, tints, skin)
     _spread(skin, waiting, places, shares, picture)
     return picture
 

@@ -13,8 +13,7 @@ def shade_eye(
     eyes: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Shades a sample of an eye with attributes `a`: writes linear RGB to `out`; the rest as in `shade.shade`."""
-    side = 0 if a[0] < 0.0 else 1
-    e = eyes[side]
+    e = eyes[0 if a[0] < 0.0 else 1]
     px, py, pz = a[0] - e[0], a[1] - e[1], a[2] - e[2]
     length = math.sqrt(px * px + py * py + pz * pz) + 1e-9
     radius = e[3]
@@ -24,11 +23,8 @@ def shade_eye(
     off = math.sqrt(max(1.0 - toward * toward, 0.0)) / e[7] if toward > 0.0 else 9.0
     dx, dy = nx - toward * e[4], ny - toward * e[5]
     angle = math.atan2(dy, dx)
-    fibre = (
-        0.5
-        + 0.28 * math.sin(angle * 23.0 + e[13]) * math.sin(angle * 7.0 + 2.0 * e[13])
-        + 0.12 * math.sin(angle * 51.0 + 7.0 * off)
-    )
+    fibre = 0.5 + 0.28 * math.sin(angle * 23.0 + e[13]) * math.sin(angle * 7.0 + 2.0 * e[13])
+    fibre += 0.12 * math.sin(angle * 51.0 + 7.0 * off)
     iris = step_between(1.06, 0.94, off)
     pupil = step_between(e[8] + 0.06, e[8] - 0.06, off)
     limbus = 1.0 - 0.72 * step_between(0.72, 1.0, off)
@@ -57,9 +53,8 @@ def shade_eye(
     # A second, weaker highlight: reflection of the sky or of a window.
     facing = cx * vx + cy * vy + cz * vz
     ry, rx = 2.0 * facing * cy - vy, 2.0 * facing * cx - vx
-    window = (
-        step_between(0.30, 0.42, ry) * step_between(0.80, 0.68, ry) * step_between(0.40, 0.30, abs(rx - e[15])) * iris
-    )
+    window = step_between(0.30, 0.42, ry) * step_between(0.80, 0.68, ry)
+    window *= step_between(0.40, 0.30, abs(rx - e[15])) * iris
     wet = 0.5 * step_between(0.10, 0.02, below) * step_between(-0.06, 0.0, below)
     for ch in range(3):
         white = (0.50 if ch == 0 else (0.46 if ch == 1 else 0.43)) * e[16]

@@ -74,29 +74,24 @@ def fit_spectacles(frame: Frame, eyes: Floats, bridge_z: float, ears: Floats) ->
     level = float(eyes[:, 1].mean()) - 0.02
     middle_x = float(eyes[:, 0].mean())
     width = frame.lower + (frame.upper - frame.lower) * np.clip(0.5 + 1.6 * up, 0, 1)
-    lines, panes, inner, hinges = [], [], [], []
+    # Where bridge and temple join the rim, on its inner and its outer side.
+    joints = [np.argmin(np.abs(up[:-1] - 0.4) + np.where(way * across[:-1] > 0, 0, 9)) for way in (-1.0, 1.0)]
+    lines, rims = [], []
     for side, sign in ((0, -1.0), (1, 1.0)):
         x = float(eyes[side, 0]) + sign * (0.01 + size * frame.width * across)
         lean = across if frame.droop < 0 else -up
         y = level + size * (frame.height * up - frame.droop * across * lean * np.where(across > 0, 1, 0.3))
         z = front - 0.16 * (x - middle_x) ** 2 + 0.04 * up * frame.height
-        rim = np.stack([x, y, z], axis=1)
-        lines.append(_line(rim, width, 0.6 + 0.5 * np.clip(up, 0, 1)))
-        panes.append(rim[:-1].astype(np.float32))
-        inner.append(rim[_at(up, across, -1.0)])
-        hinges.append(rim[_at(up, across, 1.0)])
+        rims.append(np.stack([x, y, z], axis=1))
+        lines.append(_line(rims[-1], width, 0.6 + 0.5 * np.clip(up, 0, 1)))
+    inner, hinges = ([rim[joint] for rim in rims] for joint in joints)
     arch = np.linspace(0, 1, 7)[:, None]
     bridge = inner[0] * (1 - arch) + inner[1] * arch + np.sin(np.pi * arch) * [0, 0.035, 0.03]
     lines.append(_line(bridge, max(frame.upper, 0.012) * np.ones(7), np.ones(7)))
     for side in range(2):
         temple = hinges[side] * (1 - arch) + (ears[side] + [0, 0.04, 0]) * arch
         lines.append(_line(temple, frame.temple * np.ones(7), 0.8 * np.ones(7)))
-    return Spectacles(lines, panes)
-
-
-def _at(up: NDArray[np.float64], across: NDArray[np.float64], way: float) -> int:
-    """Index of the point of the rim where bridge or temple joins it, at the side `way` (-1 inner, 1 outer)."""
-    return int(np.argmin(np.abs(up[:-1] - 0.4) + np.where(way * across[:-1] > 0, 0, 9)))
+    return Spectacles(lines, [rim[:-1].astype(np.float32) for rim in rims])
 
 
 def _line(points: NDArray[np.float64], width: NDArray[np.float64], gleam: NDArray[np.float64]) -> Floats:

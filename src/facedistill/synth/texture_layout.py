@@ -15,8 +15,7 @@ _FRONT = 1.6  # columns per radian at the face, relative to an even spread; the 
 
 def azimuth(points: Floats) -> Floats:
     """Angle of points [..., 3] round the vertical axis, float32 [...], radians: 0 at the nose, positive to the left."""
-    result: Floats = np.arctan2(points[..., 0], points[..., 2] - AXIS_Z).astype(np.float32)
-    return result
+    return np.asarray(np.arctan2(points[..., 0], points[..., 2] - AXIS_Z), np.float32)
 
 
 def texture_coordinates(points: Floats) -> Floats:

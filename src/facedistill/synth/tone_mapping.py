@@ -26,9 +26,8 @@ def _tone_table() -> NDArray[np.uint8]:
     """A soft shoulder above .6, then sRGB's curve (IEC 61966-2-1), at even steps of light."""
     light = np.arange(_LIGHTS) / _LIGHTS * _BRIGHTEST
     light = np.where(light < 0.6, light, 0.6 + 0.4 * (1 - np.exp((0.6 - light) / 0.4)))
-    return np.round(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)).astype(
-        np.uint8
-    )
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.round(255 * srgb).astype(np.uint8)
 
 
 _CONTRASTS, _TONES = _contrast_table(), _tone_table()
