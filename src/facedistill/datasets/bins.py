@@ -82,9 +82,7 @@ def _checked(content: object) -> tuple[tuple[bytes, ...], NDArray[np.bool_]]:
     if len(listed) != 2 * len(truths) or not len(truths):
         raise ValueError(f"it holds {len(listed)} pictures for {len(truths)} pairs, which need {2 * len(truths)}")
     pictures = tuple(_picture(picture, index) for index, picture in enumerate(listed))
-    same = [
-        bool(truth) if isinstance(truth, int | np.integer | np.bool_) and truth in (0, 1) else None for truth in truths
-    ]
+    same = [bool(t) if isinstance(t, int | np.integer | np.bool_) and t in (0, 1) else None for t in truths]
     if None in same:
         raise ValueError(f"pair {same.index(None)} is neither same nor different")
     return pictures, np.array(same, dtype=np.bool_)
@@ -139,10 +137,6 @@ def _values(data: object, element: object) -> tuple[bytes, NDArray[np.generic]]:
     return data, np.frombuffer(data, dtype=element.dtype)
 
 
-def _array(*_: object) -> _Array:
-    return _Array()  # its values follow as its state
-
-
 def _array_from_buffer(data: object, element: object, shape: object, _order: object) -> _Array:
     array = _Array()
     array.__setstate__((1, shape, element, False, data))
@@ -165,7 +159,7 @@ _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
     ("numpy", "dtype"): _ElementType,
 }
 for _core in ("numpy.core", "numpy._core"):
-    _ADMITTED[_core + ".multiarray", "_reconstruct"] = _array
+    _ADMITTED[_core + ".multiarray", "_reconstruct"] = lambda *_: _Array()  # its values follow as its state
     _ADMITTED[_core + ".multiarray", "scalar"] = _scalar
     _ADMITTED[_core + ".numeric", "_frombuffer"] = _array_from_buffer
 

@@ -42,6 +42,8 @@ class FolderFaces:
     Attributes:
         folder: The root of the tree.
         people: The people's folders within the root; a label is an index into it.
+        classes: Number of people.
+        size: (height, width) of every picture.
 
     Raises:
         UsageError: The tree holds no pictures, or one lies beside the people's folders.
@@ -62,6 +64,7 @@ class FolderFaces:
         if not self._files[0].parent.parts:
             raise UsageError(f"{self.folder / self._files[0]} lies in no person's folder; put it into one")
         self.people = tuple(dict.fromkeys(path.parent.as_posix() for path in self._files))
+        self.classes = len(self.people)
         self._numbers = {person: number for number, person in enumerate(self.people)}
         self.size = self._first_size()
 
@@ -82,11 +85,6 @@ class FolderFaces:
                 f"picture is {self.size[0]}x{self.size[1]}; align all to one size with `facedistill prepare`"
             )
         return Face(image, self._numbers[path.parent.as_posix()], path.as_posix())
-
-    @property
-    def classes(self) -> int:
-        """Number of people."""
-        return len(self.people)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import csv
 from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -89,47 +90,29 @@ def read_ijb(folder: Path | str, name: str) -> IjbSet:
     template_ids, templates = np.unique(template_of, return_inverse=True)
     pictures = tuple(folder / "loose_crop" / picture for picture in names)
     require_files(pictures, faces_txt)
-    first, second, same = _read_pairs(meta / f"{name}_template_pair_label.txt", template_ids)
-    galleries, probes = _read_search_lists(meta, name, template_ids)
-    return IjbSet(
-        str(meta),
-        pictures,
-        np.array([landmarks[picture] for picture in names]).reshape(-1, 5, 2),
-        templates.astype(np.int64),
-        media,
-        template_ids,
-        first,
-        second,
-        same,
-        galleries,
-        probes,
-    )
+    pairs = _read_pairs(meta / f"{name}_template_pair_label.txt", template_ids)
+    searched = _read_search_lists(meta, name, template_ids)
+    points = np.array([landmarks[picture] for picture in names]).reshape(-1, 5, 2)
+    return IjbSet(str(meta), pictures, points, templates.astype(np.int64), media, template_ids, *pairs, *searched)
 
 
 def _read_faces(path: Path) -> tuple[list[str], Int, Int]:
-    names, templates, media = [], [], []
-    for number, line in enumerate(read_list(path, "the faces").splitlines(), start=1):
-        cells = line.split()
-        if not cells:
-            continue
+    faces: list[tuple[str, int, int]] = []
+    for number, cells in _rows(read_list(path, "the faces").splitlines()):
         if len(cells) != 3 or not is_inside(cells[0]) or not (_is_id(cells[1]) and _is_id(cells[2])):
             raise UsageError(f"{path}, line {number} must read `picture template media`")
-        names.append(cells[0])
-        templates.append(int(cells[1]))
-        media.append(int(cells[2]))
-    if not names:
+        faces.append((cells[0], int(cells[1]), int(cells[2])))
+    if not faces:
         raise UsageError(f"{path} names no face; copy it again")
-    if len(set(zip(names, templates, strict=True))) < len(names):
+    if len({face[:2] for face in faces}) < len(faces):
         raise FacedistillError(f"{path} lists a picture twice in one template, which would count double; copy it again")
-    return names, np.array(templates, np.int64), np.array(media, np.int64)
+    names, templates, media = zip(*faces, strict=True)
+    return list(names), np.array(templates, np.int64), np.array(media, np.int64)
 
 
 def _read_landmarks(path: Path) -> dict[str, list[float]]:
     landmarks: dict[str, list[float]] = {}
-    for number, line in enumerate(read_list(path, "the landmarks").splitlines(), start=1):
-        picture, *cells = line.split() or [""]
-        if not picture:
-            continue
+    for number, (picture, *cells) in _rows(read_list(path, "the landmarks").splitlines()):
         try:
             values = [float(cell) for cell in cells]
         except ValueError:
@@ -143,10 +126,7 @@ def _read_landmarks(path: Path) -> dict[str, list[float]]:
 
 def _read_pairs(path: Path, template_ids: Int) -> tuple[Int, Int, NDArray[np.bool_]]:
     numbers = array("q")  # IJB-C has 15.6 million pairs; np.loadtxt crashes on some texts that are no numbers
-    for count, line in enumerate(StringIO(read_list(path, "the pairs")), start=1):
-        cells = line.split()
-        if not cells:
-            continue
+    for count, cells in _rows(StringIO(read_list(path, "the pairs"))):
         if len(cells) != 3 or not (_is_id(cells[0]) and _is_id(cells[1])) or cells[2] not in ("0", "1"):
             raise UsageError(f"{path}, line {count} must read `template template 1 or 0`")
         numbers.extend(map(int, cells))
@@ -218,6 +198,11 @@ def _places(templates: Int, template_ids: Int, path: Path) -> Int:
             f"{path} names template {unknown[0]}, which has no face in the set; take all meta files from one release"
         )
     return places.astype(np.int64)
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The number and the cells of each line that is not blank."""
+    return ((number, line.split()) for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def _either(folder: Path, name: str, other: str) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facedistill.datasets.lists import index_pairs, is_file
 from facedistill.datasets.pairs import PairSet
 from facedistill.errors import FacedistillError, UsageError
 
@@ -39,21 +40,17 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         raise UsageError(
             f"{pairs_txt} holds {len(rows) - 1} pairs, but its first line announces {expected}; copy it again"
         )
-    numbers: dict[Path, int] = {}
-    first, second = [], []
-    for line, row in enumerate(rows[1:], start=2):
-        left, right = (folder / name for name in _pair_files(row, f"{pairs_txt}, pair {line - 1}"))
-        first.append(numbers.setdefault(left, len(numbers)))
-        second.append(numbers.setdefault(right, len(numbers)))
-    missing = [path.name for path in numbers if not _is_there(path)]
-    if len(missing) == len(numbers):
+    pairs = [_pair_files(row, folder, f"{pairs_txt}, pair {count}") for count, row in enumerate(rows[1:], start=1)]
+    files, first, second = index_pairs(pairs)
+    missing = [path.name for path in files if not is_file(path)]
+    if len(missing) == len(files):
         raise UsageError(f"{folder} holds none of the pictures in {pairs_txt}; name the folder of people, such as lfw/")
     if missing:
         names = ", ".join(missing)
-        raise FacedistillError(f"{folder} lacks {len(missing)} of {len(numbers)} pictures: {names}; unpack it again")
+        raise FacedistillError(f"{folder} lacks {len(missing)} of {len(files)} pictures: {names}; unpack it again")
     same = np.array([len(row) == 3 for row in rows[1:]], dtype=np.bool_)
     folds = int(rows[0][0]) if len(rows[0]) == 2 else 1
-    return PairSet(str(pairs_txt), tuple(numbers), np.array(first, np.int64), np.array(second, np.int64), same, folds)
+    return PairSet(str(pairs_txt), files, first, second, same, folds)
 
 
 def _pair_count(head: list[str]) -> int:
@@ -64,25 +61,15 @@ def _pair_count(head: list[str]) -> int:
     return folds * 2 * int(head[-1])
 
 
-def _pair_files(row: list[str], where: str) -> tuple[Path, Path]:
+def _pair_files(row: list[str], folder: Path, where: str) -> tuple[Path, Path]:
     if len(row) == 3:
         row = [row[0], row[1], row[0], row[2]]
-    if (
-        len(row) != 4
-        or not (_is_number(row[1]) and _is_number(row[3]))
-        or any("/" in name or "\\" in name for name in row)
-    ):
+    numbered = len(row) == 4 and _is_number(row[1]) and _is_number(row[3])
+    if not numbered or any("/" in name or "\\" in name for name in row):
         raise UsageError(f"{where} is no pair; it must read `name i j` or `name1 i name2 j`")
-    left, right = (Path(name) / f"{name}_{int(number):04d}.jpg" for name, number in (row[:2], row[2:]))
+    left, right = (folder / name / f"{name}_{int(number):04d}.jpg" for name, number in (row[:2], row[2:]))
     return left, right
 
 
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) < 10
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # no folder allows such a name
-        return False

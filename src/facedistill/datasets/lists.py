@@ -1,12 +1,19 @@
 """Functions that the readers of protocol lists share: reading the text, and checking that the listed pictures exist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 
 _MOST_BYTES = 2 << 30
 _MOST_NAMED = 5
+
+Name = TypeVar("Name", str, Path)
 
 
 def read_list(path: Path, what: str) -> str:
@@ -46,8 +53,7 @@ def require_files(paths: Iterable[Path], source: Path) -> None:
         FacedistillError: Some are missing; the first of them are named.
     """
     paths = list(paths)
-    missing = [path for path in paths if not _is_file(path)]
-    if missing:
+    if missing := [path for path in paths if not is_file(path)]:
         raise FacedistillError(
             f"{len(missing)} of the {len(paths)} pictures that {source} names are missing: {first_few(missing)}; "
             "unpack them again"
@@ -60,8 +66,16 @@ def first_few(names: Iterable[object]) -> str:
     return ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
 
 
-def _is_file(path: Path) -> bool:
+def index_pairs(pairs: Sequence[tuple[Name, Name]]) -> tuple[tuple[Name, ...], NDArray[np.int64], NDArray[np.int64]]:
+    """The different names in pairs, as they come, and the pairs' first and second names as indices into these."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(chain.from_iterable(pairs)))}
+    first, second = (np.array([numbers[pair[side]] for pair in pairs], np.int64) for side in (0, 1))
+    return tuple(numbers), first, second
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; one whose name no folder allows does not exist."""
     try:
         return path.is_file()
-    except OSError:  # no folder allows such a name
+    except OSError:
         return False

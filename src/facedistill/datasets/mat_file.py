@@ -66,12 +66,11 @@ class _Element(NamedTuple):
 def _variables(content: bytes, order: str) -> Iterator[tuple[str, NDArray[Any]]]:
     room = MAX_BYTES
     for element in _elements(memoryview(content), order):
+        variable = element
         if element.kind == _COMPRESSED:
             unpacked = _decompress(element.data, room)
             room -= len(unpacked)
             variable = next(_elements(memoryview(unpacked), order), element)
-        else:
-            variable = element
         if variable.kind != _MATRIX:
             raise ValueError(f"an element of kind {variable.kind} stands where a variable should be")
         name, values = _matrix(variable.data, order, nested=False)

@@ -21,6 +21,8 @@ class RecordFaces:
 
     Attributes:
         folder: Holds `train.rec`, `train.idx` and `property`.
+        classes: Number of people.
+        size: (height, width) of every picture.
 
     Raises:
         FacedistillError: A file is missing or damaged.
@@ -28,7 +30,7 @@ class RecordFaces:
 
     def __init__(self, folder: Path) -> None:
         self._records = RecordFile(folder)
-        self.folder = Path(folder)
+        self.folder, self.classes, self.size = Path(folder), self._records.classes, self._records.size
 
     def __len__(self) -> int:
         return len(self._records)
@@ -52,16 +54,6 @@ class RecordFaces:
         first = label if isinstance(label, float) else label[0]
         return Face(image, int(self._numbers(np.array([first]), [key])[0]), key)
 
-    @property
-    def classes(self) -> int:
-        """Number of people."""
-        return self._records.classes
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of every picture."""
-        return self._records.size
-
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """int64 [N]."""
@@ -70,8 +62,7 @@ class RecordFaces:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the three files."""
-        folder = self._records.folder
-        files = "".join(file_digest(folder / name) for name in (RECORDS, INDEX, PROPERTY))
+        files = "".join(file_digest(self.folder / name) for name in (RECORDS, INDEX, PROPERTY))
         return hashlib.sha256(files.encode()).hexdigest()
 
     def _numbers(self, labels: NDArray[np.float32], keys: NDArray[np.int64] | list[str]) -> NDArray[np.int64]:

@@ -19,8 +19,8 @@ METRES = {1: 4.2, 2: 2.6, 3: 1.0}
 PEOPLE = 130
 
 _MUGSHOTS = "mugshot_frontal_cropped_all"
-_MUGSHOT = re.compile(r"(\d{3})_frontal")
-_SURVEILLANCE = re.compile(r"(\d{3})_cam([1-5])_([1-3])")
+_MUGSHOT = re.compile(r"\d{3}_frontal")
+_SURVEILLANCE = re.compile(r"\d{3}_cam[1-5]_[1-3]")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def read_scface(folder: Path | str) -> SCface:
             f"{folder} holds {len(mugshots)} mugshots (001_frontal.jpg) and {len(photos)} surveillance pictures "
             "(001_cam1_1.jpg); name the folder that SCface was unpacked into"
         )
-    found = SCface(mugshots, tuple(_photo(name, path) for name, path in photos.items()))
+    pictures = (ScFacePhoto(path, int(name[:3]), int(name[7]), int(name[9])) for name, path in photos.items())
+    found = SCface(mugshots, tuple(pictures))
     if unknown := [photo.file.name for photo in found.photos if photo.person not in mugshots]:
         raise FacedistillError(
             f"{folder} holds {len(unknown)} surveillance pictures of people without a mugshot: {first_few(unknown)}; "
@@ -109,13 +110,6 @@ def split_people(people: list[int], testing: int, seed: int) -> tuple[list[int],
         raise UsageError(f"testing is {testing} people; SCface has {len(people)} here, and a search needs two")
     shuffled = np.random.default_rng(seed).permutation(sorted(people)).tolist()
     return sorted(shuffled[testing:]), sorted(shuffled[:testing])
-
-
-def _photo(name: str, path: Path) -> ScFacePhoto:
-    match = _SURVEILLANCE.fullmatch(name)
-    assert match is not None, "only such files were chosen"
-    person, camera, distance = (int(number) for number in match.groups())
-    return ScFacePhoto(path, person, camera, distance)
 
 
 def _by_name(files: list[Path]) -> dict[str, Path]:

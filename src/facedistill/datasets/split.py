@@ -17,13 +17,14 @@ class Subset:
     Attributes:
         parent: The set that is viewed.
         indices: int64 [N], positions in the parent.
+        size: (height, width) of every picture.
 
     Raises:
         UsageError: `indices` are not positions in the set.
     """
 
     def __init__(self, face_set: FaceSet, indices: ArrayLike) -> None:
-        self.parent = face_set
+        self.parent, self.size = face_set, face_set.size
         given = np.asarray(indices)
         if given.ndim != 1 or (given.size and not np.issubdtype(given.dtype, np.integer)):
             raise UsageError(f"a subset's indices must be whole numbers [N], got {given.dtype} {list(given.shape)}")
@@ -37,11 +38,6 @@ class Subset:
     def __getitem__(self, index: int) -> Face:
         face = self.parent[int(self.indices[index])]
         return Face(face.image, int(self.labels[index]), face.key)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of every picture."""
-        return self.parent.size
 
     @property
     def classes(self) -> int:

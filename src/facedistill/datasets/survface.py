@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedistill.datasets.lists import first_few
+from facedistill.datasets.lists import first_few, index_pairs
 from facedistill.datasets.mat_lists import (
     ListedPictures,
     all_pictures,
@@ -54,11 +54,8 @@ def read_survface_pairs(folder: Path | str) -> PairSet:
     if both := {frozenset(pair) for pair in same} & {frozenset(pair) for pair in different}:
         raise FacedistillError(f"{root} lists {first_few(sorted(both.pop()))} both as same and as different")
     pairs = same + different
-    numbers: dict[str, int] = {}
-    for name in (name for pair in pairs for name in pair):
-        numbers.setdefault(name, len(numbers))
-    files = find_pictures(root / "verification_images", list(numbers), lists[0])
-    first, second = (np.array([numbers[pair[side]] for pair in pairs], dtype=np.int64) for side in (0, 1))
+    names, first, second = index_pairs(pairs)
+    files = find_pictures(root / "verification_images", names, lists[0])
     return PairSet(str(root), files, first, second, np.arange(len(pairs)) < len(same))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_few, first_folder, is_inside, read_list
+from facedistill.datasets.lists import first_few, first_folder, index_pairs, is_inside, read_list
 from facedistill.errors import FacedistillError, UsageError
 
 _FRAMES = {".jpg", ".jpeg", ".png"}
@@ -53,34 +53,20 @@ def read_ytf(folder: Path | str) -> VideoPairs:
     rows = [row for row in rows if any(row)]
     if rows and not rows[0][0].isdecimal():
         rows = rows[1:]
-    numbers: dict[str, int] = {}
-    splits, first, second, same = [], [], [], []
-    for count, row in enumerate(rows, start=1):
-        split, left, right, truth = _pair(row, f"{path}, pair {count}")
-        splits.append(split)
-        first.append(numbers.setdefault(left, len(numbers)))
-        second.append(numbers.setdefault(right, len(numbers)))
-        same.append(truth)
-    folds = _folds(splits, path)
+    pairs = [_pair(row, f"{path}, pair {count}") for count, row in enumerate(rows, start=1)]
+    folds = _folds([split for split, *_ in pairs], path)
+    names, first, second = index_pairs([(left, right) for _, left, right, _ in pairs])
     root = first_folder(folder, ("aligned_images_DB", "frame_images_DB"))
-    missing = [name for name in numbers if not (root / name).is_dir()]
-    if missing:
+    if missing := [name for name in names if not (root / name).is_dir()]:
         raise FacedistillError(
-            f"{root} lacks {len(missing)} of the {len(numbers)} videos that {path} names: {first_few(missing)}; "
+            f"{root} lacks {len(missing)} of the {len(names)} videos that {path} names: {first_few(missing)}; "
             "unpack them again"
         )
     frames = tuple(
-        tuple(sorted(file for file in (root / name).iterdir() if file.suffix.lower() in _FRAMES)) for name in numbers
+        tuple(sorted(file for file in (root / name).iterdir() if file.suffix.lower() in _FRAMES)) for name in names
     )
-    return VideoPairs(
-        str(path),
-        tuple(numbers),
-        frames,
-        np.array(first, np.int64),
-        np.array(second, np.int64),
-        np.array(same, np.bool_),
-        folds,
-    )
+    same = np.array([truth for *_, truth in pairs], np.bool_)
+    return VideoPairs(str(path), names, frames, first, second, same, folds)
 
 
 def _pair(row: list[str], where: str) -> tuple[int, str, str, bool]:
