@@ -9,20 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
+from facedistill.recordio import layout
 from facedistill.recordio.index import cached, read_index
-from facedistill.recordio.layout import (
-    FIRST,
-    IMAGE_HEADER,
-    INDEX,
-    LAST,
-    LENGTH_BITS,
-    MAGIC,
-    MIDDLE,
-    PART,
-    PROPERTY,
-    RECORDS,
-    WHOLE,
-)
 
 _LABEL_BATCH = 1 << 16
 _CACHED_FROM = 1 << 20  # records; reading the headers of fewer takes no time worth a file
@@ -47,8 +35,8 @@ class RecordFile:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.classes, self.size = _read_property(self.folder / PROPERTY)
-        self._path = self.folder / RECORDS
+        self.classes, self.size = _read_property(self.folder / layout.PROPERTY)
+        self._path = self.folder / layout.RECORDS
         try:
             self._data = np.memmap(self._path, dtype=np.uint8, mode="r")
         except FileNotFoundError:
@@ -58,8 +46,8 @@ class RecordFile:
             raise FacedistillError(
                 f"cannot open {self._path}: {reason}; copy it again, or write the set again"
             ) from error
-        keys, offsets = read_index(self.folder / INDEX)
-        outside = (offsets < 0) | (offsets % 4 != 0) | (offsets > len(self._data) - PART.size)
+        keys, offsets = read_index(self.folder / layout.INDEX)
+        outside = (offsets < 0) | (offsets % 4 != 0) | (offsets > len(self._data) - layout.PART.size)
         if outside.any():
             self._damaged(keys[outside][0], f"its offset {offsets[outside][0]} lies outside the file's records")
         self.keys, self._offsets = self._images_only(keys, offsets)
@@ -91,16 +79,17 @@ class RecordFile:
 
     def _labels_from(self, batch: slice) -> NDArray[np.float32]:
         """The labels of a batch at once; records whose header is split or damaged are read one by one."""
-        head = PART.size + IMAGE_HEADER.size + 4
+        head = layout.PART.size + layout.IMAGE_HEADER.size + 4
         offsets = self._offsets[batch]
         # Bytes behind the file's end only occur where the slow path decides.
         at = np.minimum(offsets[:, None] + np.arange(head), len(self._data) - 1)
         words = np.ascontiguousarray(self._data[at]).view("<u4")
-        part, length = words[:, 1] >> LENGTH_BITS, words[:, 1] & ((1 << LENGTH_BITS) - 1)
+        part, length = words[:, 1] >> layout.LENGTH_BITS, words[:, 1] & ((1 << layout.LENGTH_BITS) - 1)
         flag, single, first = words[:, 2], words[:, 3].view("<f4"), words[:, 8].view("<f4")
         labels = np.where(flag > 0, first, single).astype(np.float32)
-        fits = (length >= IMAGE_HEADER.size + 4 * flag.astype(np.int64)) & (offsets + 8 + length <= len(self._data))
-        plain = (words[:, 0] == int.from_bytes(MAGIC, "little")) & (part <= FIRST) & fits
+        header = layout.IMAGE_HEADER.size + 4 * flag.astype(np.int64)
+        fits = (length >= header) & (offsets + layout.PART.size + length <= len(self._data))
+        plain = (words[:, 0] == int.from_bytes(layout.MAGIC, "little")) & (part <= layout.FIRST) & fits
         for row in np.flatnonzero(~plain):
             label, _ = self[batch.start + int(row)]
             labels[row] = label if isinstance(label, float) else label[0]
@@ -118,7 +107,7 @@ class RecordFile:
         end = self._end_of_images(header[0], keys, offsets) if np.isfinite(header[0]) else 0
         first, last = np.searchsorted(keys, (1, max(end, 1)))
         if end < 2 or last - first != end - 1:
-            self._damaged(0, f"the header announces {max(end - 1, 0)} images, {INDEX} lists {last - first}")
+            self._damaged(0, f"the header announces {max(end - 1, 0)} images, {layout.INDEX} lists {last - first}")
         return keys[first:last], offsets[first:last]
 
     def _end_of_images(self, stated: np.float32, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> int:
@@ -134,36 +123,36 @@ class RecordFile:
         return end if abs(end - int(stated)) <= rounding else int(stated)
 
     def _image(self, key: int, offset: int) -> tuple[float | NDArray[np.float32], bytes]:
-        payload = MAGIC.join(self._parts(key, offset))
-        if len(payload) < IMAGE_HEADER.size:
+        payload = layout.MAGIC.join(self._parts(key, offset))
+        if len(payload) < layout.IMAGE_HEADER.size:
             self._damaged(key, f"{len(payload)} bytes are too few for an image header")
-        flag, label, _, _ = IMAGE_HEADER.unpack_from(payload)
+        flag, label, _, _ = layout.IMAGE_HEADER.unpack_from(payload)
         if not flag:
-            return float(label), payload[IMAGE_HEADER.size :]
-        picture_start = IMAGE_HEADER.size + 4 * flag
+            return float(label), payload[layout.IMAGE_HEADER.size :]
+        picture_start = layout.IMAGE_HEADER.size + 4 * flag
         if picture_start > len(payload):
             self._damaged(key, f"{len(payload)} bytes are too few for its {flag} labels")
-        labels = np.frombuffer(payload, dtype="<f4", count=flag, offset=IMAGE_HEADER.size)
+        labels = np.frombuffer(payload, dtype="<f4", count=flag, offset=layout.IMAGE_HEADER.size)
         return labels.astype(np.float32), payload[picture_start:]
 
     def _parts(self, key: int, offset: int) -> Iterator[bytes]:
         """The payloads of a record's parts; where one was split, the magic word between them was left out."""
-        expected = (WHOLE, FIRST)
+        expected = (layout.WHOLE, layout.FIRST)
         while True:
-            if offset + PART.size > len(self._data):
+            if offset + layout.PART.size > len(self._data):
                 self._damaged(key, "the file ends within it")
-            magic, word = PART.unpack(self._data[offset : offset + PART.size].tobytes())
-            part, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
-            if magic != MAGIC or part not in expected:
+            magic, word = layout.PART.unpack(self._data[offset : offset + layout.PART.size].tobytes())
+            part, length = word >> layout.LENGTH_BITS, word & ((1 << layout.LENGTH_BITS) - 1)
+            if magic != layout.MAGIC or part not in expected:
                 self._damaged(key, f"no record begins at byte {offset}")
-            start = offset + PART.size
+            start = offset + layout.PART.size
             if start + length > len(self._data):
                 self._damaged(key, "the file ends within it")
             yield self._data[start : start + length].tobytes()
-            if part in (WHOLE, LAST):
+            if part in (layout.WHOLE, layout.LAST):
                 return
             offset = start + length + -length % 4
-            expected = (MIDDLE, LAST)
+            expected = (layout.MIDDLE, layout.LAST)
 
     def _damaged(self, key: int, what: str) -> NoReturn:
         raise FacedistillError(

@@ -8,19 +8,7 @@ import numpy as np
 
 from facedistill.errors import UsageError
 from facedistill.files import atomic_path, write_text
-from facedistill.recordio.layout import (
-    FIRST,
-    IMAGE_HEADER,
-    INDEX,
-    LAST,
-    LENGTH_BITS,
-    MAGIC,
-    MIDDLE,
-    PART,
-    PROPERTY,
-    RECORDS,
-    WHOLE,
-)
+from facedistill.recordio import layout
 
 Label: TypeAlias = int | Sequence[float]
 
@@ -51,7 +39,7 @@ def write_records(
         raise UsageError(f"cannot write {folder}: the size {size[0]}x{size[1]} (height x width) must be positive")
     ranges = _IdentityRanges()
     largest = 0
-    with atomic_path(folder / RECORDS) as records_path, atomic_path(folder / INDEX) as index_path:
+    with atomic_path(folder / layout.RECORDS) as records_path, atomic_path(folder / layout.INDEX) as index_path:
         with records_path.open("wb") as file, index_path.open("w", encoding="ascii") as index:
             _append(file, _image_record((0.0, 0.0), 0, b""))  # its place is kept; the counts are known at the end
             index.write("0\t0\n")
@@ -71,8 +59,8 @@ def write_records(
             file.seek(0)
             _append(file, _image_record((float(end), float(end + len(identities))), 0, b""))
         # Until the last line there is no `property`, and so no set that could be opened half replaced.
-        (folder / PROPERTY).unlink(missing_ok=True)
-    write_text(folder / PROPERTY, f"{largest + 1 if classes is None else classes},{size[0]},{size[1]}\n")
+        (folder / layout.PROPERTY).unlink(missing_ok=True)
+    write_text(folder / layout.PROPERTY, f"{largest + 1 if classes is None else classes},{size[0]},{size[1]}\n")
 
 
 class _IdentityRanges:
@@ -122,23 +110,23 @@ def _checked_class(label: Label, key: int, classes: int | None, folder: Path) ->
 
 def _image_record(label: Label, identity: int, picture: bytes) -> bytes:
     if isinstance(label, int | np.integer):
-        return IMAGE_HEADER.pack(0, float(label), identity, 0) + picture
+        return layout.IMAGE_HEADER.pack(0, float(label), identity, 0) + picture
     labels = np.asarray(label, dtype="<f4")
-    return IMAGE_HEADER.pack(len(labels), 0.0, identity, 0) + labels.tobytes() + picture
+    return layout.IMAGE_HEADER.pack(len(labels), 0.0, identity, 0) + labels.tobytes() + picture
 
 
 def _append(file: BinaryIO, payload: bytes) -> None:
     """Writes one record; like dmlc, it drops each magic word that begins at a multiple of 4 and splits there."""
-    if len(payload) >> LENGTH_BITS:
+    if len(payload) >> layout.LENGTH_BITS:
         raise UsageError(f"a record of {len(payload)} bytes is too long for RecordIO; its limit is 512 MiB")
     start = search = 0
-    while (at := payload.find(MAGIC, search)) >= 0:
+    while (at := payload.find(layout.MAGIC, search)) >= 0:
         search = at + 1
         if at % 4 == 0:
-            _write_part(file, MIDDLE if start else FIRST, payload[start:at])
-            start = search = at + len(MAGIC)
-    _write_part(file, LAST if start else WHOLE, payload[start:])
+            _write_part(file, layout.MIDDLE if start else layout.FIRST, payload[start:at])
+            start = search = at + len(layout.MAGIC)
+    _write_part(file, layout.LAST if start else layout.WHOLE, payload[start:])
 
 
 def _write_part(file: BinaryIO, part: int, data: bytes) -> None:
-    file.write(PART.pack(MAGIC, part << LENGTH_BITS | len(data)) + data + bytes(-len(data) % 4))
+    file.write(layout.PART.pack(layout.MAGIC, part << layout.LENGTH_BITS | len(data)) + data + bytes(-len(data) % 4))
