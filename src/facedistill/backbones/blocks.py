@@ -4,8 +4,9 @@ Every block is conv -> batch norm -> activation, in that order, so that a runtim
 folds the norm into the convolution (a norm before a padded conv does not fold).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import torch
 from torch import Tensor, nn
 
 from facedistill.registry import look_up
@@ -71,8 +72,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, C, h, w] -> the same shape."""
-        scaled_maps: Tensor = maps * self.gate(maps)
-        return scaled_maps
+        return torch.mul(maps, self.gate(maps))
 
 
 class Bottleneck(nn.Module):
@@ -99,12 +99,24 @@ class Bottleneck(nn.Module):
 
 
 def bottlenecks(
-    inside: int, outside: int, expansion: int, repeats: int, *, stride: int, se: bool, activation: str
-) -> list[nn.Module]:
-    """`repeats` bottlenecks in a row, of which the first takes the stride and changes the number of channels."""
-    first = Bottleneck(inside, outside, expansion, stride=stride, se=se, activation=activation)
-    rest = [Bottleneck(outside, outside, expansion, stride=1, se=se, activation=activation) for _ in range(repeats - 1)]
-    return [first, *rest]
+    inside: int, groups: Iterable[tuple[int, int, int, int]], *, width: float, se: bool, activation: str
+) -> tuple[list[nn.Module], int]:
+    """Bottlenecks in a row, and the channels of the last.
+
+    Args:
+        inside: Channels of the maps.
+        groups: Expansion, channels before the width, repeats, and the stride of the first bottleneck of each group.
+        width: Factor on the channels.
+        se: Whether each ends in squeeze-and-excitation.
+        activation: Name of the activation.
+    """
+    blocks: list[nn.Module] = []
+    for expansion, channels, repeats, first in groups:
+        for stride in (first, *[1] * (repeats - 1)):
+            outside = scaled(channels, width)
+            blocks.append(Bottleneck(inside, outside, expansion, stride=stride, se=se, activation=activation))
+            inside = outside
+    return blocks, inside
 
 
 def initialise(net: nn.Module) -> None:

@@ -53,19 +53,12 @@ def save_backbone(path: Path, backbone: Backbone, head: SavedHead | None = None)
             f"the head {head.name!r} takes embeddings of {head.embedding_size}, the backbone gives "
             f"{backbone.embedding_size}; save them apart or build the head anew"
         )
-    content = {
-        "format": FORMAT,
-        "backbone": backbone.spec,
-        "weights": _plain(backbone.state_dict()),
-        "head": None
-        if head is None
-        else {
-            "name": head.name,
-            "classes": head.classes,
-            "options": head.options,
-            "weights": _plain(head.state_dict()),
-        },
-    }
+    saved = None
+    if head is not None:
+        weights = _plain(head.state_dict())
+        saved = {"name": head.name, "classes": head.classes, "options": head.options, "weights": weights}
+    weights = _plain(backbone.state_dict())
+    content = {"format": FORMAT, "backbone": backbone.spec, "weights": weights, "head": saved}
     # Through memory: torch's own writer turns a full disk into a RuntimeError that does not say so.
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -96,9 +89,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         FacedistillError: The file is missing, damaged or no checkpoint.
     """
-    content: dict[str, Any] = _open(path)
+    content = _open(path)
     _check_fields(path, content)
-    return content
+    return dict(content)
 
 
 def _open(path: Path) -> Any:
@@ -125,8 +118,7 @@ def _check_fields(path: Path, content: Any) -> None:
             f"{path} is no checkpoint of the format {FORMAT} (found: {str(found)[:40]}); "
             "give a file that `facedistill train` or `facedistill distill` wrote, or arcface_torch's backbone.pth"
         )
-    fields = {"backbone": dict, "weights": dict, "head": dict | None}
-    for field, kind in fields.items():
+    for field, kind in {"backbone": dict, "weights": dict, "head": dict | None}.items():
         if field not in content or not isinstance(content[field], kind):
             raise FacedistillError(f"{path}: its entry {field!r} is missing or damaged; train or copy it again")
 

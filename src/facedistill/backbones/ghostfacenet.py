@@ -67,19 +67,14 @@ class GhostBottleneck(nn.Module):
             SqueezeExcitation(hidden, reduction=4) if se else nn.Identity(),
             Ghost(hidden, half, activation=None),
         )
-        self.shortcut = (
-            nn.Identity()
-            if stride == 1 and inside == outside
-            else nn.Sequential(
-                ConvBnAct(inside, inside, kernel, stride=stride, groups=inside, activation=None),
-                ConvBnAct(inside, outside, 1, activation=None),
-            )
-        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or inside != outside:
+            spatial = ConvBnAct(inside, inside, kernel, stride=stride, groups=inside, activation=None)
+            self.shortcut = nn.Sequential(spatial, ConvBnAct(inside, outside, 1, activation=None))
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inside, h, w] -> [B, 2 half, h / stride, w / stride]."""
-        result: Tensor = self.shortcut(maps) + self.branch(maps)
-        return result
+        return torch.add(self.shortcut(maps), self.branch(maps))
 
 
 def ghostfacenet(spec: BackboneSpec) -> Backbone:
@@ -92,18 +87,10 @@ def ghostfacenet(spec: BackboneSpec) -> Backbone:
     for number, bottlenecks in enumerate(_STAGES):
         blocks: list[nn.Module] = [] if number else [ConvBnAct(3, inside, activation=spec.activation)]
         for kernel, expanded, channels, gated, stride in bottlenecks:
-            half = _half(channels, spec.width)
-            blocks.append(
-                GhostBottleneck(
-                    inside,
-                    _half(expanded, spec.width),
-                    half,
-                    kernel=kernel,
-                    stride=stride,
-                    se=spec.se and gated,
-                    activation=spec.activation,
-                )
-            )
+            hidden, half = _half(expanded, spec.width), _half(channels, spec.width)
+            se, activation = spec.se and gated, spec.activation
+            unit = GhostBottleneck(inside, hidden, half, kernel=kernel, stride=stride, se=se, activation=activation)
+            blocks.append(unit)
             inside = 2 * half
         stages.append(nn.Sequential(*blocks))
     return Backbone(spec, stages, depthwise_neck(spec, inside, _LAST, halvings=len(stages)))

@@ -27,11 +27,10 @@ class IResUnit(nn.Module):
         self.conv2 = nn.Conv2d(outside, outside, 3, stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(outside)
         self.se = SqueezeExcitation(outside) if se else nn.Identity()
-        self.downsample = (
-            nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
-            if stride > 1
-            else nn.Identity()
-        )
+        self.downsample: nn.Module = nn.Identity()
+        if stride > 1:
+            convolution = nn.Conv2d(inside, outside, 1, stride, bias=False)
+            self.downsample = nn.Sequential(convolution, nn.BatchNorm2d(outside))
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inside, h, w] -> [B, outside, h / stride, w / stride]."""

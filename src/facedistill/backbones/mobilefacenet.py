@@ -25,12 +25,6 @@ def mobilefacenet(spec: BackboneSpec) -> Backbone:
     )
     stages = [stem]
     for groups in _STAGES:
-        blocks: list[nn.Module] = []
-        for expansion, channels, repeats, stride in groups:
-            outside = scaled(channels, spec.width)
-            blocks += bottlenecks(
-                inside, outside, expansion, repeats, stride=stride, se=spec.se, activation=spec.activation
-            )
-            inside = outside
+        blocks, inside = bottlenecks(inside, groups, width=spec.width, se=spec.se, activation=spec.activation)
         stages.append(nn.Sequential(*blocks))
     return Backbone(spec, stages, depthwise_neck(spec, inside, _LAST, halvings=len(stages)))

@@ -24,14 +24,9 @@ def mobilenetv2(spec: BackboneSpec) -> Backbone:
     stride 2 there, and an average over the last map, to cost much accuracy on faces.
     """
     inside = scaled(_STEM, spec.width)
-    stages = []
-    for number, groups in enumerate(_STAGES):
-        blocks: list[nn.Module] = [] if number else [ConvBnAct(3, inside, activation=spec.activation)]
-        for expansion, channels, repeats, stride in groups:
-            outside = scaled(channels, spec.width)
-            blocks += bottlenecks(
-                inside, outside, expansion, repeats, stride=stride, se=spec.se, activation=spec.activation
-            )
-            inside = outside
-        stages.append(nn.Sequential(*blocks))
+    stages, stem = [], [ConvBnAct(3, inside, activation=spec.activation)]
+    for groups in _STAGES:
+        blocks, inside = bottlenecks(inside, groups, width=spec.width, se=spec.se, activation=spec.activation)
+        stages.append(nn.Sequential(*stem, *blocks))
+        stem = []
     return Backbone(spec, stages, depthwise_neck(spec, inside, _LAST, halvings=len(stages)))

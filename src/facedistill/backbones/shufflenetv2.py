@@ -29,14 +29,10 @@ class ShuffleUnit(nn.Module):
             ConvBnAct(branch, branch, 1, activation=activation),
             SqueezeExcitation(branch) if se else nn.Identity(),
         )
-        self.bypass = (
-            nn.Identity()
-            if self.splits
-            else nn.Sequential(
-                ConvBnAct(inside, inside, 3, stride=stride, groups=inside, activation=None),
-                ConvBnAct(inside, branch, 1, activation=activation),
-            )
-        )
+        self.bypass: nn.Module = nn.Identity()
+        if not self.splits:
+            spatial = ConvBnAct(inside, inside, 3, stride=stride, groups=inside, activation=None)
+            self.bypass = nn.Sequential(spatial, ConvBnAct(inside, branch, 1, activation=activation))
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inside, h, w] -> [B, 2 branch, h / stride, w / stride]."""
@@ -51,10 +47,8 @@ def shufflenetv2(spec: BackboneSpec) -> Backbone:
     As in MobileNetV2 here, the first convolution keeps the size and the neck is MobileFaceNet's.
     """
     inside = scaled(_STEM, spec.width)
-    stem = nn.Sequential(
-        ConvBnAct(3, inside, activation=spec.activation), nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-    )
-    stages = [stem]
+    pool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    stages = [nn.Sequential(ConvBnAct(3, inside, activation=spec.activation), pool)]
     for channels, repeats in _STAGES:
         branch = scaled(channels, spec.width)
         units = []

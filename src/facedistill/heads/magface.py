@@ -38,25 +38,15 @@ class MagFace(CosineHead):
         longest: float = 110.0,
         weight_of_length: float = 35.0,
     ) -> None:
-        self.least = check_number("least of the head 'magface'", least, above=0)
-        self.most = check_number("most of the head 'magface'", most, above=0)
-        self.shortest = check_number("shortest of the head 'magface'", shortest, above=0)
-        self.longest = check_number("longest of the head 'magface'", longest, above=0)
-        self.weight_of_length = check_number("weight_of_length of the head 'magface'", weight_of_length, above=0)
+        given = {"least": least, "most": most, "shortest": shortest, "longest": longest}
+        given["weight_of_length"] = weight_of_length
+        options = {key: check_number(f"{key} of the head 'magface'", value, above=0) for key, value in given.items()}
         for low, high in (("least", "most"), ("shortest", "longest")):
-            smaller, larger = getattr(self, low), getattr(self, high)
+            smaller, larger = options[low], options[high]
             if larger <= smaller:
                 raise UsageError(f"{high} of the head 'magface' is {larger}; it must be above {low}, {smaller}")
-        super().__init__(
-            embedding_size,
-            classes,
-            scale,
-            least=self.least,
-            most=self.most,
-            shortest=self.shortest,
-            longest=self.longest,
-            weight_of_length=self.weight_of_length,
-        )
+        super().__init__(embedding_size, classes, scale, **options)
+        self.least, self.most, self.shortest, self.longest, self.weight_of_length = options.values()
 
     def margined(self, cosine: Tensor, length: Tensor) -> Tensor:
         """cos(theta + m(a)), or its continuation beyond pi."""

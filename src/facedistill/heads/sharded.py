@@ -105,8 +105,7 @@ class ShardedHead(nn.Module):
         if self.training:
             self.head.observe(all_reduce_sum(own), length.detach())
         # Only who holds a face's class takes its margin, so that no gradient is counted twice.
-        logit = torch.zeros_like(own).index_put((rows,), self.head.own_logit(own[rows], length[rows]))
-        logit = _summed(logit)
+        logit = _summed(torch.zeros_like(own).index_put((rows,), self.head.own_logit(own[rows], length[rows])))
         logits = self.head.other_logits(scores, logit.detach())
         logits = logits.index_put((rows, column), logit[rows].squeeze(1))
         top = all_reduce_max(logits.amax(dim=1))
@@ -169,18 +168,12 @@ class _Sum(torch.autograd.Function):
         return gradient
 
 
-class _Mean(torch.autograd.Function):
+class _Mean(_Sum):
     """The mean over the processes of what each computed of its own faces; DDP averages the gradients."""
 
     @staticmethod
     def forward(ctx: Any, part: Tensor) -> Tensor:
-        del ctx
-        return all_reduce_sum(part) / process_count()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        del ctx
-        return gradient
+        return _Sum.forward(ctx, part) / process_count()
 
 
 class _AllEmbeddings(torch.autograd.Function):

@@ -86,10 +86,9 @@ def drop_parts(folder: Path, keep: int) -> None:
 
 def _parts(folder: Path, step: int, classes: int) -> list[tuple[Path, int]]:
     """The files of one complete set, each with its first class."""
-    names = [named for path in folder.glob("head-*.pt") if (named := _NAME.fullmatch(path.name))]
     ranks: dict[int, set[int]] = {}
-    for named in names:
-        if int(named[3]) == step:
+    for path in folder.glob("head-*.pt"):
+        if (named := _NAME.fullmatch(path.name)) and int(named[3]) == step:
             ranks.setdefault(int(named[2]), set()).add(int(named[1]))
     for count, found in ranks.items():
         if found == set(range(count)):
@@ -109,10 +108,9 @@ def _read(path: Path, head: ShardedHead) -> dict[str, Any]:
         if content["format"] != _FORMAT:
             raise ValueError(f"format {str(content['format'])[:40]!r}")
         saved = {key: content[key] for key in ("name", "classes", "embedding_size", "options")}
-        first_lengths = {content["weight"].shape[1]} | {v.shape[1] for v in content["moments"].values() if v.ndim}
-        whole = (
-            first_lengths == {head.embedding_size} and set(content["memory"]) == dict(head.head.named_buffers()).keys()
-        )
+        lengths = {content["weight"].shape[1]} | {v.shape[1] for v in content["moments"].values() if v.ndim}
+        memory = dict(head.head.named_buffers()).keys()
+        whole = lengths == {head.embedding_size} and set(content["memory"]) == memory
     except Exception as error:  # foreign bytes make torch raise nearly anything
         reason = str(error).strip().split("\n", 1)[0][:100]
         raise FacedistillError(f"{path} is damaged ({type(error).__name__}: {reason}); copy it again") from error
