@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Self
 
@@ -108,6 +109,16 @@ class _State:
         )
 
     @property
+    def origin(self) -> dict[str, object]:
+        """From whom and what the embeddings are, for messages."""
+        return {
+            "the teacher": f"{self.teacher} {self.teacher_digest[:12]}",
+            "the preprocessing": self.preprocessing,
+            "the face set": self.face_set_digest[:12],
+            "the shape": list(self.shape),
+        }
+
+    @property
     def complete(self) -> bool:
         return self.done == self.shape[0]
 
@@ -149,20 +160,8 @@ def _recorded_state(folder: Path, fresh: _State) -> _State:
 
 
 def _refuse_stale(folder: Path, state: _State, fresh: _State) -> None:
-    differences = [
-        f"{what} (there {old}, now {new})"
-        for what, old, new in (
-            (
-                "the teacher",
-                f"{state.teacher} {state.teacher_digest[:12]}",
-                f"{fresh.teacher} {fresh.teacher_digest[:12]}",
-            ),
-            ("the preprocessing", state.preprocessing, fresh.preprocessing),
-            ("the face set", state.face_set_digest[:12], fresh.face_set_digest[:12]),
-            ("the shape", list(state.shape), list(fresh.shape)),
-        )
-        if old != new
-    ]
+    there, now = state.origin, fresh.origin
+    differences = [f"{what} (there {old}, now {now[what]})" for what, old in there.items() if old != now[what]]
     if differences:
         raise FacedistillError(
             f"teacher cache {folder} is stale: {', '.join(differences)} changed; delete the folder to build it anew"
@@ -173,8 +172,7 @@ def _check_array(path: Path, state: _State) -> None:
     """Raises unless the file begins as recorded; behind the recorded faces an unfinished cache may hold anything."""
     try:
         found = path.stat()
-        wrong = found.st_size != state.length if state.complete else found.st_size < state.length
-        if wrong:
+        if found.st_size != state.length if state.complete else found.st_size < state.length:
             raise _BrokenCacheError(f"{ARRAY} has {found.st_size} bytes instead of {state.length}")
         trusted = state.complete and found.st_size > _ALWAYS_HASHED and found.st_mtime_ns == state.modified_ns
         with path.open("rb") as file:
@@ -215,12 +213,8 @@ def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> 
                 file.flush()
                 os.fsync(file.fileno())
                 digest.update(block)
-                state = replace(
-                    state,
-                    done=state.done + len(faces),
-                    sha256=digest.hexdigest(),
-                    modified_ns=os.fstat(file.fileno()).st_mtime_ns,
-                )
+                done, modified = state.done + len(faces), os.fstat(file.fileno()).st_mtime_ns
+                state = replace(state, done=done, sha256=digest.hexdigest(), modified_ns=modified)
                 write_text(folder / STATE, json.dumps(asdict(state), indent=1))
     except OSError as error:
         raise FacedistillError(
@@ -229,12 +223,9 @@ def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> 
 
 
 def _blocks(face_set: FaceSet, start: int) -> Iterator[list[Face]]:
-    faces: list[Face] = []
-    for index in track(range(start, len(face_set)), "teacher embeds faces"):
-        faces.append(face_set[index])
-        if len(faces) == _BLOCK or index == len(face_set) - 1:
-            yield faces
-            faces = []
+    faces = map(face_set.__getitem__, track(range(start, len(face_set)), "teacher embeds faces"))
+    while block := list(islice(faces, _BLOCK)):
+        yield block
 
 
 def _embed(teacher: Teacher, faces: list[Face]) -> NDArray[np.float32]:

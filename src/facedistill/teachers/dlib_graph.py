@@ -32,16 +32,11 @@ def write_dlib_onnx(net: DlibNet, path: Path) -> None:
         x, side = graph.unit(x, side, unit)
     x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x])], axis=1)
     graph.add("MatMul", [x, graph.constant(net.projection)], output="embedding")
-    proto = helper.make_graph(
-        graph.nodes,
-        "dlib_face_recognition_resnet_v1",
-        [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["batch", net.side, net.side, 3])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", net.projection.shape[1]])],
-        graph.initializers,
-    )
-    model = helper.make_model(
-        proto, producer_name="facedistill", opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
-    )
+    crops = helper.make_tensor_value_info("crops", TensorProto.UINT8, ["batch", net.side, net.side, 3])
+    embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", net.projection.shape[1]])
+    proto = helper.make_graph(graph.nodes, "dlib_face_recognition_resnet_v1", [crops], [embedding], graph.initializers)
+    opset = helper.make_opsetid("", _OPSET)
+    model = helper.make_model(proto, producer_name="facedistill", opset_imports=[opset], ir_version=_IR_VERSION)
     onnx.checker.check_model(model, full_check=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
@@ -81,14 +76,9 @@ class _Graph:
         return name
 
     def convolution(self, x: str, layer: Convolution) -> str:
-        kernel = layer.weight.shape[2]
-        return self.add(
-            "Conv",
-            [x, self.constant(layer.weight), self.constant(layer.bias)],
-            kernel_shape=[kernel, kernel],
-            strides=[layer.stride, layer.stride],
-            pads=[layer.padding] * 4,
-        )
+        inputs = [x, self.constant(layer.weight), self.constant(layer.bias)]
+        kernel, strides, pads = [layer.weight.shape[2]] * 2, [layer.stride] * 2, [layer.padding] * 4
+        return self.add("Conv", inputs, kernel_shape=kernel, strides=strides, pads=pads)
 
     def padded(self, x: str, channels: int, pixels: int) -> str:
         """Adds zero channels at the end, and zero rows and columns at the bottom and the right."""

@@ -167,12 +167,13 @@ def read_dlib_net(path: Path) -> DlibNet:
         reader = DlibReader(path.read_bytes(), path.name)
     except OSError as error:
         raise FacedistillError(f"cannot read {path}: {error.strerror or error}") from error
-    _loss(reader)
+    reader.expect("loss layer version", reader.integer(), 1)
+    reader.expect("loss", reader.text(), "loss_metric_2")
+    reader.floating()  # margin
+    reader.floating()  # distance threshold
     _nesting(reader)
     means = _input(reader)
-    stem_weight, stem_bias = _convolution(reader, _STEM_CHANNELS, 3, kernel=7, stride=2)
-    _layer_end(reader, "innermost")
-    stem = _fold(reader, stem_weight, stem_bias, stride=2, padding=0)
+    stem = _convolution(reader, _STEM_CHANNELS, 3, kernel=7, stride=2, innermost=True)
     _plain_layer(reader, "relu_")
     _pool(reader, "max_pool_2", window=3, stride=2)
     units: list[ResidualUnit] = []
@@ -184,13 +185,6 @@ def read_dlib_net(path: Path) -> DlibNet:
     projection = _projection(reader, channels, _EMBEDDING_SIZE)
     reader.end()
     return DlibNet(_INPUT_SIDE, means, stem, tuple(units), projection)
-
-
-def _loss(reader: DlibReader) -> None:
-    reader.expect("loss layer version", reader.integer(), 1)
-    reader.expect("loss", reader.text(), "loss_metric_2")
-    reader.floating()  # margin
-    reader.floating()  # distance threshold
 
 
 def _nesting(reader: DlibReader) -> None:
@@ -213,14 +207,12 @@ def _input(reader: DlibReader) -> tuple[float, float, float]:
     return means
 
 
-def _layer_end(reader: DlibReader, kind: str = "") -> None:
-    """What closes each layer: three flags and the (empty) gradients; the innermost adds its expansion factor."""
+def _layer_end(reader: DlibReader) -> None:
+    """What closes each layer: three flags and the (empty) gradients."""
     for _ in range(3):
         reader.boolean()
     for _ in range(3):
         reader.expect("size of a stored gradient", reader.tensor().size, 0)
-    if kind == "innermost":
-        reader.expect("sample expansion factor", reader.integer(), 1)
 
 
 def _view(reader: DlibReader) -> tuple[int, ...]:
@@ -229,7 +221,10 @@ def _view(reader: DlibReader) -> tuple[int, ...]:
     return tuple(reader.integer() for _ in range(4))
 
 
-def _convolution(reader: DlibReader, out: int, inner: int, kernel: int, stride: int) -> tuple[FloatArray, FloatArray]:
+def _convolution(
+    reader: DlibReader, out: int, inner: int, kernel: int, stride: int, innermost: bool = False
+) -> Convolution:
+    """Reads a convolution and the affine layer behind it, which is folded in; the innermost has an expansion factor."""
     reader.expect("layer", reader.text(), "con_4")
     parameters = reader.tensor().ravel()
     size = out * inner * kernel * kernel
@@ -241,12 +236,10 @@ def _convolution(reader: DlibReader, out: int, inner: int, kernel: int, stride: 
     reader.expect("biases", _view(reader), (1, out, 1, 1))
     for _ in range(4):
         reader.floating()  # learning rate and weight decay multipliers
-    return parameters[:size].reshape(out, inner, kernel, kernel), parameters[size:]
-
-
-def _fold(reader: DlibReader, weight: FloatArray, bias: FloatArray, stride: int, padding: int) -> Convolution:
-    """Reads the affine layer behind a convolution and folds it in."""
-    out = len(bias)
+    weight, bias = parameters[:size].reshape(out, inner, kernel, kernel), parameters[size:]
+    _layer_end(reader)
+    if innermost:
+        reader.expect("sample expansion factor", reader.integer(), 1)
     reader.expect("layer", reader.text(), "affine_")
     parameters = reader.tensor().ravel()
     reader.expect("number of affine parameters", parameters.size, 2 * out)
@@ -271,14 +264,9 @@ def _pool(reader: DlibReader, name: str, window: int, stride: int) -> None:
 
 
 def _unit(reader: DlibReader, inner: int, out: int, halves: bool) -> ResidualUnit:
-    stride = 2 if halves else 1
-    weight, bias = _convolution(reader, out, inner, kernel=3, stride=stride)
-    _layer_end(reader)
-    first = _fold(reader, weight, bias, stride, padding=0 if halves else 1)
+    first = _convolution(reader, out, inner, kernel=3, stride=2 if halves else 1)
     _plain_layer(reader, "relu_")
-    weight, bias = _convolution(reader, out, out, kernel=3, stride=1)
-    _layer_end(reader)
-    second = _fold(reader, weight, bias, stride=1, padding=1)
+    second = _convolution(reader, out, out, kernel=3, stride=1)
     if halves:
         _pool(reader, "avg_pool_2", window=2, stride=2)
     _plain_layer(reader, "add_prev_")

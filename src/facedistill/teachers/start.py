@@ -13,7 +13,7 @@ from facedistill.backbones import Backbone, build_backbone, load_backbone
 from facedistill.backbones.blocks import scaled
 from facedistill.backbones.dlibresnet import STAGES
 from facedistill.errors import UsageError
-from facedistill.teachers.dlib_net import PIXEL_SCALE, Convolution, DlibNet, read_dlib_net
+from facedistill.teachers.dlib_net import PIXEL_SCALE, read_dlib_net
 from facedistill.teachers.dlib_teacher import dlib_weights
 from facedistill.teachers.load import DLIB
 
@@ -55,7 +55,9 @@ def dlib_backbone(input_size: tuple[int, int]) -> Backbone:
     net = read_dlib_net(dlib_weights())
     backbone = build_backbone(_NET, net.projection.shape[1], input_size)
     weights = {_PROJECTION: torch.from_numpy(net.projection.T)}
-    for name, layer in zip(_convolutions(), _layers(net), strict=True):
+    names = [_STEM, *(f"{unit}.{part}" for _, unit in _units() for part in ("first", "second"))]
+    layers = [net.stem, *(layer for unit in net.units for layer in (unit.first, unit.second))]
+    for name, layer in zip(names, layers, strict=True):
         weights[f"{name}.weight"] = torch.from_numpy(layer.weight)
         weights[f"{name}.bias"] = torch.from_numpy(layer.bias)
     # The net's (pixel - mean) / 256 instead of our (pixel - 127.5) / 128: exact, because the stem pads nothing.
@@ -130,14 +132,6 @@ def _units() -> Iterator[tuple[int, str]]:
     for stage, (_, halvings) in enumerate(STAGES):
         for place in range(len(halvings)):
             yield stage, f"stages.{stage}.{place + 4 if stage == 0 else place}"  # behind crop, stem, activation, pool
-
-
-def _convolutions() -> list[str]:
-    return [_STEM, *(f"{unit}.{part}" for _, unit in _units() for part in ("first", "second"))]
-
-
-def _layers(net: DlibNet) -> list[Convolution]:
-    return [net.stem, *(layer for unit in net.units for layer in (unit.first, unit.second))]
 
 
 def _norms(weight: Tensor, axis: int) -> Tensor:
