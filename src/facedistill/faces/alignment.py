@@ -136,5 +136,4 @@ def _warp(image: NDArray[np.uint8], matrix: Floats, size: tuple[int, int]) -> ND
     samples = cv2.warpAffine(
         image, fine, (width * dense, height * dense), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    crop: NDArray[np.uint8] = cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    return crop
+    return np.asarray(cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -135,10 +135,7 @@ class _Builder:
         if name == "logits":
             weights, bias = weights[..., 1:] - weights[..., :1], bias[1:] - bias[:1]
         trunk = self._last
-        if weights.ndim == 4:
-            self.add("Conv", [self._constant(weights.transpose(3, 2, 0, 1)), self._constant(bias)])
-        else:
-            self._dense(weights, bias)
+        (self.conv if weights.ndim == 4 else self._dense)(weights, bias)
         self._nodes[-1].output[0] = name
         shape: list[str | int | None] = ["n", len(bias), *(("rows", "columns") if self._spatial else ())]
         self._outputs.append(self._helper.make_tensor_value_info(name, self._float, shape))

@@ -90,5 +90,4 @@ class _ArrayUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"{module_name}.{global_name} has no place in a file of weights") from None
 
     def arrays(self) -> list[NDArray[np.float32]]:
-        stored = self.load()
-        return [array.values for array in stored]
+        return [array.values for array in self.load()]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facedistill.errors import FacedistillError
 from facedistill.faces.alignment import align
 from facedistill.faces.choice import find_faces, prominence
-from facedistill.faces.detector import Detection, Detector
+from facedistill.faces.detector import Detector
 from facedistill.pictures import UnreadablePicture, decode_picture
 
 # Rounding errors have the variance 1/12, and the Laplacian adds up 4^2 + 4 * 1^2 of them. In a dim, blurred crop that
@@ -67,7 +67,8 @@ def crop_photo(detector: Detector, data: bytes, standard: Standard) -> NDArray[n
     height, width = image.shape[:2]
     if len(faces) > 1 and prominence(faces[1], height, width) >= _RIVAL * prominence(faces[0], height, width):
         return Reject.SEVERAL_FACES
-    if _shorter_side(faces[0]) < standard.min_face:
+    left, top, right, bottom = faces[0].box
+    if min(right - left, bottom - top) < standard.min_face:
         return Reject.TOO_SMALL
     try:
         crop = align(image, faces[0].landmarks, standard.size)
@@ -85,8 +86,3 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
     spread = float(grey.var())
     detail = float(cv2.Laplacian(grey, cv2.CV_64F).var()) - _ROUNDING
     return max(detail, 0.0) / spread if spread else 0.0
-
-
-def _shorter_side(face: Detection) -> float:
-    left, top, right, bottom = face.box
-    return min(right - left, bottom - top)

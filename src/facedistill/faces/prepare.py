@@ -15,6 +15,7 @@ from pathlib import Path
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces.crops import crop_convention
 from facedistill.faces.detector import Detector
+from facedistill.faces.made_folder import is_finished
 from facedistill.faces.photo import Reject, Standard, crop_photo
 from facedistill.files import sole_writer, write_bytes, write_text
 from facedistill.pictures import MAX_BYTES, encode_picture
@@ -25,6 +26,7 @@ from facedistill.workers import in_processes
 REJECTS, PEOPLE, SETTINGS = "rejects.csv", "people.csv", "prepare.json"
 _WORK = ".prepare"
 _DONE = "done.jsonl"
+_FILES = (RECORDS, INDEX, PROPERTY, PEOPLE, REJECTS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def prepare(
     standard = Standard(size, min_face, min_sharpness)
     settings = json.dumps({"photos": str(photos.resolve()), **asdict(standard)}, sort_keys=True)
     with sole_writer(out):
-        if _finished(out, settings):
+        differing = "prepared from other photos or settings"
+        if is_finished(out, settings, SETTINGS, _WORK, _FILES, differing, "prepare"):
             return _recorded(out, len(files))
         return _prepare(photos, files, out, standard, settings, workers)
 
@@ -135,8 +138,7 @@ def _photo_files(photos: Path) -> list[str]:
             if path.is_symlink():
                 raise UsageError(f"{path} is a link to a folder, which is not followed; put the folder in its place")
         files += [Path(folder, name).relative_to(photos).as_posix() for name in names if not name.startswith(".")]
-    homeless = [file for file in files if "/" not in file]
-    if homeless:
+    if homeless := [file for file in files if "/" not in file]:
         raise UsageError(
             f"{photos / homeless[0]} lies in no person's folder; move it to {photos}/PERSON/, which names the person"
         )
@@ -147,20 +149,6 @@ def _photo_files(photos: Path) -> list[str]:
 
 def _refuse_folder(error: OSError) -> None:
     raise FacedistillError(f"cannot read {error.filename}: {error.strerror}; check the folder's rights") from error
-
-
-def _finished(out: Path, settings: str) -> bool:
-    """Whether `out` holds this very work, finished; refuses a folder that holds other work."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is no folder; give another name")
-    for recorded in (out / SETTINGS, out / _WORK / SETTINGS):
-        if recorded.exists() and recorded.read_text(encoding="utf-8") != settings:
-            raise UsageError(f"{out} was prepared from other photos or settings; give another folder, or delete it")
-    if (out / SETTINGS).exists():
-        return True
-    if out.exists() and any(path.name != _WORK for path in out.iterdir()) and not (out / _WORK).exists():
-        raise UsageError(f"{out} is not empty and was not made by this command; give another folder")
-    return False
 
 
 def _read_done(lines: Iterable[str]) -> dict[str, str | None]:
@@ -214,17 +202,17 @@ def _pack(out: Path, done: dict[str, str | None], size: tuple[int, int]) -> Prep
     accepted = [file for file, reason in done.items() if reason is None]
     rejects = [(file, reason) for file, reason in done.items() if reason is not None]
     write_text(out / REJECTS, _csv(("file", "reason"), rejects))
-    counts = Counter(_person(file) for file in accepted)
-    people = sorted(counts)
     if not accepted:
         raise FacedistillError(f"none of {len(done)} photos gave a face; see {out / REJECTS}")
-    labels = {person: label for label, person in enumerate(people)}
+    counts = Counter(_person(file) for file in accepted)
+    labels = {person: label for label, person in enumerate(sorted(counts))}
     accepted.sort(key=lambda file: (labels[_person(file)], file))
     records = ((labels[_person(file)], _crop_path(out / _WORK, file).read_bytes()) for file in accepted)
     with closing(records):
-        write_records(out, records, size, len(people))
-    write_text(out / PEOPLE, _csv(("label", "person", "photos"), [(labels[p], p, counts[p]) for p in people]))
-    return PrepareResult(len(accepted), len(people), dict(Counter(reason for _, reason in rejects)))
+        write_records(out, records, size, len(labels))
+    people = [(label, person, counts[person]) for person, label in labels.items()]
+    write_text(out / PEOPLE, _csv(("label", "person", "photos"), people))
+    return PrepareResult(len(accepted), len(labels), dict(Counter(reason for _, reason in rejects)))
 
 
 def _person(file: str) -> str:
@@ -233,16 +221,12 @@ def _person(file: str) -> str:
 
 def _csv(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header, *rows])
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # a file's name need not be UTF-8
 
 
 def _recorded(out: Path, photos: int) -> PrepareResult:
     """What an earlier, finished call had found; refused when the number of photos is another one now."""
-    for name in (RECORDS, INDEX, PROPERTY, PEOPLE, REJECTS):
-        if not (out / name).exists():
-            raise FacedistillError(f"{out} has lost its {name}; delete the folder and prepare it again")
     with (out / PEOPLE).open(newline="", encoding="utf-8") as file:
         people = [int(row["photos"]) for row in csv.DictReader(file)]
     with (out / REJECTS).open(newline="", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import Detector, crop_convention
+from facedistill.faces.made_folder import is_finished
 from facedistill.files import atomic_path, sole_writer, write_bytes, write_text
 from facedistill.pictures import encode_picture
 from facedistill.progress import track
@@ -25,6 +26,7 @@ from facedistill.workers import in_processes
 
 LABELS, SETTINGS = "labels.parquet", "synth.json"
 _WORK = ".synth"
+_FILES = (RECORDS, INDEX, PROPERTY, LABELS)
 PICTURES_VERSION = 4  # raise it when the same seed gives other pictures, so that old and new ones are never mixed
 
 
@@ -93,7 +95,7 @@ def write_synthetic(
     settings = _Settings(images, seed, size, same_day)
     recorded = json.dumps({"version": PICTURES_VERSION, "identities": identities, **asdict(settings)})
     with sole_writer(out, wait=True):  # a process that waited finds the finished set
-        if _finished(out, recorded):
+        if is_finished(out, recorded, SETTINGS, _WORK, _FILES, "rendered with other settings", "render"):
             rows = _read_labels(out / LABELS)
             return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)
         return _render(out, identities, settings, recorded, workers)
@@ -119,23 +121,6 @@ def _render(out: Path, identities: int, settings: _Settings, recorded: str, work
             f"cannot pack {work}: {error.strerror or error}; mend that and run again, it goes on"
         ) from error
     return result
-
-
-def _finished(out: Path, expected: str) -> bool:
-    """Whether `out` holds the finished set of these settings; refuses a folder that holds anything else."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is no folder; give another name")
-    for recorded in (out / SETTINGS, out / _WORK / SETTINGS):
-        if recorded.exists() and recorded.read_text(encoding="utf-8") != expected:
-            raise UsageError(f"{out} was rendered with other settings; give another folder, or delete it")
-    if (out / SETTINGS).exists():
-        for name in (RECORDS, INDEX, PROPERTY, LABELS):
-            if not (out / name).exists():
-                raise FacedistillError(f"{out} has lost its {name}; delete the folder and render it again")
-        return True
-    if out.exists() and any(path.name != _WORK for path in out.iterdir()) and not (out / _WORK).exists():
-        raise UsageError(f"{out} is not empty and was not made by this command; give another folder")
-    return False
 
 
 def _part(work: Path, number: int) -> Path:
@@ -168,13 +153,13 @@ def _render_identity(job: tuple[int, _Settings]) -> tuple[int, bytes]:
     number, settings = job
     assert _image_formation is not None, "the worker was started"
     person = draw_person(settings.seed, number)
-    pictures, rows = [], []
+    contents: dict[str, Any] = {}
+    rows = []
     for index in range(settings.images):
         picture = _image_formation.capture(person, settings.seed, index, settings.size, settings.same_day)
-        pictures.append(np.frombuffer(encode_picture(picture.crop), dtype=np.uint8))
+        contents[f"picture{index}"] = np.frombuffer(encode_picture(picture.crop), dtype=np.uint8)
         rows.append(picture.labels | {"image": index})
     part = io.BytesIO()
-    contents: dict[str, Any] = {f"picture{index}": picture for index, picture in enumerate(pictures)}
     np.savez(part, labels=np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8), **contents)
     return number, part.getvalue()
 

