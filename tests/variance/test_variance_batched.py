@@ -37,6 +37,8 @@ BOUNDS = {
     "shift_rotate": Bound(1, 1),
     "jpeg": Bound(0, 0),  # the same code
     "noise": Bound(1, 1),  # a product and a sum may be rounded once or twice
+    # As low resolution; and JPEG moves a block by a step of its coarsest table where a value is rounded otherwise.
+    "camera": Bound(levels=1, share=0.998, most=60),
 }
 
 
@@ -71,7 +73,7 @@ def test_a_batch_is_its_crops_one_by_one(name: str, shape: tuple[int, int], dtyp
     )
 
 
-@pytest.mark.parametrize("name", sorted(VARIANCES.keys() - {"shift_rotate"}))  # its bound needs neighbours alike
+@pytest.mark.parametrize("name", sorted(VARIANCES.keys() - {"shift_rotate", "camera"}))  # theirs need neighbours alike
 def test_the_bounds_hold_for_any_picture(name: str) -> None:
     variance = build_variance(name, probability=1)
     crops = [picture(112, 96, seed) for seed in range(24)]

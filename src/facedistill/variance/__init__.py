@@ -5,6 +5,7 @@ Each part draws at random, and changes one crop on the CPU or a batch on any dev
 
 from facedistill.errors import UsageError
 from facedistill.registry import Registry
+from facedistill.variance.camera import Camera
 from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.checks import Crop, Variance
 from facedistill.variance.compose import Compose
@@ -21,6 +22,7 @@ __all__ = [
     "PAPER_SIZES",
     "VARIANCES",
     "BrightnessContrast",
+    "Camera",
     "Compose",
     "Crop",
     "DrawnVariance",
@@ -44,6 +46,7 @@ VARIANCES.register("grey")(Grey)
 VARIANCES.register("shift_rotate")(ShiftRotate)
 VARIANCES.register("jpeg")(JpegCompression)
 VARIANCES.register("noise")(GaussianNoise)
+VARIANCES.register("camera")(Camera)
 
 
 def build_variance(name: str, **options: object) -> Variance:

@@ -55,7 +55,7 @@ def change_drawn(crops: Tensor, draws: Sequence[D | None], change: Callable[[Ten
     index = torch.tensor(places, device=crops.device)
     # Half precision has no 256 grey levels: a surrounding autocast must not reach in here.
     with torch.autocast(crops.device.type, enabled=False):
-        changed = change(crops[index].float(), [drawn for drawn in draws if drawn is not None])
+        changed = change(crops[index].float().contiguous(), [drawn for drawn in draws if drawn is not None])
     return crops.index_copy(0, index, grey_levels(changed).to(crops.dtype))
 
 

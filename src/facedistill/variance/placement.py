@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.variance.checks import Crop, as_crop, check_number
+from facedistill.variance.checks import Crop, check_number
 from facedistill.variance.drawn import DrawnVariance
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+T = TypeVar("T", np.uint8, np.float32)
 
 
 class Placement(NamedTuple):
@@ -82,7 +85,8 @@ class ShiftRotate(DrawnVariance[Placement]):
         return warp(crops, np.stack([drawn.matrix(height, width) for drawn in draws]), height, width)
 
 
-def move(crop: Crop, matrix: NDArray[np.float64]) -> Crop:
-    """uint8 [H, W, 3] moved by float64 [2, 3], from its pixels (x, y) to those of the answer, which has its size."""
+def move(crop: NDArray[T], matrix: NDArray[np.float64]) -> NDArray[T]:
+    """uint8 or float32 [H, W, 3] moved by float64 [2, 3], from its pixels (x, y) to those of the answer of its size."""
     size = crop.shape[1::-1]
-    return as_crop(cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    moved = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, dtype=crop.dtype)

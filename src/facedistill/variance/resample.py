@@ -87,7 +87,7 @@ def _room(sizes: Iterable[int]) -> int:
     return -(-max(sizes) // 8) * 8
 
 
-@lru_cache(maxsize=2048)  # of 22 kB each for a crop of 112 pixels and up to 48 small ones
+@lru_cache(maxsize=4096)  # of 22 kB each for a crop of 112 pixels and up to 48 small ones
 def _shrinking(size: int, small: int, sigma: float, room: int, device: "torch.device") -> "Tensor":
     import torch
 
