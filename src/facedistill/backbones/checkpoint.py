@@ -71,7 +71,7 @@ def load_backbone(path: Path) -> Backbone:
     Raises:
         FacedistillError: The file is missing, damaged, no checkpoint, or its weights do not fit its spec.
     """
-    content = _open(path)
+    content = load_plain(path)
     if is_arcface(content):
         foreign = arcface_spec(path, content)
         net = rebuild(path, "backbone", lambda: build_backbone(**foreign), content)
@@ -89,13 +89,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         FacedistillError: The file is missing, damaged or no checkpoint.
     """
-    content = _open(path)
+    content: dict[str, Any] = load_plain(path)
     _check_fields(path, content)
-    return dict(content)
+    return content
 
 
-def _open(path: Path) -> Any:
-    """Whatever torch wrote to the file, plain types only."""
+def load_plain(path: Path) -> Any:
+    """Whatever torch wrote to a file, plain types only.
+
+    Raises:
+        FacedistillError: The file is missing, damaged, or not written by torch.
+    """
     try:
         # Torch writes uncompressed zip archives. Anything else is refused before torch sees it:
         # its older formats and compressed entries could ask for memory that the file does not hold.

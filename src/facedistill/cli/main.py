@@ -19,6 +19,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": commands.prepare,
     "search": commands.search,
     "synth": commands.synth,
+    "pack": commands.pack,
+    "unpack": commands.unpack,
 }
 
 

@@ -61,7 +61,8 @@ def run_faces(recipe: Recipe) -> dict[str, Any]:
     recipe = resolve_student(recipe, teacher)
     with nullcontext() if process_rank() else sole_writer(recipe.folder):
         folder = open_run_folder(recipe)
-        finished = (folder / SUMMARY).exists()
+        # A run that can be prolonged has a summary for each number of steps.
+        finished = (folder / SUMMARY).exists() and read_summary(folder)["settings"]["steps"] == recipe.steps
         if not finished:
             _train_and_test(recipe, teacher, folder)
         if not process_rank() and not (finished and (folder / REPORT).exists()):
@@ -73,6 +74,7 @@ def run_faces(recipe: Recipe) -> dict[str, Any]:
 def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> None:
     """All stages of a run that is not finished; the last one writes `summary.json`."""
     seconds: dict[str, float] = {}
+    deadline = None if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
     with first_process_first():  # synthetic people may have to be rendered
         faces = open_training_faces(recipe.data, recipe.student.input_size)
     workload = FaceWorkload(faces)
@@ -81,6 +83,8 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
             workload = FaceWorkload(faces, teacher, cache_teacher_targets(teacher, recipe, faces, folder / TEACHER))
     files: dict[str, Path] = {}
     for role, net in _nets_to_train(recipe).items():
+        if deadline is not None:
+            net = replace(net, minutes=max(0, deadline - time.monotonic()) / 60)
         seconds[role] = train(workload, net, build_task(net, faces.train.classes)).seconds
         files[role] = folder / f"{role}.onnx"
         if not process_rank():

@@ -28,12 +28,12 @@ from facedistill.report.scores import TestImages, face_set_pictures, listed_pict
 from facedistill.report.tables import models_in
 from facedistill.runtime import Recognizer
 from facedistill.teachers import load_teachers
-from facedistill.training.log import TIMING, read_lines
+from facedistill.training.average import AVERAGED
+from facedistill.training.log import METRICS, TIMING, read_lines
 from facedistill.training.run_folder import RECIPE
 
 SUMMARY = "summary.json"
-METRICS = "metrics.jsonl"
-_NO_CURVES = {"step", "kind", "learning_rate", TIMING}
+_NO_CURVES = {"step", "kind", "learning_rate", AVERAGED, TIMING}
 
 
 def report_runs(folders: Sequence[Path]) -> Report:

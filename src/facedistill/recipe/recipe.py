@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 from facedistill.errors import UsageError
 from facedistill.recipe.classifier import ClassificationRecipe
+from facedistill.recipe.fields import added, check_positive, digested
+from facedistill.recipe.optimiser import OptimiserRecipe
 from facedistill.recipe.sections import (
     DataRecipe,
     HeadRecipe,
     LossTerm,
     NetRecipe,
-    OptimiserRecipe,
     SearchRange,
     TeacherRecipe,
     VarianceStep,
-    check_positive,
 )
 
 HARD = "hard"
@@ -66,6 +66,9 @@ class Recipe:
         nodes: Machines that see the same run folder and face set; see `docs/scale.md`.
         licence: One sentence that travels in the model file: what the weights may be used for.
         classification: Given, an image classifier is distilled instead of a face recogniser.
+        ema: Decay of the moving average of the weights, below 1; 0 keeps none. The average is validated beside the net
+            itself, and is what is kept where it is better.
+        minutes: End this call after so many minutes of training, with the state saved; the same call goes on.
         search: Field -> what `facedistill search` may set it to. A field is named by its path, such as
             `losses.soft.options.temperature`.
     """
@@ -94,6 +97,8 @@ class Recipe:
     licence: str = "No licence stated; the weights inherit the terms of the faces and of the teacher."
     classification: ClassificationRecipe | None = None
     search: dict[str, SearchRange] = field(default_factory=dict)
+    ema: float = added(0.0)
+    minutes: float | None = added(None)
 
     @property
     def folder(self) -> Path:
@@ -102,10 +107,17 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides the result (not of where it is written, nor of how many processes)."""
-        values = self.plain()
-        for immaterial in ("out", "workers", "devices", "nodes", "search"):
-            del values[immaterial]
+        """SHA-256 of everything that decides the result (not of where it is written, nor of how many processes).
+
+        A run that can be prolonged has the same digest before and after: its steps and its cool-down do not count.
+        """
+        values = digested(self)
+        immaterial = ["out", "workers", "devices", "nodes", "search", "minutes"]
+        if self.optimiser.schedule == "trapezoid":
+            immaterial.append("steps")
+            values["optimiser"].pop("cooldown_images", None)
+        for name in immaterial:
+            values.pop(name, None)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def plain(self) -> dict[str, Any]:
@@ -129,6 +141,10 @@ class Recipe:
         self.student.check(classes)
         if self.batch_size < 2:
             raise UsageError("recipe: batch_size is 1; batch normalisation needs at least 2")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"recipe: ema is {self.ema}; it is a decay in [0, 1), such as 0.999")
+        if self.minutes is not None:
+            check_positive({"minutes": self.minutes})
         if self.workers is not None and self.workers < 0:
             raise UsageError(f"recipe: workers is {self.workers}; it must be 0 or more")
         if self.test == HELD_OUT and not self.data.held_out_identities:

@@ -1,23 +1,12 @@
 """The sections of a recipe, each with the checks that need no data."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facedistill.errors import UsageError
+from facedistill.recipe.fields import check_positive
 
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
-
-
-def check_positive(values: Mapping[str, float]) -> None:
-    """Refuses a field that is not greater than 0.
-
-    Raises:
-        UsageError: Names the field.
-    """
-    for name, value in values.items():
-        if value <= 0:
-            raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
 
 
 @dataclass
@@ -227,31 +216,6 @@ class VarianceStep:
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class OptimiserRecipe:
-    """Stochastic gradient descent with momentum, warm-up and a cosine decay to zero.
-
-    Attributes:
-        learning_rate: Its peak, for the batch size given.
-        momentum: Nesterov momentum.
-        weight_decay: On weights of two or more dimensions; never on norms and biases.
-        warmup: Share of the steps in which the learning rate rises from zero.
-        clip: Largest norm of the gradient.
-    """
-
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup: float = 0.05
-    clip: float = 5.0
-
-    def check(self) -> None:
-        """Refuses what cannot work."""
-        check_positive({"optimiser.learning_rate": self.learning_rate, "optimiser.clip": self.clip})
-        if not 0 <= self.warmup < 1:
-            raise UsageError(f"recipe: optimiser.warmup is {self.warmup}; it is a share in [0, 1)")
 
 
 @dataclass

@@ -13,7 +13,6 @@ from facedistill.backbones import embed_crops
 from facedistill.errors import UsageError
 from facedistill.files import sole_writer
 from facedistill.model_file import NATIVE
-from facedistill.pipelines.finished_run import METRICS
 from facedistill.recipe import Recipe
 from facedistill.recipe.files import read_recipe
 from facedistill.recipe.validate import validate
@@ -36,7 +35,7 @@ from facedistill.search.study import Study
 from facedistill.search.workload import SearchableWorkload, open_workload
 from facedistill.training import LAST, DivergedRunError, train
 from facedistill.training.build import build_task
-from facedistill.training.log import read_lines
+from facedistill.training.log import METRICS, read_lines
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.run_folder import RECIPE, versions
 from facedistill.training.task import Task

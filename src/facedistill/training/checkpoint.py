@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facedistill.backbones import save_backbone
+from facedistill.backbones import Backbone, save_backbone
+from facedistill.backbones.checkpoint import load_plain
 from facedistill.errors import FacedistillError
 from facedistill.files import write_bytes
-from facedistill.heads import ShardedHead, drop_parts, load_parts, save_part
+from facedistill.heads import Head, ShardedHead, drop_parts, load_parts, save_part
 from facedistill.processes import barrier, process_rank
+from facedistill.training.average import AveragedModel
 from facedistill.training.task import Task
 
 BEST = "best.pt"
@@ -41,13 +43,18 @@ class Progress:
     seconds: float = 0.0
 
 
-def save_best(folder: Path, task: Task) -> None:
-    """Writes the net to `best.pt`, with its head unless the processes share that."""
-    save_backbone(folder / BEST, task.backbone, None if isinstance(task.head, ShardedHead) else task.head)
+def save_best(folder: Path, net: Backbone, head: Head | ShardedHead) -> None:
+    """Writes a net to `best.pt`, with its head unless the processes share that."""
+    save_backbone(folder / BEST, net, None if isinstance(head, ShardedHead) else head)
 
 
 def save_last(
-    folder: Path, task: Task, optimiser: torch.optim.Optimizer, progress: Progress, recipe_digest: str
+    folder: Path,
+    task: Task,
+    optimiser: torch.optim.Optimizer,
+    average: AveragedModel | None,
+    progress: Progress,
+    recipe_digest: str,
 ) -> None:
     """Writes everything that the rest of the run depends on to `last.pt`; all processes call it together.
 
@@ -64,6 +71,8 @@ def save_last(
             "optimiser": _without_own_part(optimiser, task),
             "progress": asdict(progress),
         }
+        if average is not None:
+            state["average"] = average.state_dict()
         content = io.BytesIO()  # torch reports a full disk in its own way; plain writing reports it as such
         torch.save(state, content)
         write_bytes(folder / LAST, content.getvalue())
@@ -72,8 +81,10 @@ def save_last(
     barrier()
 
 
-def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe_digest: str) -> Progress:
-    """Puts `last.pt` back into the task and the optimiser.
+def load_last(
+    folder: Path, task: Task, optimiser: torch.optim.Optimizer, average: AveragedModel | None, recipe_digest: str
+) -> Progress:
+    """Puts `last.pt` back into the task, the optimiser and the average of the weights.
 
     Returns:
         How far the run had come; a new `Progress` when there is no `last.pt`.
@@ -86,13 +97,18 @@ def load_last(folder: Path, task: Task, optimiser: torch.optim.Optimizer, recipe
         return Progress()
     mend = f"delete {folder} to start anew"
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = load_plain(path)
         if state["format"] != _FORMAT:
             raise ValueError(f"format {state['format']!r}")
         if state["recipe"] != recipe_digest:
             raise FacedistillError(f"{path} was written by another recipe; give that recipe, or {mend}")
-        task.load_state_dict(state["task"] | _own_part(task))
-        optimiser.load_state_dict(state["optimiser"])
+        light = "optimiser" not in state  # of a light pack, which leaves head and moments out
+        fresh = task.head.state_dict(prefix="head.") if light else _own_part(task)
+        task.load_state_dict(state["task"] | fresh)
+        if not light:
+            optimiser.load_state_dict(state["optimiser"])
+        if average is not None:
+            average.load_state_dict(state["average"])
         progress = Progress(**state["progress"])
         if isinstance(task.head, ShardedHead):
             load_parts(folder, task.head, progress.step, optimiser)

@@ -18,7 +18,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from facedistill.datasets.sources import parse_source
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
-from facedistill.processes import barrier, process_count
+from facedistill.processes import barrier, process_count, process_rank
 from facedistill.recipe import Recipe
 from facedistill.training.device import choose_device
 
@@ -90,6 +90,10 @@ def joined(recipe: Recipe) -> Iterator[None]:
         yield
         barrier()
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, FacedistillError) and not error.exit_code:  # the end of a slice, which all have reached
+            if process_rank():
+                raise AnotherFailedError(exit_code=0) from None
+            raise
         if _lost_another(error) or not _fails_first(store):
             raise AnotherFailedError from None
         raise

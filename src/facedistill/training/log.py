@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from facedistill.files import write_text
 from facedistill.processes import process_rank
 
+METRICS = "metrics.jsonl"
 TIMING = "timing"
 
 
@@ -33,7 +34,7 @@ class RunLog:
         self._writes = process_rank() == 0
         if not self._writes:
             return
-        self._path = folder / "metrics.jsonl"
+        self._path = folder / METRICS
         kept = [line for line in read_lines(self._path) if line["step"] <= first_step]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = self._path.open("a", encoding="utf-8")

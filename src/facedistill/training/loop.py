@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from facedistill.backbones import embed_crops
-from facedistill.errors import FacedistillError
+from facedistill.errors import FacedistillError, UsageError
 from facedistill.foreign import foreign_errors
 from facedistill.heads import ShardedHead
 from facedistill.processes import all_reduce_sum, broadcast_from_first, process_count, process_rank
 from facedistill.recipe import HARD, Recipe
+from facedistill.training.average import AVERAGED, AveragedModel, averaged_net, make_average
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.clock import Clock
 from facedistill.training.data import AugmentedFaces, Batch, batches, collate
@@ -43,6 +45,12 @@ _STEP = 3  # a stream of random numbers of its own, see `sampling`
 
 class InterruptedRunError(FacedistillError):
     """The user pressed Ctrl-C; the state is saved."""
+
+
+class TimeIsUpError(FacedistillError):
+    """The minutes that the recipe gives one call are over; the state is saved."""
+
+    exit_code = 0
 
 
 class DivergedRunError(FacedistillError):
@@ -98,6 +106,7 @@ def fit(
 
     Raises:
         InterruptedRunError: Ctrl-C; `last.pt` is written, the same call goes on.
+        TimeIsUpError: Likewise after `recipe.minutes`.
         DivergedRunError: A loss is NaN or infinite.
         FacedistillError: The state in `folder` is not of this recipe.
     """
@@ -108,14 +117,20 @@ def fit(
     if process_count() > 1:
         _prepare_to_share(task, fabric.device)
     optimiser = make_optimiser(task, recipe.optimiser)
-    progress = load_last(folder, task, optimiser, recipe.digest)
+    average = make_average(task.backbone, recipe.ema)
+    progress = load_last(folder, task, optimiser, average, recipe.digest)
+    if progress.step > recipe.steps:
+        raise UsageError(f"{folder} has done {progress.step} steps, more than steps, {recipe.steps}; give more")
     model, optimiser = fabric.setup(task, optimiser)
+    if average is not None:
+        average.to(fabric.device)
     workers = _workers() if recipe.workers is None else recipe.workers
     loader = batches(augmented, recipe, progress.step, workers)
     foreign = ", ".join(task.foreign_parts)
+    deadline = math.inf if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
 
     def keep() -> None:
-        save_last(folder, task, optimiser, progress, recipe.digest)
+        save_last(folder, task, optimiser, average, progress, recipe.digest)
 
     run_log = RunLog(folder, recipe.name, recipe.steps, progress.step)
     # Closed whatever happens: workers that outlive an error keep the program from ending.
@@ -134,7 +149,9 @@ def fit(
             _refuse_non_finite({"gradient": clip_gradient(task, recipe.optimiser.clip)}, progress.step, batch)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            figures, stopping = _agreed(terms, stop.is_set())
+            if average is not None:
+                average.update_parameters(task.backbone)
+            figures, stopping = _agreed(terms, stop.is_set() or time.monotonic() >= deadline)
             progress = _advanced(progress, figures, clock.step_done())
 
             if progress.step % _LOG_EVERY == 0 or progress.step == recipe.steps:
@@ -145,16 +162,15 @@ def fit(
                 log.advance(progress.step, _status(means, timing))
                 progress = replace(progress, window={}, window_steps=0)
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
-                progress = _validated(progress, task, validate, objective, log, folder)
+                progress = _validated(progress, task, average, validate, objective, log, folder)
                 keep()
                 clock = Clock()
                 # Validating takes long enough to be interrupted.
                 stopping = stopping or broadcast_from_first(float(stop.is_set())) > 0
-            if stopping:
+            if stopping and progress.step < recipe.steps:
                 keep()
-                raise InterruptedRunError(
-                    f"stopped at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
-                )
+                where = f"at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
+                raise InterruptedRunError(f"stopped {where}") if stop.is_set() else TimeIsUpError(f"time is up {where}")
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
@@ -203,14 +219,24 @@ def _advanced(progress: Progress, figures: Mapping[str, float], seconds: float) 
 
 
 def _validated(
-    progress: Progress, task: Task, validate: Validate | None, objective: Objective, log: RunLog, folder: Path
+    progress: Progress,
+    task: Task,
+    average: AveragedModel | None,
+    validate: Validate | None,
+    objective: Objective,
+    log: RunLog,
+    folder: Path,
 ) -> Progress:
-    """Validates the net as it stands; keeps it when it is the best so far."""
-    score = -float(progress.step)  # without validation the last weights are the best
+    """Validates the net as it stands and the average of its weights; keeps the better one if it is the best so far."""
+    net, score = task.backbone, -float(progress.step)  # without validation the last weights are the best
     if validate is not None and not process_rank():
         started = time.perf_counter()
-        figures = validate(lambda crops: embed_crops(task.backbone, crops))
-        log.write("validation", progress.step, figures, {"seconds": time.perf_counter() - started})
+        nets = [task.backbone] if average is None else [task.backbone, averaged_net(average)]
+        measured = [validate(partial(embed_crops, each)) for each in nets]
+        place = min(range(len(nets)), key=lambda number: mean_figure(0, measured[number]))
+        net, figures = nets[place], measured[place]
+        marked = {} if average is None else {AVERAGED: float(place)}
+        log.write("validation", progress.step, {**figures, **marked}, {"seconds": time.perf_counter() - started})
         score = objective(progress.step, figures)
     score = broadcast_from_first(score)
     if not math.isfinite(score):
@@ -218,7 +244,7 @@ def _validated(
     if score >= progress.best_score:
         return progress
     if not process_rank():
-        save_best(folder, task)
+        save_best(folder, net, task.head)
     return replace(progress, best_score=score, best_step=progress.step)
 
 

@@ -1,7 +1,5 @@
 """How the weights follow the gradient: stochastic gradient descent, its rate, and the longest step it takes."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
@@ -13,12 +11,15 @@ from facedistill.training.task import Task
 
 
 def make_optimiser(task: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    """SGD; weight decay falls on matrices and filters, not on norms and biases."""
+    """The recipe's optimiser; weight decay falls on matrices and filters, not on norms and biases."""
     matrices = [weight for weight in task.parameters() if weight.ndim > 1]
     vectors = [weight for weight in task.parameters() if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    if recipe.name == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
     return torch.optim.SGD(
-        [group for group in groups if group["params"]],
+        groups,
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         nesterov=recipe.momentum > 0,
@@ -26,14 +27,9 @@ def make_optimiser(task: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Opti
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
-    """The rate of a step: it rises during the warm-up, then falls to zero along half a cosine."""
-    warmup = round(recipe.optimiser.warmup * recipe.steps)
-    if step < warmup:
-        share = (step + 1) / warmup
-    else:
-        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, recipe.steps - warmup)))
+    """Gives the optimiser the rate of a step, see `OptimiserRecipe.rate`."""
     for group in optimiser.param_groups:
-        group["lr"] = share * recipe.optimiser.learning_rate
+        group["lr"] = recipe.optimiser.rate(step, recipe.steps, recipe.batch_size)
 
 
 def clip_gradient(task: Task, largest: float) -> Tensor:

@@ -10,7 +10,7 @@ import yaml
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
-from facedistill.processes import first_process_first
+from facedistill.processes import first_process_first, process_rank
 from facedistill.recipe import Recipe
 
 RECIPE = "recipe.yaml"
@@ -28,8 +28,10 @@ def open_run_folder(recipe: Recipe) -> Path:
     folder = recipe.folder
     digest = folder / RECIPE
     if digest.exists():
-        if _recorded_digest(digest) != recipe.digest:
+        if recorded_digest(digest) != recipe.digest:
             raise UsageError(f"{folder} holds the run of another recipe; give another --out, or delete the folder")
+        if recipe.optimiser.schedule == "trapezoid" and not process_rank():
+            _write_recipe(digest, recipe)  # it may have been prolonged
         return folder
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and holds no run; give another --out")
@@ -38,7 +40,7 @@ def open_run_folder(recipe: Recipe) -> Path:
     except OSError as error:
         raise FacedistillError(f"cannot make the run folder {folder}: {error.strerror}") from error
     write_text(folder / ENVIRONMENT, yaml.safe_dump(environment(recipe), sort_keys=False))
-    write_text(digest, f"# digest: {recipe.digest}\n" + yaml.safe_dump(recipe.plain(), sort_keys=False))
+    _write_recipe(digest, recipe)
     return folder
 
 
@@ -66,7 +68,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _recorded_digest(path: Path) -> str:
+def _write_recipe(path: Path, recipe: Recipe) -> None:
+    write_text(path, f"# digest: {recipe.digest}\n" + yaml.safe_dump(recipe.plain(), sort_keys=False))
+
+
+def recorded_digest(path: Path) -> str:
+    """The digest in the first line of a run's recipe."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     return first.removeprefix("# digest: ").strip()
 

@@ -1,0 +1,38 @@
+"""Fields of a recipe: checks that sections share, and the digest of a recipe as earlier versions computed it."""
+
+from collections.abc import Mapping
+from dataclasses import field, fields, is_dataclass
+from typing import Any
+
+from facedistill.errors import UsageError
+
+_ADDED = "added"
+
+
+def added(default: Any) -> Any:
+    """A dataclass field that earlier recipes did not have: at its default it does not change the digest."""
+    return field(default=default, metadata={_ADDED: True})
+
+
+def digested(value: Any) -> Any:
+    """A section as plain values without its added fields that stand at their defaults."""
+    if is_dataclass(value):
+        return {
+            each.name: digested(getattr(value, each.name))
+            for each in fields(value)
+            if not (each.metadata.get(_ADDED) and getattr(value, each.name) == each.default)
+        }
+    if isinstance(value, Mapping):
+        return {key: digested(item) for key, item in value.items()}
+    return [digested(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def check_positive(values: Mapping[str, float]) -> None:
+    """Refuses a field that is not greater than 0.
+
+    Raises:
+        UsageError: Names the field.
+    """
+    for name, value in values.items():
+        if value <= 0:
+            raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")
