@@ -254,37 +254,6 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
     print(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
 
 
-def pack(run: str, file: str, light: bool = False) -> None:
-    """Writes everything that must travel for a run to go on elsewhere into one file.
-
-    Args:
-        run: The run folder.
-        file: The pack.
-        light: Leave out the optimiser's moments, the head and the best net, and store half floats.
-    """
-    from facedistill.files import sole_writer
-    from facedistill.training.pack import pack_run
-
-    with sole_writer(Path(run)):
-        size = pack_run(Path(run), Path(file), light)
-    print(f"{file}: {size / 1e6:.1f} MB; `facedistill unpack {file} RUN` makes a run folder of it")
-
-
-def unpack(file: str, run: str) -> None:
-    """Makes a run folder of a pack.
-
-    Args:
-        file: A file that `facedistill pack` wrote.
-        run: The run folder to make.
-    """
-    from facedistill.files import sole_writer
-    from facedistill.training.pack import unpack_run
-
-    with sole_writer(Path(run)):
-        unpack_run(Path(file), Path(run))
-    print(f"{run}: go on with `facedistill distill --resume {run}`")
-
-
 def _crop_size(text: str) -> tuple[int, int]:
     """Reads 112x96 as (112, 96)."""
     height, cross, width = text.partition("x")

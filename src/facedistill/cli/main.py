@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from facedistill.cli import commands
+from facedistill.cli import commands, packs
 from facedistill.cli.parser import build_parser, exit_code, recipe_file_first, with_flags
 from facedistill.recipe import Recipe
 from facedistill.recipe.files import recipe_of, recipe_parser
@@ -19,8 +19,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": commands.prepare,
     "search": commands.search,
     "synth": commands.synth,
-    "pack": commands.pack,
-    "unpack": commands.unpack,
+    "pack": packs.pack,
+    "unpack": packs.unpack,
 }
 
 

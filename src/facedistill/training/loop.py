@@ -170,7 +170,9 @@ def fit(
             if stopping and progress.step < recipe.steps:
                 keep()
                 where = f"at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
-                raise InterruptedRunError(f"stopped {where}") if stop.is_set() else TimeIsUpError(f"time is up {where}")
+                if recipe.minutes is None or stop.is_set():
+                    raise InterruptedRunError(f"stopped {where}")
+                raise TimeIsUpError(f"time is up {where}")
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
