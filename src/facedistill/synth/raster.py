@@ -172,9 +172,8 @@ def vertex_normals(points: Floats, triangles: Ints) -> Floats:
             normals[v, 2] += z
     for v in range(points.shape[0]):
         length = math.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2) + 1e-12
-        normals[v, 0] /= length
-        normals[v, 1] /= length
-        normals[v, 2] /= length
+        for k in range(3):
+            normals[v, k] /= length
     return normals
 
 

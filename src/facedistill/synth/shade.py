@@ -1,7 +1,5 @@
 """The shader: the colour of every pixel, in linear RGB and the head frame. Compiled by numba."""
 
-import math
-
 import numpy as np
 
 from facedistill.synth.arrays import Floats, Ints
@@ -10,6 +8,7 @@ from facedistill.synth.raster import corner_weights
 from facedistill.synth.shade_eye import shade_eye
 from facedistill.synth.shade_hair import shade_hair, shade_plain
 from facedistill.synth.shade_skin import BLOCK, BLOCK_ROWS, shade_skin
+from facedistill.synth.shading import unit
 
 SKIN, EYE, TEETH, TONGUE, LASH, HAIR, CLOTH, COVERING, HAT = range(9)
 # Columns of the vertex attributes.
@@ -100,9 +99,8 @@ def shade(
                     shade_hair(a, *lit, strands, hair, out)
                 else:
                     shade_plain(a, *lit, plain[material], out)
-                picture[row, column, 0] += share * out[0]
-                picture[row, column, 1] += share * out[1]
-                picture[row, column, 2] += share * out[2]
+                for ch in range(3):
+                    picture[row, column, ch] += share * out[ch]
     _gather(places, waiting, triangle_ids, screen, triangles, attributes, block)
     shade_skin(block, waiting, *lit, texture, overlay, gloss, tints, skin)
     _spread(skin, waiting, places, shares, picture)
@@ -117,10 +115,7 @@ def _interpolate(t: int, x: float, y: float, screen: Floats, triangles: Ints, at
     wc = 1.0 - wa - wb
     for n in range(ATTRIBUTES):
         a[n] = wa * attributes[i, n] + wb * attributes[j, n] + wc * attributes[k, n]
-    length = math.sqrt(a[3] * a[3] + a[4] * a[4] + a[5] * a[5]) + 1e-9
-    a[3] /= length
-    a[4] /= length
-    a[5] /= length
+    a[3], a[4], a[5] = unit(a[3], a[4], a[5], 1e-9)
 
 
 @inline

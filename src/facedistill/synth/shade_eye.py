@@ -4,7 +4,7 @@ import math
 
 from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import kernel
-from facedistill.synth.shading import clamp, light_visibility, step_between
+from facedistill.synth.shading import clamp, light_visibility, step_between, unit
 
 
 @kernel
@@ -15,9 +15,8 @@ def shade_eye(
     """Shades a sample of an eye with attributes `a`: writes linear RGB to `out`; the rest as in `shade.shade`."""
     e = eyes[0 if a[0] < 0.0 else 1]
     px, py, pz = a[0] - e[0], a[1] - e[1], a[2] - e[2]
-    length = math.sqrt(px * px + py * py + pz * pz) + 1e-9
     radius = e[3]
-    nx, ny, nz = px / length, py / length, pz / length
+    nx, ny, nz = unit(px, py, pz, 1e-9)
     # Angle from the gaze, as a fraction of the iris' radius (tan of the angle: the iris is a flat disc).
     toward = nx * e[4] + ny * e[5] + nz * e[6]
     off = math.sqrt(max(1.0 - toward * toward, 0.0)) / e[7] if toward > 0.0 else 9.0
@@ -38,14 +37,10 @@ def shade_eye(
     shade *= 1.0 - 0.45 * step_between(0.55, 1.0, corner)
     lit = light_visibility(a[0] + 0.05 * nx, a[1] + 0.05 * ny, a[2] + 0.05 * nz, projection, shadow, 0.03)
     diffuse = clamp((nx * light[0] + ny * light[1] + nz * light[2] + 0.25) / 1.25, 0.0, 1.0) * (0.25 + 0.75 * lit)
-    vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
-    length = math.sqrt(vx * vx + vy * vy + vz * vz)
-    vx, vy, vz = vx / length, vy / length, vz / length
+    vx, vy, vz = unit(eye[0] - a[0], eye[1] - a[1], eye[2] - a[2], 0.0)
     # The cornea bulges: its normal leans further out than the ball's.
     bulge = 0.35 * step_between(1.25, 0.9, off)
-    cx, cy, cz = nx + bulge * (nx - e[4]), ny + bulge * (ny - e[5]), nz + bulge * (nz - e[6])
-    length = math.sqrt(cx * cx + cy * cy + cz * cz)
-    cx, cy, cz = cx / length, cy / length, cz / length
+    cx, cy, cz = unit(nx + bulge * (nx - e[4]), ny + bulge * (ny - e[5]), nz + bulge * (nz - e[6]), 0.0)
     hx, hy, hz = light[0] + vx, light[1] + vy, light[2] + vz
     length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
     half = clamp((cx * hx + cy * hy + cz * hz) / length, 0.0, 1.0)

@@ -5,7 +5,7 @@ import math
 from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import inline, kernel
 from facedistill.synth.raster import map_value
-from facedistill.synth.shading import clamp, light_visibility
+from facedistill.synth.shading import clamp, light_visibility, unit
 
 
 @inline
@@ -40,11 +40,8 @@ def shade_hair(
     rows, columns = strands.shape
     r = min(max(int(a[9]), 0), rows - 1)
     strand = map_value(strands, a[9], a[10])
-    length = math.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8]) + 1e-9
-    tx, ty, tz = a[6] / length, a[7] / length, a[8] / length
-    vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
-    length = math.sqrt(vx * vx + vy * vy + vz * vz)
-    vx, vy, vz = vx / length, vy / length, vz / length
+    tx, ty, tz = unit(a[6], a[7], a[8], 1e-9)
+    vx, vy, vz = unit(eye[0] - a[0], eye[1] - a[1], eye[2] - a[2], 0.0)
     nx, ny, nz = a[3], a[4], a[5]
     if nx * vx + ny * vy + nz * vz < 0.0:
         nx, ny, nz = -nx, -ny, -nz
@@ -83,9 +80,8 @@ def shade_plain(
     """Shades a sample of a plain material: diffuse, with a highlight of strength colour[3]; see `shade_hair`."""
     lit = light_visibility(a[0] + 0.04 * a[3], a[1] + 0.04 * a[4], a[2] + 0.04 * a[5], projection, shadow, 0.04)
     cosine = a[3] * light[0] + a[4] * light[1] + a[5] * light[2]
-    vx, vy, vz = eye[0] - a[0], eye[1] - a[1], eye[2] - a[2]
-    length = math.sqrt(vx * vx + vy * vy + vz * vz)
-    hx, hy, hz = light[0] + vx / length, light[1] + vy / length, light[2] + vz / length
+    vx, vy, vz = unit(eye[0] - a[0], eye[1] - a[1], eye[2] - a[2], 0.0)
+    hx, hy, hz = light[0] + vx, light[1] + vy, light[2] + vz
     length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
     half = clamp((a[3] * hx + a[4] * hy + a[5] * hz) / length, 0.0, 1.0)
     shine = colour[3] * half**40 * lit

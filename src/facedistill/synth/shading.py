@@ -1,5 +1,7 @@
 """Functions that the shaders share. Compiled by numba."""
 
+import math
+
 from facedistill.synth.arrays import Floats
 from facedistill.synth.compiling import inline, kernel
 
@@ -15,6 +17,13 @@ def step_between(edge0: float, edge1: float, value: float) -> float:
     """0 below edge0, 1 above edge1, smooth between (edge0 may exceed edge1)."""
     t = clamp((value - edge0) / (edge1 - edge0), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
+
+
+@inline
+def unit(x: float, y: float, z: float, tiny: float) -> tuple[float, float, float]:
+    """A vector over its length, to which `tiny` is added."""
+    length = math.sqrt(x * x + y * y + z * z) + tiny
+    return x / length, y / length, z / length
 
 
 @kernel
