@@ -57,6 +57,7 @@ class FaceList:
 
     Attributes:
         faces: The faces, all of one size.
+        size: (height, width) of every picture.
 
     Raises:
         UsageError: There are none, or one differs in size or has a negative label.
@@ -66,6 +67,8 @@ class FaceList:
         self.faces = tuple(faces)
         if not self.faces:
             raise UsageError("a list of faces needs at least one face")
+        height, width = self.faces[0].image.shape[:2]
+        self.size = height, width
         for face in self.faces:
             check_face(face, self.size)
 
@@ -74,12 +77,6 @@ class FaceList:
 
     def __getitem__(self, index: int) -> Face:
         return self.faces[index]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of every picture."""
-        height, width = self.faces[0].image.shape[:2]
-        return height, width
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

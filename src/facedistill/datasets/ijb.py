@@ -139,10 +139,7 @@ def _read_pairs(path: Path, template_ids: Int) -> tuple[Int, Int, NDArray[np.boo
 
 
 def _read_search_lists(meta: Path, name: str, template_ids: Int) -> tuple[dict[str, TemplateList], TemplateList | None]:
-    files = {
-        "G1": _either(meta, f"{name}_1N_gallery_G1.csv", f"{name}_1N_gallery_S1.csv"),
-        "G2": _either(meta, f"{name}_1N_gallery_G2.csv", f"{name}_1N_gallery_S2.csv"),
-    }
+    files = {f"G{n}": _either(meta, f"{name}_1N_gallery_G{n}.csv", f"{name}_1N_gallery_S{n}.csv") for n in (1, 2)}
     probes_csv = meta / f"{name}_1N_probe_mixed.csv"
     if not any(path.exists() for path in (*files.values(), probes_csv)):
         return {}, None
@@ -155,8 +152,7 @@ def _read_search_lists(meta: Path, name: str, template_ids: Int) -> tuple[dict[s
                 f"{files[key]} enrols subject {people[counts > 1][0]} with {counts.max()} templates, but a gallery "
                 "holds one of each; copy it again"
             )
-        both = np.intersect1d(gallery.templates, probes.templates)
-        if len(both):
+        if len(both := np.intersect1d(gallery.templates, probes.templates)):
             raise FacedistillError(
                 f"template {template_ids[both[0]]} is enrolled in {files[key]} and searched in {probes_csv.name}, "
                 "where it would find itself; copy both again"

@@ -31,7 +31,8 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(f"cannot read the pairs {pairs_txt}: {reason}; take pairs.txt from LFW's page") from error
     rows = [line.split() for line in lines if line.strip()]
-    expected = _pair_count(rows[0] if rows else [])
+    folds, in_fold = _counts(rows[0] if rows else [])
+    expected = folds * 2 * in_fold
     if not expected:
         raise UsageError(
             f"the first line of {pairs_txt} must hold folds and pairs of each kind in a fold, such as 10 300"
@@ -49,16 +50,14 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         names = ", ".join(missing)
         raise FacedistillError(f"{folder} lacks {len(missing)} of {len(files)} pictures: {names}; unpack it again")
     same = np.array([len(row) == 3 for row in rows[1:]], dtype=np.bool_)
-    folds = int(rows[0][0]) if len(rows[0]) == 2 else 1
     return PairSet(str(pairs_txt), files, first, second, same, folds)
 
 
-def _pair_count(head: list[str]) -> int:
-    """Pairs in the whole file; 0 where the first line does not give them."""
+def _counts(head: list[str]) -> tuple[int, int]:
+    """Folds, and pairs of each kind in one; 0 and 0 where the first line does not give them."""
     if not 1 <= len(head) <= 2 or not all(_is_number(text) for text in head):
-        return 0
-    folds = int(head[0]) if len(head) == 2 else 1
-    return folds * 2 * int(head[-1])
+        return 0, 0
+    return int(head[0]) if len(head) == 2 else 1, int(head[-1])
 
 
 def _pair_files(row: list[str], folder: Path, where: str) -> tuple[Path, Path]:

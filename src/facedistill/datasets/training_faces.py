@@ -59,6 +59,4 @@ def open_training_faces(settings: FaceSettings, size: tuple[int, int]) -> Traini
     held_out, validation, train = split_identities(
         opened.faces, (settings.held_out_identities, settings.validation_identities, left), seed=settings.split_seed
     )
-    return TrainingFaces(
-        train, validation if len(validation) else None, held_out if len(held_out) else None, opened.failed
-    )
+    return TrainingFaces(train, validation or None, held_out or None, opened.failed)

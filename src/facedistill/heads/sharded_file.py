@@ -13,6 +13,7 @@ from facedistill.heads.sharded import ShardedHead, part_of
 from facedistill.processes import process_count, process_rank
 
 _FORMAT = "facedistill-head-part-1"
+_DESCRIPTION = ("name", "classes", "embedding_size", "options")
 _NAME = re.compile(r"head-(\d+)-of-(\d+)-step-(\d+)\.pt")
 
 
@@ -33,10 +34,7 @@ def save_part(folder: Path, head: ShardedHead, step: int, optimiser: torch.optim
     weight = head.head.weight
     content = {
         "format": _FORMAT,
-        "name": head.name,
-        "classes": head.classes,
-        "embedding_size": head.embedding_size,
-        "options": head.options,
+        **{key: getattr(head, key) for key in _DESCRIPTION},
         "weight": weight.detach().cpu(),
         "memory": {key: buffer.cpu() for key, buffer in head.head.named_buffers()},
         "moments": {key: value.cpu() for key, value in _moments(optimiser, weight).items()},
@@ -107,7 +105,7 @@ def _read(path: Path, head: ShardedHead) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if content["format"] != _FORMAT:
             raise ValueError(f"format {str(content['format'])[:40]!r}")
-        saved = {key: content[key] for key in ("name", "classes", "embedding_size", "options")}
+        saved = {key: content[key] for key in _DESCRIPTION}
         lengths = {content["weight"].shape[1]} | {v.shape[1] for v in content["moments"].values() if v.ndim}
         memory = dict(head.head.named_buffers()).keys()
         whole = lengths == {head.embedding_size} and set(content["memory"]) == memory
