@@ -30,6 +30,7 @@ LEAVES = {
     "add-a-head": ["runs/my-head/student.onnx"],
     "add-a-backbone": ["runs/my-net/student.onnx", "my-net.onnx"],
     "add-a-variance": ["runs/my-variance/student.onnx"],
+    "add-a-view": [],
     "add-a-protocol": ["one-shot.json"],
     "add-a-teacher-format": ["teacher.onnx", "runs/my-teacher/student.onnx"],
     "add-an-export-target": ["net.pt2"],

@@ -49,7 +49,7 @@ class Elastic(Warp[Waves]):
         UsageError: An attribute is out of range, or both together may fold the face.
     """
 
-    strength: float = 0.03
+    strength: float = 0.05
     cycles: float = 2.0
     probability: float = 0.6
 
