@@ -89,7 +89,8 @@ def load_assets() -> Assets:
     path = cache_folder() / f"synth-head-{VERSION}-{_content_digest()}.npz"
     if path.exists():
         try:
-            return _read(path)
+            with np.load(path, allow_pickle=False) as stored:
+                return Assets(**{field.name: stored[field.name] for field in fields(Assets)})
         except (OSError, ValueError, KeyError, EOFError):
             path.unlink(missing_ok=True)  # a truncated or damaged file is built again
     assets = _build(data_folder())
@@ -102,11 +103,6 @@ def _content_digest() -> str:
     """Identifies blend shapes and texture layout, so that an outdated file is never read."""
     content = repr((MACROS, TRAITS, ROWS, COLUMNS, texture_coordinates(_PROBE).tolist()))
     return hashlib.sha256(content.encode()).hexdigest()[:12]
-
-
-def _read(path: Path) -> Assets:
-    with np.load(path, allow_pickle=False) as stored:
-        return Assets(**{field.name: stored[field.name] for field in fields(Assets)})
 
 
 def _build(folder: Path) -> Assets:
@@ -133,13 +129,12 @@ def _build(folder: Path) -> Assets:
     ends = np.cumsum([len(MACROS), len(TRAITS), len(TRAITS)])
     macros, lows, highs, expressions = np.split(moves, ends)
 
-    lips = sample_mask(folder / "mpfb2" / "textures" / "mpfb_lips.jpg", mesh.uv)
-    inner = sample_mask(folder / "mpfb2" / "textures" / "mpfb_inside-mouth.jpg", mesh.uv)
+    pictures = [folder / "mpfb2" / "textures" / f"mpfb_{name}.jpg" for name in ("lips", "inside-mouth")]
     skin = parts == PART_NUMBERS["skin"]
-    lips, inner = np.where(skin, lips, 0).astype(np.float32), np.where(skin, inner, 0).astype(np.float32)
+    lips, inner = (np.where(skin, sample_mask(path, mesh.uv), 0).astype(np.float32) for path in pictures)
     solid = triangles[parts[triangles[:, 0]] != PART_NUMBERS["lash"]]
     places = texture_coordinates(mesh.points)
-    skin_triangles = triangles[parts[triangles[:, 0]] == PART_NUMBERS["skin"]]
+    skin_triangles = triangles[skin[triangles[:, 0]]]
     sheet = bake_texture(mesh.points, places, skin_triangles, np.concatenate([mesh.points, lips[:, None]], axis=1))
     return Assets(
         points=mesh.points,

@@ -43,11 +43,14 @@ def lash_tips(points: Floats, parts: Ints, lash: int, skin: int) -> Floats:
 NO_WEIGHTS = np.empty((0, 0, 2), np.float32)  # for `rasterise`, where they are not needed
 
 
-def blank_buffers(rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
-    """Empty buffers for `rasterise`: inverse depth and triangle ids [rows, columns], weights [rows, columns, 2]."""
+def draw_opaque(screen: Floats, triangles: Ints, rows: int, columns: int) -> tuple[Floats, Ints, Floats]:
+    """Rasterises triangles without alpha test: inverse depth, ids [rows, columns], and weights [rows, columns, 2]."""
     inverse_depth = np.zeros((rows, columns), np.float32)
     triangle_ids = np.full((rows, columns), NO_TRIANGLE, np.int32)
-    return inverse_depth, triangle_ids, np.zeros((rows, columns, 2), np.float32)
+    weights = np.zeros((rows, columns, 2), np.float32)
+    opaque, blank = np.full(len(triangles), -1, np.float32), np.zeros((1, 1), np.float32)
+    rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, inverse_depth, triangle_ids, weights)
+    return inverse_depth, triangle_ids, weights
 
 
 def bake_texture(points: Floats, places: Floats, triangles: Ints, values: Floats) -> Floats:
@@ -59,10 +62,7 @@ def bake_texture(points: Floats, places: Floats, triangles: Ints, values: Floats
     screen = np.stack([places[:, 1], places[:, 0], _FAR - radius], axis=1).astype(np.float32)
     across = np.ptp(places[triangles, 1], axis=1) < COLUMNS / 3  # not those that straddle the seam
     triangles = np.ascontiguousarray(triangles[across])
-    inverse_depth, triangle_ids, weights = blank_buffers(ROWS, COLUMNS)
-    opaque = np.full(len(triangles), -1, np.float32)
-    blank = np.zeros((1, 1), np.float32)
-    rasterise(screen, triangles, 0, False, places, blank, opaque, inverse_depth, triangle_ids, weights)
+    _, triangle_ids, weights = draw_opaque(screen, triangles, ROWS, COLUMNS)
     seen = triangle_ids != NO_TRIANGLE
     corners = triangles[triangle_ids[seen]]
     first, second = weights[seen].T
@@ -89,10 +89,7 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
     total = np.full(len(points), 1e-6)
     scale = _SIDE / 6.0
     centre = np.array([0, 6.8, 0.3], np.float32)
-    opaque = np.full(len(triangles), -1, np.float32)
-    blank = np.zeros((1, 1), np.float32)
-    for number in range(_DIRECTIONS):
-        y = heights[number]
+    for number, y in enumerate(heights):
         ring = np.sqrt(1 - y * y)
         toward = np.array([np.cos(golden * number) * ring, y, np.sin(golden * number) * ring])
         right = np.cross([0, 1, 0], toward)
@@ -100,10 +97,8 @@ def bake_occlusion(points: Floats, triangles: Ints) -> Floats:
         up = np.cross(toward, right)
         local = (points - centre) @ np.stack([right, -up, -toward], axis=1)
         screen = (local * [scale, scale, 1] + [_SIDE / 2, _SIDE / 2, _FAR]).astype(np.float32)
-        inverse_depth, triangle_ids, weights = blank_buffers(_SIDE, _SIDE)
-        rasterise(screen, triangles, 0, False, screen[:, :2], blank, opaque, inverse_depth, triangle_ids, weights)
-        column = np.clip(screen[:, 0].astype(int), 0, _SIDE - 1)
-        row = np.clip(screen[:, 1].astype(int), 0, _SIDE - 1)
+        inverse_depth, _, _ = draw_opaque(screen, triangles, _SIDE, _SIDE)
+        column, row = np.clip(screen[:, :2].astype(int), 0, _SIDE - 1).T
         facing = np.maximum(normals @ toward, 0)
         seen += facing * (1 + _FROM_ABOVE * y) * (inverse_depth[row, column] * (screen[:, 2] - 0.05) < 1)
         total += facing
