@@ -282,6 +282,17 @@ def test_what_is_no_batch_is_refused(pictures: object, count: int, message: str)
         views.apply_batch(pictures, None, [views.draw(np.random.default_rng(0), 8, 8)] * count)
 
 
+def test_a_view_of_another_size_is_refused() -> None:
+    views = Views([Turn()])
+    draws = views.draw(np.random.default_rng(0), 8, 9)
+    for apply in (
+        lambda: views.apply(picture(9, 8), None, draws),
+        lambda: views.apply_batch(torch.zeros(1, 3, 9, 8), None, [draws]),
+    ):
+        with pytest.raises(UsageError, match=r"drawn for 8x9 \(height x width\) cannot be of 9x8"):
+            apply()
+
+
 def test_what_is_no_picture_is_refused() -> None:
     views = Views([Turn()])
     with pytest.raises(UsageError, match="a crop must be uint8"):

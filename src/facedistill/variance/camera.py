@@ -177,16 +177,21 @@ def _moved(crops: "Tensor", draws: Sequence[Shot]) -> "Tensor":
     from facedistill.variance.batched import warp
 
     height, width = crops.shape[2:]
-    places = [place for place, drawn in enumerate(draws) if not (drawn.placement is None and drawn.motion is None)]
-    if not places:
-        return crops
-    taps = [_taps(draws[place], height, width) for place in places]
-    which = np.repeat(np.arange(len(places)), [len(tap) for tap in taps])
-    index, tap_of = torch.tensor(places, device=crops.device), torch.tensor(which, device=crops.device)
-    moved = warp(crops[index][tap_of], np.concatenate(taps), height, width)
-    sums = torch.zeros((len(places), *crops.shape[1:]), device=crops.device).index_add_(0, tap_of, moved)
-    counts = torch.tensor([len(tap) for tap in taps], device=crops.device)[:, None, None, None]
-    return crops.index_copy(0, index, sums / counts)
+    # Misaligned faces have one place, those in motion several; each kind is one warp.
+    for still in (True, False):
+        places = [
+            place
+            for place, drawn in enumerate(draws)
+            if (drawn.motion is None) == still and not (still and drawn.placement is None)
+        ]
+        if not places:
+            continue
+        index = torch.tensor(places, device=crops.device)
+        taps = np.stack([_taps(draws[place], height, width) for place in places])
+        picked = crops[index].repeat_interleave(taps.shape[1], dim=0)
+        moved = warp(picked, taps.reshape(-1, 2, 3), height, width)
+        crops = crops.index_copy(0, index, moved.view(*taps.shape[:2], *crops.shape[1:]).mean(1))
+    return crops
 
 
 def _noise(draws: Sequence[Shot], small: "Tensor") -> "Tensor":

@@ -30,7 +30,7 @@ class DrawnVariance(ABC, Generic[D]):
         """Changes uint8 [H, W, 3] as drawn; returns it as it is where `draws` is None.
 
         Raises:
-            UsageError: `crop` is no crop, or the draws do not fit it.
+            UsageError: `crop` is no crop, or too small for the draws.
         """
         check_crop(crop)
         return crop if draws is None else self.change(crop, draws)
@@ -47,7 +47,7 @@ class DrawnVariance(ABC, Generic[D]):
             where nothing is drawn.
 
         Raises:
-            UsageError: `crops` is no such batch, or the draws do not fit it.
+            UsageError: `crops` is no such batch or too small for the draws, or there are not as many draws as crops.
         """
         from facedistill.variance import batched  # torch is loaded by those who use it
 

@@ -25,6 +25,7 @@ class Draws(NamedTuple):
     """What is drawn for one picture.
 
     Attributes:
+        size: (height, width) of the picture that it is drawn for.
         matrix: float64 [3, 3], the geometry, from pixels (x, y, 1) of the picture to those of the viewed one; landmarks
             follow it unless the view has a warp.
         parts: What each part of the view has drawn, in its order; None where it leaves the picture as it is.
@@ -32,6 +33,7 @@ class Draws(NamedTuple):
         needs_partner: Whether a second face is needed.
     """
 
+    size: tuple[int, int]
     matrix: Matrix
     parts: tuple[Any, ...]
     share: float
@@ -116,7 +118,7 @@ class Views:
                 matrices.append(value)
             elif isinstance(part, PixelPart):
                 share *= part.share(value)
-        return Draws(_product(matrices), drawn, float(share), needs_partner)
+        return Draws((height, width), _product(matrices), drawn, float(share), needs_partner)
 
     def apply(self, picture: Crop, partner: Crop | None, draws: Draws, cut: Cut | None = None) -> View:
         """The view of one picture.
@@ -128,12 +130,13 @@ class Views:
             cut: What is cut out of the viewed picture; None is all of it.
 
         Raises:
-            UsageError: A picture is none, the partner has another size, or it is missing.
+            UsageError: A picture is none or of another size than the draws, or a partner is needed and missing.
         """
         check_crop(picture)
         if draws.needs_partner:
             check_partner(None if partner is None else partner.shape, picture.shape)
         height, width = picture.shape[:2]
+        check_size([draws], height, width)
         cut = cut or Cut.whole(height, width)
         first = self._cut_out(picture, draws, cut)
         second = None if partner is None or not draws.needs_partner else self._cut_out(partner, draws, cut)
@@ -155,7 +158,8 @@ class Views:
             cut: What is cut out of each viewed picture; None is all of it.
 
         Raises:
-            UsageError: A batch is none, there are not as many draws as pictures, or partners are missing.
+            UsageError: A batch is none or has another size than the draws, there are not as many draws as pictures, or
+                partners are missing.
         """
         import torch
 
@@ -169,6 +173,7 @@ class Views:
         if blended:
             check_partner(None if partners is None else partners.shape, pictures.shape)
         height, width = pictures.shape[2:]
+        check_size(draws, height, width)
         cut = cut or Cut.whole(height, width)
         with torch.no_grad(), torch.autocast(pictures.device.type, enabled=False):
             first = self._cut_out_batch(pictures.float(), draws, cut)
@@ -229,6 +234,13 @@ def check_partner(shape: Sequence[int] | None, needed: Sequence[int]) -> None:
         raise UsageError("a view takes something from a second face, and none was given; give it as partner")
     if tuple(shape) != tuple(needed):
         raise UsageError(f"a second face must be {list(needed)} like the first, got {list(shape)}")
+
+
+def check_size(draws: Sequence[Draws], height: int, width: int) -> None:
+    """Raises UsageError unless all are drawn for pictures of this size."""
+    other = next((drawn.size for drawn in draws if drawn.size != (height, width)), None)
+    if other is not None:
+        raise UsageError(f"a view drawn for {other[0]}x{other[1]} (height x width) cannot be of {height}x{width}")
 
 
 def _product(matrices: Sequence[Matrix]) -> Matrix:
