@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from rich.markup import escape
 from rich.table import Table
 
+NOT_KNOWN = "n/a"
+
 _LEAST_WIDTH = 60  # characters, so that captions do not become columns
 
 
@@ -62,12 +64,15 @@ def percent(rate: float | None, digits: int = 2) -> str:
     return "\N{EN DASH}" if rate is None else f"{100 * rate:.{digits}f}"
 
 
-def percent_with_interval(rate: float | None, interval: Sequence[float] | None, digits: int) -> str:
-    """A rate 0..1 in per cent, its interval in brackets where there is one; n/a without a rate."""
+def percent_with_interval(
+    rate: float | None, interval: Sequence[float] | None, digits: int, std: float | None = None
+) -> str:
+    """A rate 0..1 in per cent, with its standard deviation and interval where there are any; n/a without a rate."""
     if rate is None:
-        return "n/a"
+        return NOT_KNOWN
+    spread = "" if std is None else f" \N{PLUS-MINUS SIGN} {percent(std, digits)}"
     bounds = "" if interval is None else f" ({percent(interval[0], digits)}-{percent(interval[1], digits)})"
-    return percent(rate, digits) + bounds
+    return percent(rate, digits) + spread + bounds
 
 
 def rate_rows(name: str, rates: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from facedistill.report.drawing import GLYPHS
 from facedistill.report.figures import Report
 from facedistill.report.sections import PageContent
 from facedistill.report.templating import render
-from facedistill.report.texts import TERMS, headline, lead, limits, measured
+from facedistill.report.texts import headline, lead, measured
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -30,8 +30,6 @@ def write_report(path: Path, report: Report) -> None:
         glyphs=len(GLYPHS),
         headline=headline(report),
         lead=lead(report),
-        terms=TERMS,
         measured=measured(report),
-        limits=limits(report),
     )
     write_text(path, page)

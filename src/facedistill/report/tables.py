@@ -1,35 +1,27 @@
 """The figures of models side by side: for a terminal, for Markdown, for the report page."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from facedistill.errors import UsageError
+from facedistill.evaluation.results import NOT_KNOWN, percent_with_interval
 from facedistill.evaluation.sweep import BOTH, METRICS
 from facedistill.evaluation.sweep import resolution_title as resolution_title
 from facedistill.evaluation.sweep import resolutions_of as resolutions_of
 from facedistill.report.figures import STUDENT, TITLES, Report
 
-NOT_KNOWN = "n/a"
+Line = tuple[str, tuple[str, ...]]
+"""What is measured, with its unit, and a text per model."""
 
 _KEY_RESOLUTION = "16"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table.
-
-    Attributes:
-        title: What is measured, with its unit.
-        values: One text per model.
-        section: The heading it stands under.
-    """
-
-    title: str
-    values: tuple[str, ...]
-    section: str
+_COSTS = {  # title -> key, pattern, scale
+    "file, MB": ("size_mb", "{:.1f}", 1.0),
+    "parameters, million": ("parameters", "{:.2f}", 1e-6),
+    "multiply-adds, million": ("macs", "{:.0f}", 1e-6),
+    "CPU ms per face": ("latency_ms", "{:.1f}", 1.0),
+}
 
 
 def models_in(summary: Mapping[str, Any]) -> list[str]:
@@ -50,53 +42,40 @@ def key_resolution(sweep: Mapping[str, Any]) -> str:
     return _KEY_RESOLUTION if _KEY_RESOLUTION in known else known[-1]
 
 
-def rows(models: Sequence[Mapping[str, Any]], both: bool = False) -> list[Row]:
-    """The lines of the table.
+def side_by_side(models: Sequence[Mapping[str, Any]], both: bool = False) -> dict[str, list[Line]]:
+    """Heading -> lines of the table.
 
     Args:
         models: Each {"size_mb", "parameters", "macs", "latency_ms", "sweep"}, all over the same resolutions.
         both: The accuracies with both pictures degraded instead of the probe alone, without the sizes and speeds.
     """
-
-    def line(title: str, value: Callable[[Mapping[str, Any]], str]) -> Row:
-        return Row(title, tuple(value(model) for model in models), "model")
-
-    lines = []
+    sections: dict[str, list[Line]] = {}
     if not both:
-        lines += [
-            line("file, MB", lambda m: _number(m["size_mb"], "{:.1f}")),
-            line("parameters, million", lambda m: _number(m["parameters"], "{:.2f}", 1e-6)),
-            line("multiply-adds, million", lambda m: _number(m["macs"], "{:.0f}", 1e-6)),
-            line("CPU ms per face", lambda m: _number(m["latency_ms"], "{:.1f}")),
+        sections["model"] = [
+            (title, tuple(NOT_KNOWN if model[key] is None else pattern.format(model[key] * scale) for model in models))
+            for title, (key, pattern, scale) in _COSTS.items()
         ]
     sweeps = [model["sweep"][BOTH] if both else model["sweep"] for model in models]
     for metric in ("accuracy", "eer"):
-        for name in resolutions_of(sweeps[0]):
-            values = tuple(cell_text(sweep[name], metric) for sweep in sweeps)
-            lines.append(Row(resolution_title(name), values, METRICS[metric]))
-    return lines
+        sections[METRICS[metric]] = [
+            (resolution_title(name), tuple(_cell_text(sweep[name], metric) for sweep in sweeps))
+            for name in resolutions_of(sweeps[0])
+        ]
+    return sections
 
 
-def cell_text(cell: Mapping[str, Any], metric: str) -> str:
+def _cell_text(cell: Mapping[str, Any], metric: str) -> str:
     """A metric of one cell in per cent, with the standard deviation over seeds and the interval where there are any."""
-    if cell[metric] is None:
-        return NOT_KNOWN
-    text = f"{100 * cell[metric]:.1f}"
-    if "std" in cell:
-        text += f" \u00b1 {100 * cell['std'][metric]:.1f}"
-    if metric in cell["ci"]:
-        low, high = cell["ci"][metric]
-        text += f" ({100 * low:.1f}-{100 * high:.1f})"
-    return text
+    return percent_with_interval(cell[metric], cell["ci"].get(metric), 1, cell.get("std", {}).get(metric))
 
 
 def markdown_table(report: Report) -> str:
     """The table in Markdown, figures in per cent with 95 % intervals; ends with a newline."""
     heads = ["", *(model.title for model in report.models)]
     lines = [_markdown(heads), _markdown(["---", *("---:" for _ in heads[1:])])]
-    for row in rows([model.measured for model in report.models]):
-        title = row.title if row.section == "model" else f"{row.section}, {row.title}"
-        lines.append(_markdown([title, *row.values]))
+    for section, rows in side_by_side([model.measured for model in report.models]).items():
+        for title, values in rows:
+            lines.append(_markdown([title if section == "model" else f"{section}, {title}", *values]))
     return "\n".join(lines) + "\n"
 
 
@@ -107,19 +86,13 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     names = models_in(summary)
     for name in names:
         table.add_column(TITLES[name], justify="right", no_wrap=name != "control")
-    section = ""
-    for row in rows([summary["models"][name] for name in names]):
-        if row.section != section:
-            section = row.section
-            table.add_section()
-            table.add_row(f"[bold]{section}[/bold]")
-        table.add_row(row.title, *row.values)
+    for section, rows in side_by_side([summary["models"][name] for name in names]).items():
+        table.add_section()
+        table.add_row(f"[bold]{section}[/bold]")
+        for title, values in rows:
+            table.add_row(title, *values)
     return table
 
 
 def _markdown(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _number(value: float | None, pattern: str, scale: float = 1.0) -> str:
-    return NOT_KNOWN if value is None else pattern.format(value * scale)

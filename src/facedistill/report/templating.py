@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from facedistill.errors import UsageError
+from facedistill.evaluation.results import percent_with_interval
 from facedistill.report.tables import resolution_title
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _environment() -> "Environment":
     environment.filters |= {
         "base64": _base64,
         "most_panels": _most_panels,
+        "percent_with_interval": percent_with_interval,
         "prose": lambda text: text.replace(" %", "\u00a0%"),  # a figure stays on one line with its per cent sign
         "resolution_title": resolution_title,
         "split_digests": _split_digests,

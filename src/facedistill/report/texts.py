@@ -1,4 +1,4 @@
-"""The report's sentences: headline, lead, how it was measured, and what the figures do not say."""
+"""The report's sentences: headline, lead, and how it was measured."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,25 +20,6 @@ _SETTINGS = {  # keys of a summary's settings, in plain words
     "seconds": "seconds taken",
     "versions": "versions",
 }
-
-TERMS = (
-    (
-        "accuracy",
-        "The share of pairs judged rightly, pairs of one person and of two weighing alike. The threshold is chosen on "
-        "other people than those it is judged on.",
-    ),
-    (
-        "equal error rate",
-        "The error at the threshold where false matches and false rejections are equally frequent.",
-    ),
-    (
-        "false match rate",
-        "The share of pairs of different people that a threshold takes for one person; the smaller, the stricter.",
-    ),
-    ("genuine, impostor", "A pair of pictures of the same person, of different people."),
-    ("similarity", "The cosine between two embeddings: 1 is the same direction, 0 has nothing in common."),
-    ("native, 16 px", "The aligned face as it is, or shrunk to so many rows and enlarged back."),
-)
 
 
 def headline(report: Report) -> str:
@@ -92,34 +73,6 @@ def measured(report: Report) -> Iterable[tuple[str, str]]:
         if "recipe" in settings:
             verb = "distill" if any(model.role == TEACHER for model in report.models) else "train"
             yield "command", f"facedistill {verb} {settings['recipe']}"
-
-
-def limits(report: Report) -> Iterable[str]:
-    """What the figures do not say."""
-    people = report.test["identities"]
-    if people is not None:
-        yield (
-            f"{people} people are a small sample: the bands "
-            "show what other people drawn from the same set would change, not what another kind would."
-        )
-    if len(_of_role(report, STUDENT)) > 1:
-        yield "The headline's student is the best of several on the very test that is reported, which flatters it."
-    if any(len(model.seeds) == 1 for model in report.models):
-        yield (
-            "One training run stands behind each net without a \u00b1 at its figures; another seed moves them too, "
-            "and no band shows that."
-        )
-    yield (
-        "Low resolution is made by shrinking good pictures, after the face was found and aligned at full size. "
-        "A far or shaking camera adds noise and blur, and its faces are harder to find and to align."
-    )
-    yield (
-        "Pictures of one set share room, light and time; part of what is recognised may be hair and background. "
-        "Try the net on your own pictures before you rely on it."
-    )
-    groups = "" if any(model.groups for model in report.models) else "differences between groups of people, of "
-    yield f"The test says nothing of {groups}masks, of ageing, or of deliberate deceit."
-    yield "Times are of one machine; ratios travel to another one better than milliseconds do."
 
 
 def _verdict(report: Report, student: Model, control: Model, key: str) -> str:

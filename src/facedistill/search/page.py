@@ -23,35 +23,17 @@ def write_page(folder: Path, report: Report, origin: Mapping[str, Any]) -> None:
         UsageError: Jinja2 is not installed.
         FacedistillError: The file cannot be written.
     """
-    winner = report.winner
-    bounds = []
-    for bound in report.standard.bounds:
-        value = None if winner is None else winner.measured[bound.target]
-        missed = 0.0 if value is None else bound.missed_by(value)
-        reached = "" if value is None else f"{value:.4g}"
-        bounds.append((str(bound), reached, f"{missed:.4g}" if missed else "met" if winner else ""))
-    targets = [bound.target for bound in report.standard.figures]
-    measures = {**dict.fromkeys(targets), "size_mb": "MB", "latency_ms": "ms"}
-    trials = [
-        (
-            str(trial.number),
-            trial.outcome,
-            *(f"{trial.measured[name]:.4g}" if name in trial.measured else "" for name in measures),
-            describe_values(trial.values),
-            trial.why,
-        )
-        for trial in report.trials
-    ]
     page = render(
         "search.html.j2",
         name=folder.name,
         headline=f"The standard is {'met' if report.met else 'not met'} after {len(report.trials)} trials",
         lead=f"{report.standard}. " + ". ".join(verdict(report)[: 2 + len(report.stopped_by)]) + ".",
-        bounds=bounds,
+        report=report,
         front_heads=front_heads(report),
         front=front_rows(report),
-        trial_heads=["trial", "outcome", *(unit or name for name, unit in measures.items()), "set to", "why"],
-        trials=trials,
+        measures={bound.target: bound.target for bound in report.standard.figures}
+        | {"size_mb": "MB", "latency_ms": "ms"},
+        describe_values=describe_values,
         settings=[(name.replace("_", " "), _text(value)) for name, value in origin.items()],
     )
     write_text(folder / PAGE, page)

@@ -132,21 +132,18 @@ def front_heads(report: Report) -> list[str]:
 
 def front_rows(report: Report) -> list[tuple[str, ...]]:
     """Its rows, best figures first; a star marks the best by the standard."""
-    rows = []
-    for trial in report.front:
-        best = report.winner is not None and trial.number == report.winner.number
-        rows.append(
-            (
-                f"{trial.number}{' *' * best}",
-                *(f"{trial.figures[bound.target]:.4f}" for bound in report.standard.figures),
-                f"{trial.costs['size_mb']:.2f}",
-                f"{trial.costs['latency_ms']:.2f}",
-                f"{trial.costs['params']:,.0f}",
-                f"{trial.costs['macs'] / 1e6:.1f}",
-                describe_values(trial.values),
-            )
+    return [
+        (
+            f"{trial.number}{' *' * (trial is report.winner)}",
+            *(f"{trial.figures[bound.target]:.4f}" for bound in report.standard.figures),
+            f"{trial.costs['size_mb']:.2f}",
+            f"{trial.costs['latency_ms']:.2f}",
+            f"{trial.costs['params']:,.0f}",
+            f"{trial.costs['macs'] / 1e6:.1f}",
+            describe_values(trial.values),
         )
-    return rows
+        for trial in report.front
+    ]
 
 
 def front_table(report: Report) -> Table:
