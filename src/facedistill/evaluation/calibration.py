@@ -10,7 +10,7 @@ from facedistill.datasets import FaceSet
 from facedistill.evaluation.metrics import Float, Ranking, supported
 from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
-from facedistill.evaluation.trials import Int, draw, interval, picture_pairs
+from facedistill.evaluation.trials import Int, draw, intervals, picture_pairs
 from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
 from facedistill.progress import track
 
@@ -125,4 +125,4 @@ def _intervals(scores: Float, sides: Int, rates: dict[str, float], draws: Int) -
         for name, fmr in rates.items():
             first_too_many = int(np.searchsorted(shares, fmr, side="right"))
             found[name].append(float(np.nextafter(descending[first_too_many], np.inf)))
-    return {name: bounds for name, values in found.items() for bounds in interval(name, values).values()}
+    return intervals(found)

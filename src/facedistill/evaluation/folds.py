@@ -1,9 +1,10 @@
 """Cross-validation of the verification threshold: chosen on the other folds, tested on the held-out one."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float
@@ -63,6 +64,20 @@ def identity_folds(identities: Int, folds: int) -> Int:
         f"{len(people)} identities are too few for two folds disjoint by identity; "
         "give at least four people with two pictures each"
     )
+
+
+def pair_identities(identities: ArrayLike, same: NDArray[np.bool_]) -> NDArray[Any]:
+    """`identities` as an array [P, 2].
+
+    Raises:
+        UsageError: Another shape, or they contradict `same`.
+    """
+    people = np.asarray(identities)
+    if people.shape != (len(same), 2):
+        raise UsageError(f"identities must be [{len(same)}, 2], not {people.shape}")
+    if not np.array_equal(people[:, 0] == people[:, 1], same):
+        raise UsageError("identities and same disagree about which pairs show one person")
+    return people
 
 
 class HeldOut:

@@ -13,7 +13,7 @@ from facedistill.evaluation.group_results import RATES, AttributeFigures, GroupF
 from facedistill.evaluation.labels import Attribute, attributes_of, find_labels, read_labels
 from facedistill.evaluation.metrics import FARS, Float, Ranking, supported
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, readable
-from facedistill.evaluation.trials import Int, draw, interval, picture_pairs
+from facedistill.evaluation.trials import Int, draw, intervals, picture_pairs
 from facedistill.evaluation.uncertainty import bootstrap
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
@@ -200,7 +200,7 @@ def _intervals(wrong: Bools, sides: Int, draws: int, seed: int) -> dict[str, lis
             rates["fnmr"].append(float(own_errors / own))
         if others > 0:
             rates["fmr"].append(float(other_errors / others))
-    return interval("fmr", rates["fmr"]) | interval("fnmr", rates["fnmr"])
+    return intervals(rates)
 
 
 def _compared(rule: str, unknown: int, cells: Mapping[str, GroupFigures]) -> AttributeFigures:

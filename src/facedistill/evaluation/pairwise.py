@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,7 +53,7 @@ def score_all_pairs(embeddings: ArrayLike, identities: ArrayLike, metric: M, thr
         UsageError: Shapes do not match.
         FacedistillError: A row is zero, NaN or infinite.
     """
-    side = _Side.of(embeddings, np.unique(_one_axis(identities), return_inverse=True)[1], "embeddings")
+    side = _side(embeddings, np.unique(_one_axis(identities), return_inverse=True)[1], "embeddings")
     parts = _parts(len(side.rows))
     tiles = [(left, right) for number, left in enumerate(parts) for right in parts[number:]]
     return _feed(metric, side, side, tiles, threads)
@@ -81,28 +81,27 @@ def score_cross(
     """
     names, ids = _one_axis(probe_ids), _one_axis(gallery_ids)
     numbers = np.unique(np.concatenate((names, ids)), return_inverse=True)[1]
-    left = _Side.of(probes, numbers[: len(names)], "probes")
-    right = _Side.of(gallery, numbers[len(names) :], "gallery")
+    left = _side(probes, numbers[: len(names)], "probes")
+    right = _side(gallery, numbers[len(names) :], "gallery")
     if left.rows.shape[1] != right.rows.shape[1]:
         raise UsageError(f"probes {left.rows.shape} and gallery {right.rows.shape} are of different embedding sizes")
     tiles = list(product(_parts(len(left.rows)), _parts(len(right.rows))))
     return _feed(metric, left, right, tiles, threads)
 
 
-class _Side:
+class _Side(NamedTuple):
     """Unit rows in the order of their people, so that most tiles hold impostors alone."""
 
-    def __init__(self, rows: NDArray[np.float32], people: NDArray[np.int64]) -> None:
-        self.rows = rows
-        self.people = people
+    rows: NDArray[np.float32]
+    people: NDArray[np.int64]
 
-    @classmethod
-    def of(cls, embeddings: ArrayLike, people: NDArray[np.int64], what: str) -> Self:
-        rows = unit_rows32(embeddings, what)
-        if len(rows) != len(people):
-            raise UsageError(f"there are {len(people)} identities for {len(rows)} rows of {what}; give one for each")
-        order = np.argsort(people, kind="stable")
-        return cls(rows[order], people[order])
+
+def _side(embeddings: ArrayLike, people: NDArray[np.int64], what: str) -> _Side:
+    rows = unit_rows32(embeddings, what)
+    if len(rows) != len(people):
+        raise UsageError(f"there are {len(people)} identities for {len(rows)} rows of {what}; give one for each")
+    order = np.argsort(people, kind="stable")
+    return _Side(rows[order], people[order])
 
 
 def _one_axis(identities: ArrayLike) -> NDArray[Any]:

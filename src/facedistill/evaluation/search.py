@@ -5,7 +5,7 @@ FPIR(N, T) and FNIR(N, R, T) as ISO/IEC 19795-1 and NIST's FRTE 1:N define them.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -117,9 +117,7 @@ class SearchMetric:
 
     def reset(self) -> None:
         """Forgets all probes; the gallery stays."""
-        self._mate_scores: list[Float] = []
-        self._mate_ranks: list[Int] = []
-        self._strangers: list[Float] = []
+        self._searches: list[tuple[Float, Int, Float]] = []  # scores and ranks of mates, best scores of strangers
 
     def update(self, probes: ArrayLike, probe_ids: ArrayLike) -> None:
         """Searches probes. One whose id is in the gallery is mated, any other is not.
@@ -145,9 +143,8 @@ class SearchMetric:
             part = slice(start, start + at_once)
             scores, known = self._scores(rows[part]), mated[part]
             own = np.take_along_axis(scores[known], mates[part][known, None], axis=1)
-            self._mate_scores.append(own[:, 0].astype(np.float64))
-            self._mate_ranks.append(np.count_nonzero(scores[known] >= own - 1 / _STEPS, axis=1).astype(np.int64))
-            self._strangers.append(scores[~known].max(axis=1).astype(np.float64))
+            ranks = np.count_nonzero(scores[known] >= own - 1 / _STEPS, axis=1)
+            self._searches.append((own[:, 0].astype(np.float64), ranks, scores[~known].max(axis=1).astype(np.float64)))
 
     def update_failed(self, mated: int = 0, unmated: int = 0) -> None:
         """Adds searches that failed before any score: no face was found, or the picture cannot be read.
@@ -161,9 +158,8 @@ class SearchMetric:
         """
         if mated < 0 or unmated < 0:
             raise UsageError(f"failed searches are 0 or more, not {min(mated, unmated)}")
-        self._mate_scores.append(np.full(mated, -np.inf))
-        self._mate_ranks.append(np.full(mated, np.iinfo(np.int64).max))
-        self._strangers.append(np.full(unmated, -np.inf))
+        ranks = np.full(mated, np.iinfo(np.int64).max)
+        self._searches.append((np.full(mated, -np.inf), ranks, np.full(unmated, -np.inf)))
 
     def merge(self, other: Self) -> None:
         """Adds the searches of another metric of the same gallery (metrics can be pickled).
@@ -173,9 +169,7 @@ class SearchMetric:
         """
         if not (np.array_equal(self._people, other._people) and np.array_equal(self._gallery, other._gallery)):
             raise UsageError("searches in different galleries cannot be merged; their rates depend on the gallery")
-        self._mate_scores += other._mate_scores
-        self._mate_ranks += other._mate_ranks
-        self._strangers += other._strangers
+        self._searches += other._searches
 
     def compute(self, fpirs: Iterable[float] = FPIRS) -> SearchFigures:
         """The figures of all searches so far.
@@ -187,10 +181,9 @@ class SearchMetric:
             FacedistillError: There is no mated search.
             UsageError: A rate is not between 0 and 1.
         """
-        scores, ranks = _joined(self._mate_scores), _joined(self._mate_ranks).astype(np.int64)
-        strangers = _joined(self._strangers)
-        if len(scores) == 0:
+        if not any(len(scores) for scores, _, _ in self._searches):
             raise FacedistillError("no probe shows a person of the gallery, so there is nobody to find")
+        scores, ranks, strangers = (np.concatenate(parts) for parts in zip(*self._searches, strict=True))
         thresholds = {rate: _threshold(strangers, rate) for rate in supported_by(fpirs, len(strangers))}
         bare = SearchFigures(len(self._people), scores, ranks, strangers, {}, thresholds)
         for rank in self._ranks:
@@ -207,10 +200,6 @@ class SearchMetric:
         if len(self._people) < len(self._gallery):
             scores = np.maximum.reduceat(scores, self._starts, axis=1)
         return scores
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _threshold(strangers: Float, rate: float) -> float:

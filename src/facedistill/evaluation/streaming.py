@@ -14,6 +14,9 @@ from facedistill.evaluation.metrics import ErrorCurve, Float, Ranking, require_p
 FMRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
+_Counted = tuple[ErrorCurve, dict[float, float], "ErrorBound", int, int]  # with thresholds, genuine, impostors
+
+
 @dataclass(frozen=True)
 class ErrorBound:
     """How far each figure may be from that of the scores themselves; 0 everywhere when they were kept.
@@ -154,27 +157,36 @@ class VerificationMetric:
             FacedistillError: There is no genuine or no impostor pair, or a score is not finite.
             UsageError: A rate is not between 0 and 1.
         """
-        return self._exact(fmrs) if self.exact else self._counted(fmrs)
+        curve, thresholds, bound, genuine, impostors = (self._exact if self.exact else self._counted)(fmrs)
+        return VerificationFigures(
+            eer=curve.eer(),
+            auc=curve.auc(),
+            tar_at_far={rate: curve.tar_at(rate) for rate in thresholds},
+            threshold_at_fmr=thresholds,
+            genuine=genuine,
+            impostors=impostors,
+            error_bound=bound,
+            curve=curve,
+        )
 
-    def _exact(self, fmrs: Iterable[float]) -> VerificationFigures:
+    def _exact(self, fmrs: Iterable[float]) -> _Counted:
         same = np.concatenate([np.zeros(0, dtype=bool), *self._same])
         curve = Ranking(np.concatenate([np.zeros(0, dtype=np.float32), *self._scores]), same).curve()
         genuine = int(np.count_nonzero(same))
-        rates = supported_by(fmrs, len(same) - genuine)
-        bound = ErrorBound(0.0, 0.0, dict.fromkeys(rates, 0.0), 0.0)
-        thresholds = {rate: curve.threshold_at(rate) for rate in rates}
-        return _figures(curve, thresholds, genuine, len(same) - genuine, bound)
+        thresholds = {rate: curve.threshold_at(rate) for rate in supported_by(fmrs, len(same) - genuine)}
+        bound = ErrorBound(0.0, 0.0, dict.fromkeys(thresholds, 0.0), 0.0)
+        return curve, thresholds, bound, genuine, len(same) - genuine
 
-    def _counted(self, fmrs: Iterable[float]) -> VerificationFigures:
+    def _counted(self, fmrs: Iterable[float]) -> _Counted:
         impostors, genuine = self._counts.sum(axis=1).tolist()
         require_pairs(genuine, impostors)
         filled = np.flatnonzero(self._counts.sum(axis=0))[::-1]
         other_share, same_share = self._counts[:, filled]
         tmr, fmr = np.cumsum(same_share) / genuine, np.cumsum(other_share) / impostors
-        curve = ErrorCurve(lower_edges(self.bins)[filled], tmr, fmr)
-        rates = supported_by(fmrs, impostors)
+        edges = np.append(lower_edges(self.bins), np.nextafter(1.0, 2.0))
+        curve = ErrorCurve(edges[filled], tmr, fmr)
         # The first filled bin that would admit too many: the edge above it is the least that does not.
-        first_refused = {rate: int(np.searchsorted(fmr, rate, side="right")) for rate in rates}
+        first_refused = {rate: int(np.searchsorted(fmr, rate, side="right")) for rate in supported_by(fmrs, impostors)}
         low, high = curve.eer_range()
         bound = ErrorBound(
             eer=max(high - curve.eer(), curve.eer() - low),
@@ -182,23 +194,5 @@ class VerificationMetric:
             tar_at_far={rate: float(same_share[place]) / genuine for rate, place in first_refused.items()},
             threshold=2 / self.bins,
         )
-        thresholds = {rate: self._edge_above(int(filled[place])) for rate, place in first_refused.items()}
-        return _figures(curve, thresholds, genuine, impostors, bound)
-
-    def _edge_above(self, index: int) -> float:
-        return float(np.nextafter(1.0, 2.0)) if index == self.bins else float(lower_edges(self.bins)[index + 1])
-
-
-def _figures(
-    curve: ErrorCurve, thresholds: dict[float, float], genuine: int, impostors: int, bound: ErrorBound
-) -> VerificationFigures:
-    return VerificationFigures(
-        eer=curve.eer(),
-        auc=curve.auc(),
-        tar_at_far={rate: curve.tar_at(rate) for rate in thresholds},
-        threshold_at_fmr=thresholds,
-        genuine=genuine,
-        impostors=impostors,
-        error_bound=bound,
-        curve=curve,
-    )
+        thresholds = {rate: float(edges[filled[place] + 1]) for rate, place in first_refused.items()}
+        return curve, thresholds, bound, genuine, impostors

@@ -13,7 +13,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Float, paired_cosines, unit_rows
 from facedistill.evaluation.results import Result, as_json, percent_with_interval
-from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, interval, listed_pairs, measure_cell
+from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, intervals, listed_pairs, measure_cell
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
@@ -259,4 +259,4 @@ def _rank1(probes: Float, gallery: Float, people: Int, draws: Int) -> tuple[floa
     found = np.bincount(people[rest], weights=result.ranks == 1, minlength=len(firsts))
     totals = draws @ searched
     rates = (draws @ found)[totals > 0] / totals[totals > 0]
-    return result.rank_k[1], interval("rank1", rates.tolist())
+    return result.rank_k[1], intervals({"rank1": rates.tolist()})

@@ -192,12 +192,18 @@ def measure_cell(
         eer=curve.eer(),
         auc=curve.auc(),
         tar_at_far={f"{far:g}": curve.tar_at(far) for far in supported(FARS, trial.same)},
-        ci=interval("eer", eers) | interval("accuracy", means) | rank1[1],
+        ci=intervals({"eer": eers, "accuracy": means}) | rank1[1],
         rank1=rank1[0],
         fte=fte,
     )
 
 
-def interval(name: str, values: list[float]) -> dict[str, list[float]]:
-    """{name: [2.5 %, 97.5 % percentile]} of bootstrap values; empty when there are none."""
-    return {name: [float(bound) for bound in np.percentile(values, (2.5, 97.5))]} if values else {}
+def intervals(values: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Name -> [2.5 %, 97.5 % percentile] of the bootstrap values of that name, where there are any."""
+    return {name: percentiles(found) for name, found in values.items() if found}
+
+
+def percentiles(values: Float | list[float]) -> list[float]:
+    """The 2.5 and the 97.5 % percentile of bootstrap values, of which there is one at least."""
+    bounds: list[float] = np.percentile(values, (2.5, 97.5)).tolist()
+    return bounds

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
+from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds, pair_identities
 from facedistill.evaluation.mcnemar import McNemar, mcnemar
 from facedistill.evaluation.metrics import Float, Ranking, supported
-from facedistill.evaluation.trials import FOLDS, Int, draw_each, interval, pair_counts
+from facedistill.evaluation.trials import FOLDS, Int, draw_each, pair_counts, percentiles
 
 Statistic = str | tuple[str, float]
 Measure = Callable[[Float], float]
@@ -170,11 +170,7 @@ class _Pairs:
             raise UsageError(f"same must be [P], not {truth.shape}")
         if identities is None:
             return cls(truth, None, len(truth), draws, seed)
-        named = np.asarray(identities)
-        if named.shape != (len(truth), 2):
-            raise UsageError(f"identities must be [{len(truth)}, 2], not {named.shape}")
-        if not np.array_equal(named[:, 0] == named[:, 1], truth):
-            raise UsageError("identities and same disagree about which pairs show one person")
+        named = pair_identities(identities, truth)
         people, numbers = np.unique(named, return_inverse=True)
         return cls(truth, numbers.reshape(named.shape).astype(np.int64), len(people), draws, seed)
 
@@ -197,24 +193,17 @@ def _measure(statistic: Statistic, scores: ArrayLike, pairs: _Pairs) -> Measure:
     if statistic == "accuracy":
         held_out = pairs.held_out(np.asarray(scores, dtype=np.float64))
         return lambda weights: _mean(held_out.accuracies(weights[held_out.order]))
-    if statistic == "eer":
-        return lambda weights: ranking.sorted_curve(weights[ranking.order]).eer()
-    if statistic == "auc":
-        return lambda weights: ranking.sorted_curve(weights[ranking.order]).auc()
-    far = _far(statistic, pairs.same)
-    return lambda weights: ranking.sorted_curve(weights[ranking.order]).tar_at(far)
-
-
-def _far(statistic: Statistic, same: NDArray[np.bool_]) -> float:
+    if statistic in ("eer", "auc"):
+        return lambda weights: float(getattr(ranking.sorted_curve(weights[ranking.order]), str(statistic))())
     if isinstance(statistic, str) or len(statistic) != 2 or statistic[0] != "tar":
         raise UsageError(f'there is no statistic {statistic!r}; take "eer", "auc", "accuracy" or ("tar", FAR)')
     far = statistic[1]
-    if not supported([far], same):
+    if not supported([far], pairs.same):
         raise FacedistillError(
-            f"FAR {far:g} needs {math.ceil(1 / far)} impostor pairs, but there are {np.count_nonzero(~same)}; "
+            f"FAR {far:g} needs {math.ceil(1 / far)} impostor pairs, but there are {np.count_nonzero(~pairs.same)}; "
             "take a larger FAR"
         )
-    return far
+    return lambda weights: ranking.sorted_curve(weights[ranking.order]).tar_at(far)
 
 
 def _tried(measure: Measure, weights: Float) -> float | None:
@@ -234,7 +223,7 @@ def _mean(accuracies: Float) -> float:
 def _interval(values: list[float]) -> tuple[float, float]:
     if not values:
         raise FacedistillError("no replicate drew pairs of both classes; there are too few people for a bootstrap")
-    low, high = interval("", values)[""]
+    low, high = percentiles(values)
     return low, high
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facedistill.errors import UsageError
-from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
+from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds, pair_identities
 from facedistill.evaluation.metrics import FARS, Ranking, paired_cosines, supported, unit_rows
 
 
@@ -73,12 +73,7 @@ def verify_pairs(
     if identities is None:
         numbers = contiguous_folds(truth, folds)
     else:
-        people = np.asarray(identities)
-        if people.shape != (len(truth), 2):
-            raise UsageError(f"identities must be [{len(truth)}, 2], not {people.shape}")
-        if not np.array_equal(people[:, 0] == people[:, 1], truth):
-            raise UsageError("identities and same disagree about which pairs show one person")
-        numbers = identity_folds(people, folds)
+        numbers = identity_folds(pair_identities(identities, truth), folds)
     accuracies = HeldOut(scores, truth, numbers).accuracies()
     rates = supported(FARS, truth)
     return VerificationResult(

@@ -11,7 +11,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float
 from facedistill.evaluation.protocols.crops import embed_crops
 from facedistill.evaluation.sweep import Crop, Embed
-from facedistill.evaluation.trials import Int, draw, interval
+from facedistill.evaluation.trials import Int, draw, percentiles
 from facedistill.faces import crop_convention, recrop
 from facedistill.pictures import UnreadablePicture, read_picture
 from facedistill.progress import track
@@ -94,11 +94,10 @@ def _read(file: Path, size: tuple[int, int]) -> Crop | None:
         return None
 
 
-def resampled(name: str, hits: NDArray[np.bool_], people: Int) -> dict[str, list[float]]:
-    """{name: [low, high]}, the 95 % percentile interval of a hit rate over resampled people.
+def resampled(hits: NDArray[np.bool_], people: Int) -> list[float]:
+    """[low, high], the 95 % percentile interval of a hit rate over resampled people.
 
     Args:
-        name: Of the rate.
         hits: bool [P], whether each probe was found.
         people: int [P], whom each shows.
     """
@@ -106,5 +105,4 @@ def resampled(name: str, hits: NDArray[np.bool_], people: Int) -> dict[str, list
     searched = np.bincount(index)
     found = np.bincount(index, weights=hits)
     draws = draw(len(searched), _BOOTSTRAP, seed=0)
-    rates: NDArray[np.float64] = (draws @ found) / (draws @ searched)
-    return interval(name, rates.tolist())
+    return percentiles((draws @ found) / (draws @ searched))

@@ -180,11 +180,7 @@ class _Search:
         parts[_ALL] = np.ones(len(hits), dtype=np.bool_)
         return DistanceRates(
             rank1=_rates(hits, parts),
-            ci={
-                name: bounds
-                for name, part in parts.items()
-                for bounds in resampled(name, hits[part], self._people[part]).values()
-            },
+            ci={name: resampled(hits[part], self._people[part]) for name, part in parts.items()},
         )
 
     def by_camera(self, native: Float) -> dict[str, dict[str, float]]:

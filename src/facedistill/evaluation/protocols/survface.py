@@ -253,7 +253,7 @@ def _search(embed: Embed, path: Path, size: tuple[int, int]) -> SurvfaceSearch:
         tpir20_at_fpir={f"{fpir:g}": rate for fpir, rate in figures.tpir_at_fpir[RANK].items()},
         auc=_area(figures),
         rank_k={str(rank): figures.rank_k(rank) for rank in (1, RANK)},
-        ci=resampled("rank1", figures.mate_ranks == 1, data.mated.people[order]),
+        ci={"rank1": resampled(figures.mate_ranks == 1, data.mated.people[order])},
         counts={**counts, "people": len(np.unique(data.gallery.people))},
         failed=failed,
         not_enrolled=len(missed) - unreadable,
