@@ -204,9 +204,8 @@ def _read_csv(path: Path, keys: Mapping[str, int], pictures: int) -> Columns:
     columns: Columns = {label: [None] * pictures for label in labels}
     for row, place in zip(rows, places, strict=True):
         if place is not None:
-            for head, cell in zip(heads, row, strict=True):
-                if head in columns:
-                    columns[head][place] = cell
+            for label in labels:
+                columns[label][place] = row[heads.index(label)]
     return columns
 
 

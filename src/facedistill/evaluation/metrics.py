@@ -102,10 +102,13 @@ class Ranking:
         """The error curve when pair p counts `weights[p]` times (>= 0; once by default).
 
         Raises:
+            UsageError: A weight is negative or not finite, or their number is not that of the pairs.
             FacedistillError: A class has no weight.
         """
-        weight = np.ones(len(self.order)) if weights is None else pair_weights(weights, len(self.order))[self.order]
-        return self.sorted_curve(weight)
+        weight = np.ones(len(self.order)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if weight.shape != self.order.shape or not np.isfinite(weight).all() or (weight < 0).any():
+            raise UsageError(f"weights must be {len(self.order)} finite numbers >= 0")
+        return self.sorted_curve(weight[self.order])
 
     def sorted_curve(self, weight: Float) -> ErrorCurve:
         """`curve` for weights that already stand in descending order of the scores (see `order`)."""
@@ -181,18 +184,6 @@ def require_pairs(genuine: int, impostors: int) -> None:
             f"verification needs pairs of the same and of different people, but there are {genuine} genuine "
             f"and {impostors} impostor pairs; give it at least two people, one of them twice"
         )
-
-
-def pair_weights(weights: ArrayLike, pairs: int) -> Float:
-    """Checked float64 weights [P].
-
-    Raises:
-        UsageError: Wrong shape, negative or not finite.
-    """
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (pairs,) or not np.isfinite(values).all() or (values < 0).any():
-        raise UsageError(f"weights must be {pairs} finite numbers >= 0")
-    return values
 
 
 def unit_rows(embeddings: ArrayLike, what: str) -> Float:

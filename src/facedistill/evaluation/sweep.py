@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -183,15 +184,11 @@ def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) ->
             f"the pictures differ in size ({len(sizes)} sizes); align them to one with `facedistill prepare`"
         )
     conditions: dict[str, int | None] = {NATIVE: None} | {str(rows): rows for rows in resolutions}
-    batches = [
-        (name, slice(start, start + _CROPS_AT_ONCE))
-        for name in conditions
-        for start in range(0, len(crops), _CROPS_AT_ONCE)
-    ]
+    batches = list(product(conditions, range(0, len(crops), _CROPS_AT_ONCE)))
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in conditions}
-    for name, part in track(batches, "embedding faces", unit="batches"):
-        rows = conditions[name]
-        parts[name].append(embed_batch(embed, [crop if rows is None else degrade(crop, rows) for crop in crops[part]]))
+    for name, start in track(batches, "embedding faces", unit="batches"):
+        rows, batch = conditions[name], crops[start : start + _CROPS_AT_ONCE]
+        parts[name].append(embed_batch(embed, [crop if rows is None else degrade(crop, rows) for crop in batch]))
     return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
 
 

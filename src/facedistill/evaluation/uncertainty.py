@@ -1,7 +1,8 @@
 """How far figures would move with other people, and whether one model beats another on the same pairs."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +95,7 @@ def bootstrap(
     """A figure with its 95 % interval over resampled people; arguments and errors as for `compare`."""
     pairs = _Pairs.of(same, identities, draws, seed)
     measure = _measure(statistic, scores, pairs)
-    values = [value for weights in pairs.weights() if (value := _tried(measure, weights)) is not None]
+    values = [value for (value,) in _replicates([measure], pairs)]
     return Estimate(measure(np.ones(len(pairs.same))), _interval(values))
 
 
@@ -131,11 +132,7 @@ def compare(
     """
     pairs = _Pairs.of(same, identities, draws, seed)
     measures = [_measure(statistic, scores, pairs) for scores in (scores_a, scores_b)]
-    differences = []
-    for weights in pairs.weights():
-        a, b = (_tried(measure, weights) for measure in measures)
-        if a is not None and b is not None:
-            differences.append(a - b)
+    differences = [a - b for a, b in _replicates(measures, pairs)]
     bounds = _interval(differences)
     against = min(sum(d <= 0 for d in differences), sum(d >= 0 for d in differences))
     once = np.ones(len(pairs.same))
@@ -206,12 +203,11 @@ def _measure(statistic: Statistic, scores: ArrayLike, pairs: _Pairs) -> Measure:
     return lambda weights: ranking.sorted_curve(weights[ranking.order]).tar_at(far)
 
 
-def _tried(measure: Measure, weights: Float) -> float | None:
-    """None where the replicate drew no pair of one class (a handful of identities)."""
-    try:
-        return measure(weights)
-    except FacedistillError:
-        return None
+def _replicates(measures: Sequence[Measure], pairs: _Pairs) -> Iterator[list[float]]:
+    """The measures of each replicate, without those that drew no pair of one class (a handful of identities)."""
+    for weights in pairs.weights():
+        with suppress(FacedistillError):
+            yield [measure(weights) for measure in measures]
 
 
 def _mean(accuracies: Float) -> float:

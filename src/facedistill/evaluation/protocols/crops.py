@@ -129,3 +129,9 @@ def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterat
         places, images = zip(*batch, strict=True)
         rows = embed_batch(embed, images)
         yield np.array(places, dtype=np.int64), unit_rows(rows, f"the embeddings of {what} from {places[0] + 1} on")
+
+
+def embed_all(embed: Embed, crops: Iterable[Crop | None], what: str) -> tuple[NDArray[np.int64], Float]:
+    """What `embed_crops` yields in one: places int64 [n] and unit embeddings [n, D], of which there may be none."""
+    batches = [*embed_crops(embed, crops, what)] or [(np.zeros(0, dtype=np.int64), np.zeros((0, 1)))]
+    return np.concatenate([places for places, _ in batches]), np.concatenate([rows for _, rows in batches])

@@ -17,7 +17,7 @@ from facedistill.datasets.lists import first_folder
 from facedistill.errors import UsageError
 from facedistill.evaluation.folds import contiguous_folds
 from facedistill.evaluation.metrics import Float, paired_cosines
-from facedistill.evaluation.protocols.crops import CropReader, embed_crops
+from facedistill.evaluation.protocols.crops import CropReader, embed_all
 from facedistill.evaluation.protocols.pairs import PairFigures, evaluate_pairs, pair_table
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep_pairs
@@ -67,9 +67,7 @@ class Lfw:
         crops = [reader.read(file) for file in track(files, "reading faces")]
         usable = np.array([crop is not None for crop in crops])
         compared = usable[pairs.first] & usable[pairs.second]
-        rows = np.concatenate(
-            [rows for _places, rows in embed_crops(embed, crops, "the pictures")] or [np.zeros((0, 1))]
-        )
+        _, rows = embed_all(embed, crops, "the pictures")
         place = np.cumsum(usable) - 1
         first, second = pairs.first[compared], pairs.second[compared]
         scores: Float = paired_cosines(rows[place[first]], rows[place[second]])

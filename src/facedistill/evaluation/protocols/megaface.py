@@ -17,7 +17,7 @@ from rich.table import Table
 from facedistill.datasets.megaface import MegafaceSet, read_megaface
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.metrics import Float, paired_cosines
-from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
+from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_all, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
@@ -164,15 +164,11 @@ def _rates(
 
 def _embed_probes(embed: Embed, megaface: MegafaceSet, reader: CropReader) -> tuple[NDArray[np.bool_], Float]:
     """Which probes can be used, and the unit embeddings of these."""
-    usable = np.zeros(len(megaface.probes), dtype=np.bool_)
-    parts = []
     crops = (reader.read(probe) for probe in track(megaface.probes, "embedding probes"))
-    for places, rows in embed_crops(embed, crops, "the probes"):
-        usable[places] = True
-        parts.append(rows)
-    if not parts:
+    places, rows = embed_all(embed, crops, "the probes")
+    if not len(places):
         raise FacedistillError(f"no face could be read from any probe of {megaface.source}; check the pictures")
-    return usable, np.concatenate(parts)
+    return np.isin(np.arange(len(megaface.probes)), places), rows
 
 
 def _mated(people: Int) -> tuple[Int, Int]:

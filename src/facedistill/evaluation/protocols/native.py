@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float
-from facedistill.evaluation.protocols.crops import embed_crops
+from facedistill.evaluation.protocols.crops import embed_all, embed_crops
 from facedistill.evaluation.sweep import Crop, Embed
 from facedistill.evaluation.trials import Int, draw, percentiles
 from facedistill.faces import crop_convention, recrop
@@ -72,7 +72,7 @@ def embed_files(embed: Embed, files: Sequence[Path], size: tuple[int, int], what
 
     Pictures that cannot be read are in no batch. One batch is in memory at a time.
     """
-    return embed_crops(embed, (_read(file, size) for file in track(files, f"embedding {what}")), what)
+    return embed_crops(embed, _crops(files, size, what), what)
 
 
 def embed_list(embed: Embed, files: Sequence[Path], size: tuple[int, int], what: str) -> tuple[Int, Float]:
@@ -81,10 +81,14 @@ def embed_list(embed: Embed, files: Sequence[Path], size: tuple[int, int], what:
     Raises:
         FacedistillError: As `embed_files`, or not one can be read.
     """
-    batches = list(embed_files(embed, files, size, what))
-    if not batches:
+    places, rows = embed_all(embed, _crops(files, size, what), what)
+    if not len(places):
         raise FacedistillError(f"not one of {len(files)} pictures of {what} can be read; copy them again")
-    return np.concatenate([places for places, _ in batches]), np.concatenate([rows for _, rows in batches])
+    return places, rows
+
+
+def _crops(files: Sequence[Path], size: tuple[int, int], what: str) -> Iterator[Crop | None]:
+    return (_read(file, size) for file in track(files, f"embedding {what}"))
 
 
 def _read(file: Path, size: tuple[int, int]) -> Crop | None:

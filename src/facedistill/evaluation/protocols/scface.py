@@ -159,72 +159,64 @@ class _Search:
     """Who is found where, among the embeddings of the crops there are: mugshots first, then surveillance pictures."""
 
     def __init__(self, data: SCface, usable: Hits) -> None:
-        enrolled = len(data.mugshots)
+        self._first = len(data.mugshots)
         self._row = np.cumsum(usable) - 1  # of a picture that is usable
-        self._usable = usable[enrolled:]
-        self._mugshots = np.flatnonzero(usable[:enrolled])
-        self._mugshot_people = np.array(list(data.mugshots))[self._mugshots]
-        self._first = enrolled
+        self._mugshots, self._usable = usable[: self._first], usable[self._first :]
         self._people = np.array([photo.person for photo in data.photos])
         self._camera = np.array([photo.camera for photo in data.photos])
-        self._distance = np.array([photo.distance for photo in data.photos])
-        self._mugshots_lost = enrolled - len(self._mugshots)
-        if len(self._mugshots) == 0:
-            raise FacedistillError(f"no face was found in any of {enrolled} mugshots; are they photos of faces?")
+        distance = np.array([photo.distance for photo in data.photos])
+        self._at = {str(d): distance == d for d in METRES}
+        self._parts = self._at | {_ALL: np.ones(len(distance), dtype=np.bool_)}
+        if not self._mugshots.any():
+            raise FacedistillError(f"no face was found in any of {self._first} mugshots; are they photos of faces?")
+        self._mugshot_people = np.array(list(data.mugshots))[self._mugshots]
         check_several(self._mugshot_people)
 
     def by_distance(self, gallery: Float, probes: Float) -> DistanceRates:
         """Rank-1 among the mugshots and its interval, by distance and in all."""
         hits = self._among_mugshots(probes, gallery)
-        parts = {str(d): self._distance == d for d in METRES if (self._distance == d).any()}
-        parts[_ALL] = np.ones(len(hits), dtype=np.bool_)
         return DistanceRates(
-            rank1=_rates(hits, parts),
-            ci={name: resampled(hits[part], self._people[part]) for name, part in parts.items()},
+            rank1=_rates(hits, self._parts),
+            ci={name: resampled(hits[part], self._people[part]) for name, part in self._parts.items() if part.any()},
         )
 
     def by_camera(self, native: Float) -> dict[str, dict[str, float]]:
         """{camera: {distance: rank-1}}, with "all" distances."""
         hits = self._among_mugshots(native, native)
+        taken = {str(camera): self._camera == camera for camera in CAMERAS if (self._camera == camera).any()}
         return {
-            str(camera): {
-                **_rates(hits, {str(d): (self._camera == camera) & (self._distance == d) for d in METRES}),
-                **_rates(hits, {_ALL: self._camera == camera}),
-            }
-            for camera in CAMERAS
-            if (self._camera == camera).any()
+            camera: _rates(hits, {name: mine & part for name, part in self._parts.items()})
+            for camera, mine in taken.items()
         }
 
     def cross_distance(self, native: Float) -> dict[str, dict[str, float]]:
         """{distance of the gallery: {distance of the probes: rank-1}}."""
         rates = {}
-        for gallery in METRES:
+        for gallery, there in self._at.items():
             hits = np.zeros(len(self._people), dtype=np.bool_)
             searchable = np.zeros_like(hits)
             for camera in CAMERAS:
-                known = np.flatnonzero(self._usable & (self._distance == gallery) & (self._camera != camera))
+                known = np.flatnonzero(self._usable & there & (self._camera != camera))
                 if len(np.unique(self._people[known])) > 1:
                     searchable |= self._camera == camera
                     probes = np.flatnonzero(self._usable & (self._camera == camera))
                     rows = native[self._rows(known)], self._people[known]
                     hits[probes] = _found_first(native[self._rows(probes)], self._people[probes], *rows)
-            parts = {str(d): searchable & (self._distance == d) for d in METRES}
-            if found := _rates(hits, parts):
-                rates[str(gallery)] = found
+            if found := _rates(hits, {name: searchable & part for name, part in self._at.items()}):
+                rates[gallery] = found
         return rates
 
     def failures(self) -> dict[str, Any]:
         """Pictures without a crop, and their share, by role."""
-        lost = {str(d): int(np.count_nonzero(~self._usable[self._distance == d])) for d in METRES}
-        made = {str(d): int(np.count_nonzero(self._distance == d)) for d in METRES}
-        lost |= {"mugshots": self._mugshots_lost, _ALL: int(np.count_nonzero(~self._usable))}
-        made |= {"mugshots": self._first, _ALL: len(self._usable)}
-        return {"failed": lost, "fte": {role: lost[role] / made[role] for role in lost if made[role]}}
+        roles = {name: self._usable[part] for name, part in self._at.items()}
+        roles |= {"mugshots": self._mugshots, _ALL: self._usable}
+        failed = {role: int(np.count_nonzero(~usable)) for role, usable in roles.items()}
+        return {"failed": failed, "fte": {role: failed[role] / len(roles[role]) for role in roles if len(roles[role])}}
 
     def _among_mugshots(self, probes: Float, gallery: Float) -> Hits:
         hits = np.zeros(len(self._people), dtype=np.bool_)
         usable = np.flatnonzero(self._usable)
-        known = gallery[self._row[self._mugshots]], self._mugshot_people
+        known = gallery[self._row[: self._first][self._mugshots]], self._mugshot_people
         hits[usable] = _found_first(probes[self._rows(usable)], self._people[usable], *known)
         return hits
 
