@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facedistill.datasets import Damage, Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.metrics import Int
 from facedistill.evaluation.sweep import Embed, embed_batch
 from facedistill.files import atomic_path, cache_folder, file_digest, write_text
 from facedistill.model_file import NATIVE
@@ -35,7 +36,7 @@ class CachedEmbeddings:
     """
 
     embeddings: NDArray[np.float32]
-    indices: NDArray[np.int64]
+    indices: Int
     damage: tuple[Damage, ...]
 
 

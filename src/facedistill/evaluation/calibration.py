@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from facedistill.datasets import FaceSet
-from facedistill.evaluation.metrics import Float, Ranking, supported
+from facedistill.evaluation.metrics import Float, Int, Ranking, supported
 from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
-from facedistill.evaluation.trials import Int, draw, intervals, picture_pairs
+from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
 from facedistill.progress import track
 

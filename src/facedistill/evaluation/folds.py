@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Float
+from facedistill.evaluation.metrics import Bool, Float, Int
 
 UNUSED = -1
 
-Int = NDArray[np.int64]
 
-
-def contiguous_folds(same: NDArray[np.bool_], folds: int) -> Int:
+def contiguous_folds(same: Bool, folds: int) -> Int:
     """Fold number [P] of each pair: `folds` stretches of (nearly) equal length in the order given, as in LFW.
 
     With fewer pairs than folds there are as many folds as pairs.
@@ -66,7 +64,7 @@ def identity_folds(identities: Int, folds: int) -> Int:
     )
 
 
-def pair_identities(identities: ArrayLike, same: NDArray[np.bool_]) -> NDArray[Any]:
+def pair_identities(identities: ArrayLike, same: Bool) -> NDArray[Any]:
     """`identities` as an array [P, 2].
 
     Raises:
@@ -93,7 +91,7 @@ class HeldOut:
         order: The used pairs by descending score, as indices into the [P] given.
     """
 
-    def __init__(self, scores: Float, same: NDArray[np.bool_], folds: Int, balanced: bool = False) -> None:
+    def __init__(self, scores: Float, same: Bool, folds: Int, balanced: bool = False) -> None:
         used = np.flatnonzero(folds != UNUSED)
         self.order = used[np.argsort(-scores[used], kind="stable")]
         self._thresholds, group = np.unique(-scores[self.order], return_inverse=True)
@@ -120,7 +118,7 @@ class HeldOut:
         genuine, impostor = self._accepted(self._same, weights), self._accepted(~self._same, weights)
         return np.array(list(self._test_folds(genuine, impostor)), dtype=np.float64)
 
-    def _accepted(self, kind: NDArray[np.bool_], weights: Float) -> Float:
+    def _accepted(self, kind: Bool, weights: Float) -> Float:
         """[folds, 1 + T]: each fold's weight of that kind accepted at no score, the highest, the two highest, ..."""
         shape = self._folds, len(self._thresholds)
         placed = np.bincount(self._cells[kind], weights=weights[kind], minlength=shape[0] * shape[1])
@@ -165,7 +163,7 @@ def _accepted_scores(scores: Float, train: Float, best: int) -> int:
     return int(np.searchsorted(-scores, -threshold, side="right"))
 
 
-def _trainable(numbers: Int, same: NDArray[np.bool_]) -> bool:
+def _trainable(numbers: Int, same: Bool) -> bool:
     """Whether the pairs outside each fold are of both classes."""
     count = int(numbers.max()) + 1
     used = numbers != UNUSED

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.group_results import RATES, AttributeFigures, GroupFigures, GroupsResult
 from facedistill.evaluation.labels import Attribute, attributes_of, find_labels, read_labels
-from facedistill.evaluation.metrics import FARS, Float, Ranking, supported
+from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, supported
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, readable
-from facedistill.evaluation.trials import Int, draw, intervals, picture_pairs
+from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.evaluation.uncertainty import bootstrap
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
@@ -23,8 +23,6 @@ LEAST_FALSE_MATCHES = 10  # to be expected among a group's impostor pairs at the
 
 _DRAWS = 100
 _RESOLUTION = "resolution"
-
-Bools = NDArray[np.bool_]
 
 
 def group_figures(
@@ -124,9 +122,9 @@ class _Pairs:
     def __init__(self, left: Int, right: Int, people: Int) -> None:
         self.left, self.right, self.people = left, right, people
         self.sides = np.stack((people[left], people[right]), axis=1)
-        self.same: Bools = self.sides[:, 0] == self.sides[:, 1]
+        self.same: Bool = self.sides[:, 0] == self.sides[:, 1]
 
-    def different(self, chosen: Bools) -> int:
+    def different(self, chosen: Bool) -> int:
         """How many of the chosen comparisons there are when a pair and its mirror image are one."""
         seen = np.zeros((len(self.people), len(self.people)), dtype=bool)
         left, right = self.left[chosen], self.right[chosen]
@@ -145,7 +143,7 @@ def _global_threshold(scores: Float, pairs: _Pairs, fmr: float) -> tuple[float, 
 
 
 def _cell(
-    scores: Float, pairs: _Pairs, chosen: Bools, inside: Bools, threshold: float, fmr: float, draws: int, seed: int
+    scores: Float, pairs: _Pairs, chosen: Bool, inside: Bool, threshold: float, fmr: float, draws: int, seed: int
 ) -> GroupFigures:
     """The figures of the chosen pairs, which belong to the group of the pictures `inside`."""
     values, same, sides = scores[chosen], pairs.same[chosen], pairs.sides[chosen]
@@ -181,7 +179,7 @@ def _warning(people: int, genuine: int, impostors: int, least_impostors: float) 
     return f"too few to say: {', '.join(reasons)}" if reasons else None
 
 
-def _intervals(wrong: Bools, sides: Int, draws: int, seed: int) -> dict[str, list[float]]:
+def _intervals(wrong: Bool, sides: Int, draws: int, seed: int) -> dict[str, list[float]]:
     """Intervals of FMR and FNMR at a fixed threshold; people are drawn as in `trials.all_pairs`."""
     numbers = np.unique(sides, return_inverse=True)[1].reshape(sides.shape)
     size = int(numbers.max()) + 1

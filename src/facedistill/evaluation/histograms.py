@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.metrics import Float, Int
 
 BINS = 1 << 16
 MOST_BINS = 1 << 20
@@ -11,8 +12,7 @@ MOST_BINS = 1 << 20
 _ROUNDING = 1e-5  # how far beyond 1 the cosine of float32 rows of unit length may come out
 _SCORES_AT_ONCE = 1 << 20
 
-Int = NDArray[np.int64]
-Scores = NDArray[np.float32] | NDArray[np.float64]
+Scores = NDArray[np.float32] | Float
 
 
 def check_bins(bins: int) -> None:
@@ -56,7 +56,7 @@ def count_scores(scores: Scores, bins: int) -> Int:
     return counts
 
 
-def lower_edges(bins: int) -> NDArray[np.float64]:
+def lower_edges(bins: int) -> Float:
     """The least score of each bin: float64 [bins + 1], from -1 to 1."""
     return np.arange(-(bins // 2), bins // 2 + 1) / (bins / 2)
 

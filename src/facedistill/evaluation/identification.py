@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Float, unit_rows
+from facedistill.evaluation.metrics import Float, Int, unit_rows
 
 _PROBES_AT_ONCE = 1024
 
@@ -23,7 +23,7 @@ class IdentificationResult:
     """
 
     rank_k: dict[int, float]
-    ranks: NDArray[np.int64]
+    ranks: Int
     identities: int
 
     @property

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Float
-from facedistill.evaluation.trials import Int
+from facedistill.evaluation.metrics import Float, Int
 
 AUTO = "auto"
 UNKNOWN = -1

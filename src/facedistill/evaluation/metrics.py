@@ -16,7 +16,9 @@ from facedistill.errors import FacedistillError, UsageError
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 _ROWS_AT_ONCE = 4096
 
+Bool = NDArray[np.bool_]
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,7 @@ def supported_by(rates: Iterable[float], trials: int) -> list[float]:
     return [rate for rate in rates if rate * trials >= 1 - 1e-9]  # 1e-3 * 1000 may round below 1
 
 
-def require_both_classes(same: NDArray[np.bool_]) -> None:
+def require_both_classes(same: Bool) -> None:
     """Refuses pairs that are all genuine, all impostor, or none.
 
     Raises:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from facedistill.errors import UsageError
-from facedistill.evaluation.metrics import unit_rows32
+from facedistill.evaluation.metrics import Int, unit_rows32
 
 _TILE = 1024  # rows and columns: 4 MB of scores, which the caches still hold when they are counted
 
@@ -93,10 +93,10 @@ class _Side(NamedTuple):
     """Unit rows in the order of their people, so that most tiles hold impostors alone."""
 
     rows: NDArray[np.float32]
-    people: NDArray[np.int64]
+    people: Int
 
 
-def _side(embeddings: ArrayLike, people: NDArray[np.int64], what: str) -> _Side:
+def _side(embeddings: ArrayLike, people: Int, what: str) -> _Side:
     rows = unit_rows32(embeddings, what)
     if len(rows) != len(people):
         raise UsageError(f"there are {len(people)} identities for {len(rows)} rows of {what}; give one for each")

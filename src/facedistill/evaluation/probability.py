@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.folds import UNUSED, identity_folds
-from facedistill.evaluation.metrics import Float, require_both_classes
-from facedistill.evaluation.trials import Int
+from facedistill.evaluation.metrics import Bool, Float, Int, require_both_classes
 from facedistill.model_file import Logistic
 
 FOLDS = 5
@@ -42,7 +40,7 @@ class Reliability:
     bins: list[dict[str, Any]]
 
 
-def fit_probability(scores: Float, same: NDArray[np.bool_]) -> Logistic:
+def fit_probability(scores: Float, same: Bool) -> Logistic:
     """Fits the probability of "same person" at a prior of 1/2.
 
     Maximises the likelihood of Platt's smoothed targets, (G + 1) / (G + 2) for G genuine pairs and 1 / (I + 2) for I
@@ -74,7 +72,7 @@ def fit_probability(scores: Float, same: NDArray[np.bool_]) -> Logistic:
     return Logistic(slope / spread, offset - slope * middle / spread) if slope > 0 else Logistic(0.0, flat)
 
 
-def measure_reliability(scores: Float, same: NDArray[np.bool_], sides: Int) -> Reliability:
+def measure_reliability(scores: Float, same: Bool, sides: Int) -> Reliability:
     """The reliability on people whom the probability was not fitted on.
 
     The identities are parted into up to `FOLDS` groups. The probability is fitted on the pairs among all groups but
@@ -98,7 +96,7 @@ def measure_reliability(scores: Float, same: NDArray[np.bool_], sides: Int) -> R
     return reliability(predicted[tested], same[tested])
 
 
-def reliability(predicted: Float, same: NDArray[np.bool_]) -> Reliability:
+def reliability(predicted: Float, same: Bool) -> Reliability:
     """The diagram of probabilities [P] in 0..1 against the truth, bool [P].
 
     Raises:
@@ -131,7 +129,7 @@ def probabilities(logistic: Logistic, scores: Float) -> Float:
     return values
 
 
-def even_weights(same: NDArray[np.bool_]) -> Float:
+def even_weights(same: Bool) -> Float:
     """float64 [P]: each class sums to 1/2."""
     genuine = int(np.count_nonzero(same))
     weights: Float = np.where(same, 0.5 / genuine, 0.5 / (len(same) - genuine))

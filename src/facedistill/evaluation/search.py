@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Float, supported_by, unit_rows32
+from facedistill.evaluation.metrics import Float, Int, supported_by, unit_rows32
 
 FPIRS = (0.3, 0.2, 0.1, 0.01)
 RANKS = (1, 20)
 
 _SCORES_AT_ONCE = 1 << 24  # 64 MB of float32
 _STEPS = np.float32(1 << 20)  # a millionth: equal pictures differ by less, by where they stand in a matrix product
-
-Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.histograms import BINS, Scores, check_bins, count_scores, lower_edges
-from facedistill.evaluation.metrics import ErrorCurve, Float, Ranking, require_pairs, supported_by
+from facedistill.evaluation.metrics import Bool, ErrorCurve, Float, Ranking, require_pairs, supported_by
 
 FMRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -101,7 +101,7 @@ class VerificationMetric:
     def reset(self) -> None:
         """Forgets all scores."""
         self._scores: list[Scores] = []
-        self._same: list[NDArray[np.bool_]] = []
+        self._same: list[Bool] = []
         self._counts = np.zeros((2, 0 if self.exact else self.bins + 1), dtype=np.int64)  # impostor, genuine
 
     def empty(self) -> Self:

@@ -12,9 +12,9 @@ from rich.table import Table
 from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.identification import identify
-from facedistill.evaluation.metrics import Float, paired_cosines, unit_rows
+from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines, unit_rows
 from facedistill.evaluation.results import Result, as_json, percent_with_interval
-from facedistill.evaluation.trials import Cell, Int, all_pairs, draw, intervals, listed_pairs, measure_cell
+from facedistill.evaluation.trials import Cell, all_pairs, draw, intervals, listed_pairs, measure_cell
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
@@ -148,7 +148,7 @@ def sweep_pairs(
     embed: Embed,
     first: Sequence[Crop],
     second: Sequence[Crop],
-    same: NDArray[np.bool_],
+    same: Bool,
     resolutions: Sequence[int] = RESOLUTIONS,
     failed: int = 0,
     bootstrap: int = 200,

@@ -4,17 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
-from facedistill.evaluation.metrics import FARS, Float, Ranking, require_both_classes, supported
+from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, require_both_classes, supported
 from facedistill.evaluation.results import Result
 
 FOLDS = 10
 MOST_PICTURES = 5000  # every pair of them is compared: 25 million scores, 200 MB
-
-Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Trial:
 
     left: Int
     right: Int
-    same: NDArray[np.bool_]
+    same: Bool
     folds: Int
     units: Int
     tables: Callable[[], Iterator[Float]]
@@ -95,7 +92,7 @@ def all_pairs(people: Int, ordered: bool, draws: Int) -> Trial:
     )
 
 
-def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, NDArray[np.bool_]]:
+def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, Bool]:
     """Every pair of different pictures: index of the one, index of the other, whether they show the same person.
 
     Args:
@@ -118,7 +115,7 @@ def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, NDArray[np.bool
     return left, right, same
 
 
-def listed_pairs(same: NDArray[np.bool_], draws: Int) -> Trial:
+def listed_pairs(same: Bool, draws: Int) -> Trial:
     """Pair p of a list compares picture p of the first side with picture p of the second; folds as in LFW.
 
     Nothing is known of identities, so a bootstrap replicate draws pairs. Accuracy is the plain share of pairs

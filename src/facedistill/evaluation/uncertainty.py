@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds, pair_identities
 from facedistill.evaluation.mcnemar import McNemar, mcnemar
-from facedistill.evaluation.metrics import Float, Ranking, supported
-from facedistill.evaluation.trials import FOLDS, Int, draw_each, pair_counts, percentiles
+from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, supported
+from facedistill.evaluation.trials import FOLDS, draw_each, pair_counts, percentiles
 
 Statistic = str | tuple[str, float]
 Measure = Callable[[Float], float]
@@ -152,7 +152,7 @@ def compare(
 class _Pairs:
     """Pairs, the folds of their accuracy, and how replicates weigh them."""
 
-    same: NDArray[np.bool_]
+    same: Bool
     sides: Int | None  # [P, 2], numbers 0..units-1
     units: int  # what a replicate draws: identities, or else pairs
     draws: int
@@ -223,7 +223,7 @@ def _interval(values: list[float]) -> tuple[float, float]:
     return low, high
 
 
-def _right(scores: ArrayLike, same: NDArray[np.bool_], statistic: Statistic) -> NDArray[np.bool_]:
+def _right(scores: ArrayLike, same: Bool, statistic: Statistic) -> Bool:
     """Which pairs a model decides correctly at its threshold: that of the FAR, else where FMR comes to exceed FNMR."""
     values = np.asarray(scores, dtype=np.float64)
     curve = Ranking(values, same).curve()
@@ -231,7 +231,7 @@ def _right(scores: ArrayLike, same: NDArray[np.bool_], statistic: Statistic) -> 
         threshold = curve.threshold_at(statistic[1])
     else:
         threshold = float(curve.thresholds[int(np.argmin(np.abs(curve.fmr - (1 - curve.tmr))))])
-    right: NDArray[np.bool_] = (values >= threshold) == same
+    right: Bool = (values >= threshold) == same
     return right
 
 

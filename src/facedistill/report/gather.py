@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import eer
+from facedistill.evaluation.metrics import Float, eer
 from facedistill.evaluation.sweep import Embed
 from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import NATIVE, ModelMetadata
@@ -26,7 +25,7 @@ _EER_NOISE = 0.005  # another machine rounds otherwise
 _WORK = 10_000_000  # pairs looked at for one paired test
 _LEAST_DRAWS, _MOST_DRAWS = 80, 1000
 
-Similarities = dict[str, NDArray[np.float64]]
+Similarities = dict[str, Float]
 
 
 @dataclass(frozen=True, eq=False)

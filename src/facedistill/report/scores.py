@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.datasets import Face, FaceList, FaceSet, PairSet
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.cache import cached_embeddings
 from facedistill.evaluation.groups import group_figures
 from facedistill.evaluation.labels import Attribute, Columns, attributes_of
-from facedistill.evaluation.metrics import Float, Ranking, unit_rows
+from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
 from facedistill.evaluation.sweep import Crop, Embed, readable
-from facedistill.evaluation.trials import Int, Trial, all_pairs, draw, listed_pairs
+from facedistill.evaluation.trials import Trial, all_pairs, draw, listed_pairs
 from facedistill.model_file import NATIVE, Logistic
 from facedistill.pictures import encode_picture
 from facedistill.report.figures import DetCurve, HardPair, Histogram, Scores
@@ -44,7 +43,7 @@ class TestImages:
 
     probes: FaceList
     gallery: FaceList
-    same: NDArray[np.bool_] | None
+    same: Bool | None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     @property

@@ -16,16 +16,6 @@ from facedistill.training.task import Task
 MEASURED = "costs.json"
 
 
-def _costs(path: Path) -> dict[str, float]:
-    cost = file_cost(path)
-    return {
-        "size_mb": cost.size_mb,
-        "latency_ms": latencies_ms({"net": path})["net"],
-        "params": cost.parameters,
-        "macs": cost.macs,
-    }
-
-
 def untrained_costs(task: Task, write: Callable[[Task, Path], None], folder: Path) -> Mapping[str, float]:
     """The costs of a net as it will be when trained: size_mb, latency_ms (one picture on one core), params and macs.
 
@@ -41,7 +31,13 @@ def untrained_costs(task: Task, write: Callable[[Task, Path], None], folder: Pat
         file = folder / "untrained.onnx"
         try:
             write(_as_if_trained(task), file)
-            measured[shape] = _costs(file)
+            cost, times = file_cost(file), latencies_ms({"net": file})
+            measured[shape] = {
+                "size_mb": cost.size_mb,
+                "latency_ms": times["net"],
+                "params": cost.parameters,
+                "macs": cost.macs,
+            }
         finally:
             file.unlink(missing_ok=True)
         write_text(path, json.dumps(measured, indent=1) + "\n")

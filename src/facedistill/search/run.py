@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,17 @@ class _Search:
         self.log = log
         self.folder = recipe.folder
         self.study = Study(self.folder, recipe, standard)
-        self._workload: SearchableWorkload | None = None
 
-    @property
+    @cached_property
     def workload(self) -> SearchableWorkload:
-        """Opened once for all trials, and not at all when nothing is left to do."""
-        if self._workload is None:
-            workload = open_workload(self.recipe, self.folder / TEACHER)
-            self._check_figures(workload)
-            self._workload = workload
-        return self._workload
+        """Opened once for all trials, and not at all when nothing is left to do.
+
+        An untrained net is measured, so that a figure that these pictures cannot show is refused before training.
+        """
+        workload = open_workload(self.recipe, self.folder / TEACHER)
+        task = build_task(workload.resolved(replace(self.recipe, control=False)), workload.pictures.classes)
+        self._validator(workload, task)(lambda crops: embed_crops(task.backbone, crops))
+        return workload
 
     def run(self, trials: int, minutes: float | None, test: bool) -> Report:
         """See `search`."""
@@ -160,20 +162,18 @@ class _Search:
     def report(self) -> Report:
         """What the study holds."""
         sizes = self.study.optuna.user_attrs.get(_SIZES, {})
-        outcomes = []
-        for trial in self.study.finished:
-            attributes = trial.user_attrs
-            outcomes.append(
-                Outcome(
-                    number=trial.number,
-                    outcome=attributes[_OUTCOME],
-                    values=dict(trial.params),
-                    costs=attributes.get(_COSTS, {}),
-                    figures=attributes.get(_FIGURES, {}),
-                    why=attributes.get(_WHY, ""),
-                    file_mb=sizes.get(str(trial.number)),
-                )
+        outcomes = (
+            Outcome(
+                number=trial.number,
+                outcome=trial.user_attrs[_OUTCOME],
+                values=dict(trial.params),
+                costs=trial.user_attrs.get(_COSTS, {}),
+                figures=trial.user_attrs.get(_FIGURES, {}),
+                why=trial.user_attrs.get(_WHY, ""),
+                file_mb=sizes.get(str(trial.number)),
             )
+            for trial in self.study.finished
+        )
         return Report(self.standard, tuple(outcomes), self.study.test)
 
     def _write(self) -> Report:
@@ -257,12 +257,6 @@ class _Search:
             return {bound.target: bound.figure(cells[bound.resolution]) for bound in self.standard.figures}
 
         return measure
-
-    def _check_figures(self, workload: SearchableWorkload) -> None:
-        """Measures an untrained net, so that a figure that these pictures cannot show is refused before training."""
-        run = workload.resolved(replace(self.recipe, control=False))
-        task = build_task(run, workload.pictures.classes)
-        self._validator(workload, task)(lambda crops: embed_crops(task.backbone, crops))
 
     def _folder(self, number: int) -> Path:
         return self.folder / TRIALS / f"{number:04d}"

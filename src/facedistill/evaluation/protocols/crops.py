@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
-from facedistill.evaluation.metrics import Float, unit_rows
+from facedistill.evaluation.metrics import Float, Int, unit_rows
 from facedistill.evaluation.sweep import Crop, Embed, embed_batch
 from facedistill.faces import (
     CROP_112X96,
@@ -108,7 +108,7 @@ def at_rows(embed: Embed, rows: int) -> Embed:
     return lambda crops: embed(np.stack([degrade(crop, rows) for crop in crops]))
 
 
-def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterator[tuple[NDArray[np.int64], Float]]:
+def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterator[tuple[Int, Float]]:
     """Embeds crops as they come, a batch at a time.
 
     Every embedding is brought to length one, as an exported file does: a net and its file get the same figures.
@@ -131,7 +131,7 @@ def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterat
         yield np.array(places, dtype=np.int64), unit_rows(rows, f"the embeddings of {what} from {places[0] + 1} on")
 
 
-def embed_all(embed: Embed, crops: Iterable[Crop | None], what: str) -> tuple[NDArray[np.int64], Float]:
+def embed_all(embed: Embed, crops: Iterable[Crop | None], what: str) -> tuple[Int, Float]:
     """What `embed_crops` yields in one: places int64 [n] and unit embeddings [n, D], of which there may be none."""
     batches = [*embed_crops(embed, crops, what)] or [(np.zeros(0, dtype=np.int64), np.zeros((0, 1)))]
     return np.concatenate([places for places, _ in batches]), np.concatenate([rows for _, rows in batches])

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.datasets.ijb import IjbSet, TemplateList, read_ijb
-from facedistill.evaluation.metrics import Float, paired_cosines
+from facedistill.evaluation.metrics import Bool, Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
@@ -37,8 +36,6 @@ RANKS = (1, 5, 10)
 FPIRS = (0.01, 0.1)
 
 _PAIRS_AT_ONCE = 1 << 13  # 64 MB of 512-D embeddings
-
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.datasets.megaface import MegafaceSet, read_megaface
 from facedistill.errors import FacedistillError
-from facedistill.evaluation.metrics import Float, paired_cosines
+from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_all, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
@@ -27,8 +26,6 @@ from facedistill.model_file import NATIVE
 from facedistill.progress import track
 
 _KEPT = 20_000_000  # impostor scores that are kept, 160 MB; more are counted in a histogram
-
-Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ class Megaface:
 
 def _rates(
     megaface: MegafaceSet,
-    usable: NDArray[np.bool_],
+    usable: Bool,
     probes: Float,
     mates: Float,
     best: dict[int, Float],
@@ -162,7 +159,7 @@ def _rates(
     )
 
 
-def _embed_probes(embed: Embed, megaface: MegafaceSet, reader: CropReader) -> tuple[NDArray[np.bool_], Float]:
+def _embed_probes(embed: Embed, megaface: MegafaceSet, reader: CropReader) -> tuple[Bool, Float]:
     """Which probes can be used, and the unit embeddings of these."""
     crops = (reader.read(probe) for probe in track(megaface.probes, "embedding probes"))
     places, rows = embed_all(embed, crops, "the probes")
@@ -189,7 +186,7 @@ def _search(
     reader: CropReader,
     probes: dict[str, Float],
     metrics: dict[str, VerificationMetric],
-) -> tuple[dict[str, dict[int, Float]], NDArray[np.bool_]]:
+) -> tuple[dict[str, dict[int, Float]], Bool]:
     """By condition each probe's best score among each list's distractors, and which distractors could be embedded.
 
     The longest list's scores go to `metrics`.

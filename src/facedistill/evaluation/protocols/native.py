@@ -5,13 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Float
+from facedistill.evaluation.metrics import Bool, Float, Int
 from facedistill.evaluation.protocols.crops import embed_all, embed_crops
 from facedistill.evaluation.sweep import Crop, Embed
-from facedistill.evaluation.trials import Int, draw, percentiles
+from facedistill.evaluation.trials import draw, percentiles
 from facedistill.faces import crop_convention, recrop
 from facedistill.pictures import UnreadablePicture, read_picture
 from facedistill.progress import track
@@ -98,7 +97,7 @@ def _read(file: Path, size: tuple[int, int]) -> Crop | None:
         return None
 
 
-def resampled(hits: NDArray[np.bool_], people: Int) -> list[float]:
+def resampled(hits: Bool, people: Int) -> list[float]:
     """[low, high], the 95 % percentile interval of a hit rate over resampled people.
 
     Args:

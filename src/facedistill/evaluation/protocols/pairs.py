@@ -4,17 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.failures import generalised_fnmr
 from facedistill.evaluation.folds import UNUSED, HeldOut
-from facedistill.evaluation.metrics import FARS, ErrorCurve, Float, Ranking, require_both_classes, supported
+from facedistill.evaluation.metrics import FARS, Bool, ErrorCurve, Float, Int, Ranking, require_both_classes, supported
 from facedistill.evaluation.results import Result, figure_table, percent
-
-Int = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)

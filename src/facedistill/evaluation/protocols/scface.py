@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.datasets.scface import CAMERAS, METRES, PEOPLE, SCface, read_scface, split_people
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.identification import identify
-from facedistill.evaluation.metrics import Float
+from facedistill.evaluation.metrics import Bool, Float, Int
 from facedistill.evaluation.protocols.crops import CropReader
 from facedistill.evaluation.protocols.native import check_several, incomplete, resampled
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent
 from facedistill.evaluation.sweep import Embed, Sweep, embed_at
-from facedistill.evaluation.trials import Int
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
 
@@ -31,8 +29,6 @@ _MISSES = "faces are found by the detector and aligned; a picture without a face
 )
 _CROSS = "cross-distance: a probe is searched among what the other four cameras took at the gallery's distance"
 _ALL = "all"
-
-Hits = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -158,7 +154,7 @@ class Scface:
 class _Search:
     """Who is found where, among the embeddings of the crops there are: mugshots first, then surveillance pictures."""
 
-    def __init__(self, data: SCface, usable: Hits) -> None:
+    def __init__(self, data: SCface, usable: Bool) -> None:
         self._first = len(data.mugshots)
         self._row = np.cumsum(usable) - 1  # of a picture that is usable
         self._mugshots, self._usable = usable[: self._first], usable[self._first :]
@@ -213,7 +209,7 @@ class _Search:
         failed = {role: int(np.count_nonzero(~usable)) for role, usable in roles.items()}
         return {"failed": failed, "fte": {role: failed[role] / len(roles[role]) for role in roles if len(roles[role])}}
 
-    def _among_mugshots(self, probes: Float, gallery: Float) -> Hits:
+    def _among_mugshots(self, probes: Float, gallery: Float) -> Bool:
         hits = np.zeros(len(self._people), dtype=np.bool_)
         usable = np.flatnonzero(self._usable)
         known = gallery[self._row[: self._first][self._mugshots]], self._mugshot_people
@@ -226,7 +222,7 @@ class _Search:
         return rows
 
 
-def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int) -> Hits:
+def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int) -> Bool:
     """Whether each probe finds its own person first; somebody equally similar comes before."""
     hits = np.zeros(len(probes), dtype=np.bool_)
     mated = np.flatnonzero(np.isin(people, gallery_people))
@@ -235,6 +231,6 @@ def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int
     return hits
 
 
-def _rates(hits: Hits, parts: dict[str, Hits]) -> dict[str, float]:
+def _rates(hits: Bool, parts: dict[str, Bool]) -> dict[str, float]:
     """The share of hits in each part that is not empty."""
     return {name: float(hits[part].mean()) for name, part in parts.items() if part.any()}

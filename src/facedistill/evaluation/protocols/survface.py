@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.datasets import PairSet
 from facedistill.datasets.survface import IDENTIFICATION, VERIFICATION, read_survface_pairs, read_survface_search
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Float, Ranking, auc, paired_cosines, supported
+from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, auc, paired_cosines, supported
 from facedistill.evaluation.protocols.native import (
     check_several,
     embed_files,
@@ -29,7 +28,7 @@ from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchFigures, SearchMetric
 from facedistill.evaluation.sweep import Embed
-from facedistill.evaluation.trials import FOLDS, Int
+from facedistill.evaluation.trials import FOLDS
 
 FARS = (0.3, 0.1, 0.01, 0.001)
 FPIRS = (0.3, 0.2, 0.1)
@@ -199,7 +198,7 @@ def _repeated(pairs: PairSet) -> int:
     return len(pairs) - len(np.unique(sides, axis=0))
 
 
-def _folds(same: NDArray[np.bool_]) -> Int:
+def _folds(same: Bool) -> Int:
     """Ten stretches of the same pairs and ten of the different ones: fold number [P]; fewer where a class is small."""
     kinds = [np.flatnonzero(kind) for kind in (same, ~same)]
     count = min(FOLDS, *(len(kind) for kind in kinds))

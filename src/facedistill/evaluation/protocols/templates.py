@@ -1,10 +1,9 @@
 """Many pictures of a person as one template."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
-from facedistill.evaluation.metrics import Float, unit_rows
+from facedistill.evaluation.metrics import Bool, Float, Int, unit_rows
 
 
 class TemplateSums:
@@ -18,19 +17,19 @@ class TemplateSums:
         self.counts = np.zeros(groups, dtype=np.int64)
         self._sums: Float = np.zeros((groups, 0))
 
-    def update(self, groups: NDArray[np.int64], rows: Float) -> None:
+    def update(self, groups: Int, rows: Float) -> None:
         """Adds `rows` [b, D] to the sums of `groups` int64 [b]."""
         if not self._sums.shape[1]:
             self._sums = np.zeros((len(self.counts), rows.shape[1]))
         np.add.at(self._sums, groups, rows)
         np.add.at(self.counts, groups, 1)
 
-    def means(self) -> tuple[NDArray[np.int64], Float]:
+    def means(self) -> tuple[Int, Float]:
         """The groups that hold a picture, int64 [g], and their means [g, D]."""
         filled = np.flatnonzero(self.counts)
         return filled, self._sums[filled] / self.counts[filled, None]
 
-    def unit(self, what: str) -> tuple[NDArray[np.bool_], Float]:
+    def unit(self, what: str) -> tuple[Bool, Float]:
         """Which groups hold a picture, and the sums brought to length one; rows of zeros where there is none.
 
         Raises:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.datasets.tinyface import TinyFace, read_tinyface
-from facedistill.evaluation.metrics import Float
+from facedistill.evaluation.metrics import Float, Int
 from facedistill.evaluation.protocols.native import (
     check_several,
     embed_files,
@@ -26,7 +25,6 @@ from facedistill.evaluation.protocols.native import (
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.sweep import Embed
-from facedistill.evaluation.trials import Int
 
 RANKS = (1, 5, 10, 20, 50)
 
@@ -150,7 +148,7 @@ def _result(data: TinyFace, ranks: Int, failed: dict[str, int], size: tuple[int,
     )
 
 
-def _average_precision(ranks: Int, data: TinyFace) -> NDArray[np.float64]:
+def _average_precision(ranks: Int, data: TinyFace) -> Float:
     """[P], as `Tinyface` defines it; a mate that was never found adds nothing but is one of the n."""
     found = ranks != _NEVER
     rank = np.where(found, ranks, 1).astype(np.float64)
@@ -158,5 +156,5 @@ def _average_precision(ranks: Int, data: TinyFace) -> NDArray[np.float64]:
     before = np.divide(place - 1, rank - 1, out=np.ones_like(rank), where=rank > 1)
     people, listed = np.unique(data.gallery.people, return_counts=True)
     mates = listed[np.searchsorted(people, data.probes.people)]
-    areas: NDArray[np.float64] = ((place / rank + before) / 2 * found).sum(axis=1) / mates
+    areas: Float = ((place / rank + before) / 2 * found).sum(axis=1) / mates
     return areas

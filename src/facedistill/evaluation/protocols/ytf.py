@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from facedistill.datasets.ytf import VideoPairs, read_ytf
-from facedistill.evaluation.metrics import Float, paired_cosines
+from facedistill.evaluation.metrics import Bool, Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import PairFigures, evaluate_pairs, pair_table
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
@@ -82,7 +81,7 @@ class Ytf:
         )
 
 
-def _templates(embed: Embed, videos: VideoPairs, reader: CropReader) -> tuple[NDArray[np.bool_], Float]:
+def _templates(embed: Embed, videos: VideoPairs, reader: CropReader) -> tuple[Bool, Float]:
     """Which videos hold a usable frame, and unit rows [V, D]."""
     owner = np.repeat(np.arange(len(videos.frames)), [len(frames) for frames in videos.frames])
     frames = [frame for listed in videos.frames for frame in listed]
