@@ -30,8 +30,7 @@ class IdentificationResult:
     def cmc(self) -> Float:
         """Cumulative match characteristic: float64 [identities], the rank-k rate for k = 1, 2, ..."""
         found = np.bincount(self.ranks, minlength=self.identities + 1)[1:]
-        curve: Float = np.cumsum(found) / len(self.ranks)
-        return curve
+        return np.cumsum(found) / len(self.ranks)
 
 
 def identify(

@@ -125,15 +125,13 @@ def reliability(predicted: Float, same: Bool) -> Reliability:
 
 def probabilities(logistic: Logistic, scores: Float) -> Float:
     """`logistic` at each of the scores [P]."""
-    values: Float = 0.5 + 0.5 * np.tanh((logistic.slope * scores + logistic.offset) / 2)
-    return values
+    return 0.5 + 0.5 * np.tanh((logistic.slope * scores + logistic.offset) / 2)
 
 
 def even_weights(same: Bool) -> Float:
     """float64 [P]: each class sums to 1/2."""
     genuine = int(np.count_nonzero(same))
-    weights: Float = np.where(same, 0.5 / genuine, 0.5 / (len(same) - genuine))
-    return weights
+    return np.where(same, 0.5 / genuine, 0.5 / (len(same) - genuine))
 
 
 def _newton(x: Float, targets: Float, weights: Float, offset: float) -> tuple[float, float]:

@@ -61,8 +61,7 @@ class SearchFigures:
     def cmc(self) -> Float:
         """Cumulative match characteristic: float64 [N], `rank_k` for k = 1, 2, ..."""
         found = np.bincount(self.mate_ranks[self.mate_ranks <= self.identities], minlength=self.identities + 1)[1:]
-        curve: Float = np.cumsum(found) / self.mated
-        return curve
+        return np.cumsum(found) / self.mated
 
     def fpir(self, threshold: float) -> float:
         """FPIR(N, T): share of unmated searches that return anybody at T or above.

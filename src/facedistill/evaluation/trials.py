@@ -157,8 +157,7 @@ def pair_counts(counts: Float, left: Int, right: Int) -> Float:
         left: int64, who is on the one side of each pair.
         right: int64, who is on the other; the shapes are broadcast.
     """
-    weights: Float = np.where(left == right, counts[left], counts[left] * counts[right])
-    return weights
+    return np.where(left == right, counts[left], counts[left] * counts[right])
 
 
 def measure_cell(

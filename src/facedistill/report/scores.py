@@ -197,8 +197,7 @@ def _det_curve(trial: Trial, values: Float) -> DetCurve:
     def tmr(weight: Float) -> Float:
         curve = ranking.sorted_curve(weight)
         accepted = np.searchsorted(curve.fmr, grid * (1 + 1e-12), side="right")  # 10**-2 may round below 1 %
-        rates: Float = np.concatenate(([0.0], curve.tmr))[accepted]
-        return rates
+        return np.concatenate(([0.0], curve.tmr))[accepted]
 
     replicates = []
     for table in trial.tables():

@@ -82,8 +82,7 @@ class Study:
     @property
     def test(self) -> dict[str, Any] | None:
         """The winner's test figures; None while the test set is untouched."""
-        found: dict[str, Any] | None = self.optuna.user_attrs.get(_TEST)
-        return found
+        return self.optuna.user_attrs.get(_TEST)
 
     def record_test(self, figures: Mapping[str, Any]) -> None:
         """Keeps the winner's test, which closes the search."""

@@ -218,8 +218,7 @@ class _Search:
 
     def _rows(self, photos: Int) -> Int:
         """Rows of the embeddings of usable surveillance pictures."""
-        rows: Int = self._row[self._first + photos]
-        return rows
+        return self._row[self._first + photos]
 
 
 def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int) -> Bool:
