@@ -9,14 +9,11 @@ from pathlib import Path
 
 from facedistill.errors import FacedistillError, UsageError
 
-_BLOCK = 1 << 20
-
 
 def cache_folder() -> Path:
     """The folder for converted weights: `$FACEDISTILL_CACHE`, else the XDG cache; made when missing."""
-    named = os.environ.get("FACEDISTILL_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facedistill"
-    folder = Path(named) if named else base
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("FACEDISTILL_CACHE") or base / "facedistill")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -101,8 +98,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,50 +1,33 @@
 """Evaluating a net: verification, identification, the resolution sweep, and the protocols of the field."""
 
-from facedistill.evaluation.cache import CachedEmbeddings, cached_embeddings
-from facedistill.evaluation.calibration import Calibration, calibrate
-from facedistill.evaluation.failures import failure_rate, generalised_fmr, generalised_fnmr
-from facedistill.evaluation.identification import IdentificationResult, identify
-from facedistill.evaluation.mcnemar import McNemar, mcnemar
-from facedistill.evaluation.pairwise import score_all_pairs, score_cross
-from facedistill.evaluation.protocols import evaluate
-from facedistill.evaluation.results import Result, figure_table, percent
-from facedistill.evaluation.search import SearchFigures, SearchMetric
-from facedistill.evaluation.streaming import ErrorBound, VerificationFigures, VerificationMetric
-from facedistill.evaluation.sweep import SweepResult, sweep
-from facedistill.evaluation.trials import Cell
-from facedistill.evaluation.uncertainty import Comparison, Estimate, bootstrap, compare
-from facedistill.evaluation.verification import VerificationResult, verify_pairs
-
-__all__ = [
-    "CachedEmbeddings",
-    "Calibration",
-    "Cell",
-    "Comparison",
-    "ErrorBound",
-    "Estimate",
-    "IdentificationResult",
-    "McNemar",
-    "Result",
-    "SearchFigures",
-    "SearchMetric",
-    "SweepResult",
-    "VerificationFigures",
-    "VerificationMetric",
-    "VerificationResult",
-    "bootstrap",
-    "cached_embeddings",
-    "calibrate",
-    "compare",
-    "evaluate",
-    "failure_rate",
-    "figure_table",
-    "generalised_fmr",
-    "generalised_fnmr",
-    "identify",
-    "mcnemar",
-    "percent",
-    "score_all_pairs",
-    "score_cross",
-    "sweep",
-    "verify_pairs",
-]
+from facedistill.evaluation.cache import CachedEmbeddings as CachedEmbeddings
+from facedistill.evaluation.cache import cached_embeddings as cached_embeddings
+from facedistill.evaluation.calibration import Calibration as Calibration
+from facedistill.evaluation.calibration import calibrate as calibrate
+from facedistill.evaluation.failures import failure_rate as failure_rate
+from facedistill.evaluation.failures import generalised_fmr as generalised_fmr
+from facedistill.evaluation.failures import generalised_fnmr as generalised_fnmr
+from facedistill.evaluation.identification import IdentificationResult as IdentificationResult
+from facedistill.evaluation.identification import identify as identify
+from facedistill.evaluation.mcnemar import McNemar as McNemar
+from facedistill.evaluation.mcnemar import mcnemar as mcnemar
+from facedistill.evaluation.pairwise import score_all_pairs as score_all_pairs
+from facedistill.evaluation.pairwise import score_cross as score_cross
+from facedistill.evaluation.protocols import evaluate as evaluate
+from facedistill.evaluation.results import Result as Result
+from facedistill.evaluation.results import figure_table as figure_table
+from facedistill.evaluation.results import percent as percent
+from facedistill.evaluation.search import SearchFigures as SearchFigures
+from facedistill.evaluation.search import SearchMetric as SearchMetric
+from facedistill.evaluation.streaming import ErrorBound as ErrorBound
+from facedistill.evaluation.streaming import VerificationFigures as VerificationFigures
+from facedistill.evaluation.streaming import VerificationMetric as VerificationMetric
+from facedistill.evaluation.sweep import SweepResult as SweepResult
+from facedistill.evaluation.sweep import sweep as sweep
+from facedistill.evaluation.trials import Cell as Cell
+from facedistill.evaluation.uncertainty import Comparison as Comparison
+from facedistill.evaluation.uncertainty import Estimate as Estimate
+from facedistill.evaluation.uncertainty import bootstrap as bootstrap
+from facedistill.evaluation.uncertainty import compare as compare
+from facedistill.evaluation.verification import VerificationResult as VerificationResult
+from facedistill.evaluation.verification import verify_pairs as verify_pairs

@@ -62,8 +62,8 @@ def calibrate(
     Raises:
         UsageError, FacedistillError: As for `sweep`.
     """
-    images, people = read_faces(faces)
-    embeddings = embed_at(embed, images, resolutions)
+    found, people = read_faces(faces)
+    embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     native = embeddings.pop(NATIVE)
     conditions = {NATIVE: (native, native)}

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facedistill.datasets import Face, FaceSet
+from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.group_results import RATES, AttributeFigures, GroupFigures, GroupsResult
 from facedistill.evaluation.labels import Attribute, attributes_of, find_labels, read_labels
 from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, supported
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, readable
+from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.evaluation.uncertainty import bootstrap
 from facedistill.model_file import NATIVE
@@ -96,15 +96,13 @@ def evaluate_groups(
         UsageError, FacedistillError: As for `sweep`, `read_labels` and `group_figures`.
     """
     path = find_labels(labels, folder)
-    read: list[tuple[int, Face]] = readable(lambda index: (index, faces[index]), len(faces), "the face set")
-    places = np.array([place for place, _ in read])
-    columns = read_labels(path, {face.key: place for place, face in read}, faces.labels)
-    people = np.unique(faces.labels[places], return_inverse=True)[1].astype(np.int64)
-    attributes = attributes_of({name: [values[at] for at in places] for name, values in columns.items()}, people)
+    found, people = read_faces(faces)
+    columns = read_labels(path, {face.key: place for place, face in found.items()}, faces.labels)
+    attributes = attributes_of({name: [values[at] for at in found] for name, values in columns.items()}, people)
     if _RESOLUTION in attributes:
         raise UsageError(f"{path}: the column {_RESOLUTION} bears the name of the degraded probes; rename it")
     left, right, _ = picture_pairs(people, ordered=True)
-    embeddings = embed_at(embed, [face.image for _, face in read], resolutions)
+    embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
     native = embeddings[NATIVE]
     scores = {name: np.clip(rows @ native.T, -1.0, 1.0)[left, right] for name, rows in embeddings.items()}
     result = group_figures(scores[NATIVE], left, right, people, attributes)

@@ -1,6 +1,7 @@
 """The resolution sweep: how recognition falls as pictures shrink from native size to 8 rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Generic, Self, TypeVar
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from facedistill.datasets import FaceSet
+from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines, unit_rows
@@ -129,11 +130,11 @@ def sweep(
         UsageError: Too many pictures, or an argument out of range.
         FacedistillError: Too few people or pictures, or an embedding that is zero or NaN.
     """
-    images, people = read_faces(faces)
+    found, people = read_faces(faces)
     fte = _failure_rate(failed, len(people), len(faces) - len(people))
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     ordered, unordered = all_pairs(people, True, draws), all_pairs(people, False, draws)
-    embeddings = embed_at(embed, images, resolutions)
+    embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
     native = embeddings[NATIVE]
 
     def cell(probes: Float, gallery: Float) -> Cell:
@@ -204,29 +205,27 @@ def embed_batch(embed: Embed, crops: Sequence[Crop]) -> NDArray[np.float32]:
     return rows
 
 
-def read_faces(faces: FaceSet) -> tuple[list[Crop], Int]:
-    """The pictures of a face set that can be read, and whom each shows: int64 [N] numbers 0..I-1.
+def read_faces(faces: FaceSet, source: str = "the face set") -> tuple[dict[int, Face], Int]:
+    """Place -> face of those that can be read, and whom each shows: int64 [N] numbers 0..I-1.
 
     Raises:
         FacedistillError: There is none.
     """
-    found = readable(faces.__getitem__, len(faces), "the face set")
-    labels = np.array([face.label for face in found])
-    return [face.image for face in found], np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    found = readable(faces.__getitem__, len(faces), source)
+    labels = np.array([face.label for face in found.values()])
+    return found, np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
-def readable(read: Callable[[int], T], count: int, source: str) -> list[T]:
-    """What `read` gives for 0..count-1, without those whose picture is damaged; the caller counts them.
+def readable(read: Callable[[int], T], count: int, source: str) -> dict[int, T]:
+    """Number -> what `read` gives for 0..count-1, without those whose picture is damaged; the caller counts them.
 
     Raises:
         FacedistillError: Nothing is left.
     """
-    items = []
+    items = {}
     for index in range(count):
-        try:
-            items.append(read(index))
-        except UnreadablePicture:
-            continue
+        with suppress(UnreadablePicture):
+            items[index] = read(index)
     if not items:
         raise FacedistillError(f"{source} holds no picture that can be read; copy it again from its origin")
     return items

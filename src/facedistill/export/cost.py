@@ -4,7 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +69,7 @@ def file_cost(path: Path) -> Cost:
 
 def total_cost(paths: Sequence[Path]) -> Cost:
     """What several files cost together."""
-    costs = [file_cost(path) for path in paths]
-    return Cost(
-        sum(cost.size_mb for cost in costs), sum(cost.parameters for cost in costs), sum(cost.macs for cost in costs)
-    )
+    return Cost(*(sum(figures) for figures in zip(*(astuple(file_cost(path)) for path in paths), strict=True)))
 
 
 def weight_counts(graph: onnx.GraphProto) -> tuple[int, int]:

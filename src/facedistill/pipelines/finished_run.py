@@ -100,8 +100,8 @@ def _labels(faces: FaceSet, places: NDArray[np.int64]) -> Columns:
         path = find_labels(AUTO, faces.folder)
     except UsageError:
         return {}
-    found = readable(lambda index: (index, faces[index].key), len(faces), str(faces.folder))
-    columns = read_labels(path, {key: index for index, key in found}, faces.labels)
+    found = readable(lambda index: faces[index].key, len(faces), str(faces.folder))
+    columns = read_labels(path, {key: index for index, key in found.items()}, faces.labels)
     return {name: [values[place] for place in places] for name, values in columns.items()}
 
 

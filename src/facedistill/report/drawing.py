@@ -22,11 +22,13 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 @contextmanager
-def drawing(size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
+def drawing(size: tuple[float, float], xlabel: str, pad: float) -> Iterator[tuple[Any, Any]]:
     """Yields a matplotlib figure and its axes, styled for the page.
 
     Args:
         size: Width and height in inches; 5.6 fills a phone's width with readable text.
+        xlabel: What the horizontal axis shows.
+        pad: Points between axis and label.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -44,7 +46,7 @@ def drawing(size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
         axes.set_axisbelow(True)
         axes.tick_params(which="both", colors=INK, length=0, pad=8)
         axes.spines[:].set_visible(False)
-        axes.xaxis.label.set_color(INK)
+        axes.set_xlabel(xlabel, labelpad=pad, color=INK)
         axes.yaxis.label.set_color(INK)
         yield figure, axes
 

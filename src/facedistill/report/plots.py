@@ -1,6 +1,7 @@
 """The report's pictures: each is one `<svg>` element; models keep their colour and marker in all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def resolution_plot(models: Sequence[Model], metric: str) -> "Markup":
     """
     names = resolutions_of(models[0].measured["sweep"])
     places = range(len(names))
-    with drawing(_WIDE) as (figure, axes):
+    with drawing(_WIDE, "height of the degraded face, pixels", 10) as (figure, axes):
         for model, style, dash in reversed(_styled(models)):  # the first named is drawn on top
             cells = [model.measured["sweep"][name] for name in names]
             values = [100 * cell[metric] for cell in cells]
@@ -44,7 +45,6 @@ def resolution_plot(models: Sequence[Model], metric: str) -> "Markup":
                 axes.errorbar(places, values, bars, fmt="none", capsize=4, color=style["color"])
             axes.plot(values, markersize=7, linestyle=dash, **style)
         axes.set_xticks(places, names)
-        axes.set_xlabel("height of the degraded face, pixels", labelpad=10)
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.grid(visible=False, axis="x")
         axes.set_ylim(**({"top": 101} if metric == "accuracy" else {"bottom": 0}))
@@ -63,7 +63,7 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> "Markup":
     """
     det = kind == "det"
     described = []
-    with drawing(_WIDE) as (figure, axes):
+    with drawing(_WIDE, "false match rate", 8) as (figure, axes):
         for model, style, dash in reversed(_styled(models)):
             if resolution not in model.scores:
                 continue
@@ -81,7 +81,6 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> "Markup":
             )
             described.append(f"{model.title} {_at(fmr, tmr, 1e-2):.1f} %")
         axes.set_xscale("log")
-        axes.set_xlabel("false match rate", labelpad=8)
         axes.xaxis.set_major_formatter(_percent)
         if det:
             axes.set_yscale("log")
@@ -109,7 +108,7 @@ def histogram_plot(model: Model, series: int, place: int, resolution: str) -> "M
     edges = np.array(histogram.edges)
     used = [np.array(one.histogram.genuine) + one.histogram.impostor for one in model.scores.values()]
     filled = np.flatnonzero(np.sum(used, axis=0))  # one range for all resolutions, so that they compare
-    with drawing(_SMALL) as (figure, axes):
+    with drawing(_SMALL, "similarity", 6) as (figure, axes):
         low, high = filled[0], filled[-1] + 1
         wide = max(1, round((high - low) / _BARS))  # bins that make a bar
         starts = np.arange(low, high, wide)
@@ -118,7 +117,6 @@ def histogram_plot(model: Model, series: int, place: int, resolution: str) -> "M
         axes.stairs(np.add.reduceat(histogram.impostor, starts), bars, color=INK, linewidth=1.6)
         axes.margins(x=0.02)
         axes.set_yticks([])
-        axes.set_xlabel("similarity", labelpad=6)
         centres = (edges[1:] + edges[:-1]) / 2
         means = [float(np.dot(centres, shares)) for shares in (histogram.genuine, histogram.impostor)]
         title = (
@@ -143,7 +141,7 @@ def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) 
         if model.measured[cost] is not None and (cell := model.measured["sweep"][resolution])
     ]
     best = pareto_front([(x, y) for x, y, _, _ in points])
-    with drawing((5.0, 3.6)) as (figure, axes):
+    with drawing((5.0, 3.6), unit, 8) as (figure, axes):
         axes.step(*zip(*best, strict=True), where="post", color=INK, alpha=0.45, linestyle=DASHES[2], linewidth=1.5)
         for x, y, (low, high), style in points:
             axes.plot([x, x], [100 * low, 100 * high], color=style["color"], linewidth=2, alpha=0.5)
@@ -155,7 +153,6 @@ def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) 
         axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if most / least < 10 and f"{x:e}"[0] in "25" else "")
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.margins(y=0.15)
-        axes.set_xlabel(unit, labelpad=8)
         title = f"Accuracy at {resolution_title(resolution)} against {unit}: " + "; ".join(
             f"{model.title} {model.measured[cost]:.2g}, {100 * model.measured['sweep'][resolution]['accuracy']:.1f} %"
             for model in models
@@ -181,7 +178,7 @@ def reliability_plot(models: Sequence[Model], resolution: str) -> "Markup":
         resolution: Of the probe.
     """
     described = []
-    with drawing((4.4, 4.0)) as (figure, axes):
+    with drawing((4.4, 4.0), "probability stated", 8) as (figure, axes):
         axes.plot([0, 1], [0, 1], color=INK, alpha=0.45, linestyle=DASHES[2], linewidth=1.5)
         for model, style, dash in _styled(models):
             scores = model.scores.get(resolution)
@@ -191,7 +188,6 @@ def reliability_plot(models: Sequence[Model], resolution: str) -> "Markup":
             predicted, observed = ([one[key] for one in bins] for key in ("predicted", "observed"))
             axes.plot(predicted, observed, markersize=7, linestyle=dash, **style)
             described.append(f"{model.title} {100 * scores.reliability['ece']:.1f} %")
-        axes.set_xlabel("probability stated", labelpad=8)
         axes.set_ylabel("share that is one person", labelpad=8)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(_percent)
@@ -210,7 +206,7 @@ def training_plot(training: Training, place: int, validation: bool) -> "Markup":
         validation: Whether the validation's curves are drawn.
     """
     curves = training.validation if validation else training.losses
-    with drawing(_SMALL) as (figure, axes):
+    with drawing(_SMALL, "step", 6) as (figure, axes):
         for number, points in enumerate(curves.values()):
             steps, values = np.array(points).T
             style = {"color": SERIES[(1 + number) % len(SERIES)], "linestyle": DASHES[number % len(DASHES)]}
@@ -218,7 +214,6 @@ def training_plot(training: Training, place: int, validation: bool) -> "Markup":
             axes.plot(steps, shown, linewidth=2, marker=".", markersize=6, **style)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter("{x:g} %" if validation else "{x:g}")
-        axes.set_xlabel("step", labelpad=6)
         what = "Validation of" if validation else "Loss terms of"
         last = ", ".join(f"{name} {points[-1][1]:.3g}" for name, points in curves.items())
         return svg(figure, f"training-{place}-{validation:d}", f"{what} {training.title}; at the end: {last}.")
@@ -227,12 +222,12 @@ def training_plot(training: Training, place: int, validation: bool) -> "Markup":
 def _styled(models: Sequence[Model]) -> list[tuple[Model, dict[str, Any], Any]]:
     """Each model with its colour, marker and width, and its dashes: full for a series' first model."""
     styled: list[tuple[Model, dict[str, Any], Any]] = []
-    met: Mapping[int, int] = {}
+    met: Counter[int] = Counter()
     for model, series in zip(models, series_of(models), strict=True):
-        met = {**met, series: met.get(series, -1) + 1}
         width = 2.0 if model.role == TEACHER else 2.6
         style = {"color": SERIES[series], "marker": MARKERS[series], "linewidth": width}
         styled.append((model, style, DASHES[met[series] % len(DASHES)]))
+        met[series] += 1
     return styled
 
 

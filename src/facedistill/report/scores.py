@@ -1,7 +1,7 @@
 """From the pictures of a test set and a model's embeddings to curves, histograms, reliability and the hardest pairs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from facedistill.errors import FacedistillError
 from facedistill.evaluation.cache import cached_embeddings
 from facedistill.evaluation.groups import group_figures
 from facedistill.evaluation.labels import Attribute, Columns, attributes_of
-from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, unit_rows
+from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, paired_cosines, unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
-from facedistill.evaluation.sweep import Crop, Embed, readable
+from facedistill.evaluation.sweep import Embed, read_faces, readable
 from facedistill.evaluation.trials import Trial, all_pairs, draw, listed_pairs
 from facedistill.model_file import NATIVE, Logistic
 from facedistill.pictures import encode_picture
@@ -23,6 +23,7 @@ from facedistill.report.figures import DetCurve, HardPair, Histogram, Scores
 from facedistill.variance import degrade
 
 _WORK = 1_000_000_000  # pairs looked at for the bands of one curve
+_PAIRS_AT_ONCE = 1 << 17
 _LEAST_REPLICATES, _MOST_REPLICATES = 40, 200
 _GRID = np.logspace(-6, 0, 6 * 12 + 1)
 _EDGES = np.linspace(-1, 1, 401)
@@ -86,14 +87,9 @@ def face_set_pictures(faces: FaceSet, labels: Columns | None = None) -> TestImag
     Raises:
         FacedistillError: No picture can be read.
     """
-
-    def read(index: int) -> tuple[int, Face]:
-        return index, faces[index]
-
-    found = readable(read, len(faces), "the test set")
-    people = np.unique([face.label for _, face in found], return_inverse=True)[1].astype(np.int64)
-    side = FaceList(Face(face.image, int(label), face.key) for (_, face), label in zip(found, people, strict=True))
-    columns = {name: [values[index] for index, _ in found] for name, values in (labels or {}).items()}
+    found, people = read_faces(faces, "the test set")
+    side = FaceList(replace(face, label=int(label)) for face, label in zip(found.values(), people, strict=True))
+    columns = {name: [values[index] for index in found] for name, values in (labels or {}).items()}
     return TestImages(side, side, None, attributes_of(columns, people))
 
 
@@ -104,13 +100,15 @@ def listed_pictures(pairs: PairSet) -> TestImages:
         FacedistillError: No pair can be read.
     """
 
-    def pair(index: int) -> tuple[int, Crop, Crop]:
-        return index, pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index]))
+    def face(index: int, place: int) -> Face:
+        return Face(pairs.image(place), index, f"picture {place}")
+
+    def pair(index: int) -> tuple[Face, Face]:
+        return face(index, int(pairs.first[index])), face(index, int(pairs.second[index]))
 
     found = readable(pair, len(pairs), pairs.source)
-    gallery = FaceList(Face(first, index, f"picture {pairs.first[index]}") for index, first, _ in found)
-    probes = FaceList(Face(second, index, f"picture {pairs.second[index]}") for index, _, second in found)
-    return TestImages(probes, gallery, pairs.same[[index for index, _, _ in found]])
+    gallery, probes = (FaceList(side) for side in zip(*found.values(), strict=True))
+    return TestImages(probes, gallery, pairs.same[list(found)])
 
 
 def similarities(
@@ -138,11 +136,10 @@ def similarities(
     scores = {}
     for name in resolutions:
         probes, trial = embedded(pictures.probes, name), pictures.trial(name)
-        parts = [
-            np.einsum("pd,pd->p", probes[trial.left[part]], gallery[trial.right[part]])
-            for part in _parts(len(trial.left))
-        ]
-        scores[name] = np.concatenate(parts).clip(-1.0, 1.0)
+        parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(trial.left), _PAIRS_AT_ONCE)]
+        scores[name] = np.concatenate(
+            [paired_cosines(probes[trial.left[part]], gallery[trial.right[part]]) for part in parts]
+        )
     return scores
 
 
@@ -183,11 +180,6 @@ def _summary(values: Float, pictures: TestImages, resolution: str, probability: 
     )
 
 
-def _parts(count: int, block: int = 1 << 17) -> Iterator[slice]:
-    for start in range(0, count, block):
-        yield slice(start, start + block)
-
-
 def _det_curve(trial: Trial, values: Float) -> DetCurve:
     ranking = Ranking(values, trial.same)
     impostors = np.count_nonzero(~trial.same)
@@ -219,7 +211,7 @@ def _hardest(pictures: TestImages, resolution: str, trial: Trial, values: Float,
     found: list[HardPair] = []
     met: set[frozenset[int]] = set()
     for pair in ordered:
-        probe, mate = (side.faces[int(at[pair])] for side, at in _paired(pictures, trial))
+        probe, mate = pictures.probes.faces[trial.left[pair]], pictures.gallery.faces[trial.right[pair]]
         who = frozenset((probe.label, mate.label))
         if who in met:
             continue
@@ -230,7 +222,3 @@ def _hardest(pictures: TestImages, resolution: str, trial: Trial, values: Float,
         if len(found) == _HARDEST:
             break
     return found
-
-
-def _paired(pictures: TestImages, trial: Trial) -> tuple[tuple[FaceList, Int], tuple[FaceList, Int]]:
-    return (pictures.probes, trial.left), (pictures.gallery, trial.right)

@@ -167,10 +167,9 @@ def verdict(report: Report) -> list[str]:
     if winner is None:
         return [*lines, "no net was trained to its end, so none can be compared with the standard"]
     lines.append(f"best: trial {winner.number} ({describe_values(winner.values)})")
-    for bound in report.standard.bounds:
-        value = winner.measured[bound.target]
-        missed = bound.missed_by(value)
-        lines.append(f"  {bound}: {value:.4g}, " + (f"missed by {missed:.4g}" if missed else "met"))
+    for found in (_bound_result(bound, winner) for bound in report.standard.bounds):
+        text = "met" if found["met"] else f"missed by {found['missed_by']:.4g}"
+        lines.append(f"  {found['bound']}: {found['value']:.4g}, {text}")
     return lines
 
 

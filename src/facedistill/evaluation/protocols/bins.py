@@ -35,6 +35,6 @@ class Bins:
         def pair(index: int) -> tuple[Crop, Crop, bool]:
             return pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index])), bool(pairs.same[index])
 
-        first, second, same = zip(*readable(pair, len(pairs), str(path)), strict=True)
+        first, second, same = zip(*readable(pair, len(pairs), str(path)).values(), strict=True)
         failed = len(pairs) - len(same)
         return sweep_pairs(fitted(embed, size), first, second, np.array(same), self.resolutions, failed=failed)

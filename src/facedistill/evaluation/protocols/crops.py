@@ -35,9 +35,8 @@ class CropReader:
         size: (height, width) of a crop convention.
 
     Attributes:
-        pictures: Pictures that were to be read so far.
-        unreadable: How many of them are damaged.
-        no_face: In how many of them no face was found, or none could be aligned.
+        failures: For the figures of a protocol: "pictures" that were to be read so far, how many of them are
+            "unreadable", and "no_face", in how many no face was found or none could be aligned.
 
     Raises:
         UsageError: No crop convention has that size.
@@ -46,7 +45,7 @@ class CropReader:
     def __init__(self, size: tuple[int, int]) -> None:
         crop_convention(size)
         self._size = size
-        self.pictures = self.unreadable = self.no_face = 0
+        self.failures = {"pictures": 0, "unreadable": 0, "no_face": 0}
 
     def read(self, path: Path) -> Crop | None:
         """The picture's crop: cut anew where the picture is of a crop convention's size, else found and aligned.
@@ -67,21 +66,16 @@ class CropReader:
         image = self._image(path)
         return None if image is None else self._aligned(image, landmarks)
 
-    @property
-    def failures(self) -> dict[str, int]:
-        """{"pictures", "unreadable", "no_face"}, for the figures of a protocol."""
-        return {"pictures": self.pictures, "unreadable": self.unreadable, "no_face": self.no_face}
-
     @cached_property
     def _detector(self) -> Detector:
         return Detector()
 
     def _image(self, path: Path) -> NDArray[np.uint8] | None:
-        self.pictures += 1
+        self.failures["pictures"] += 1
         try:
             return read_picture(path)
         except UnreadablePicture:
-            self.unreadable += 1
+            self.failures["unreadable"] += 1
             return None
 
     def _aligned(self, image: NDArray[np.uint8], landmarks: Float | None) -> Crop | None:
@@ -90,7 +84,7 @@ class CropReader:
                 return align(image, landmarks, self._size)
             except FacedistillError:  # such as landmarks that coincide
                 pass
-        self.no_face += 1
+        self.failures["no_face"] += 1
         return None
 
 
