@@ -45,15 +45,15 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    columns = (
+    bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
         _Rate(),
         TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
     )
-    bar = Progress(*columns, console=Console(file=sys.stderr))
     task = bar.add_task(description, total=total)
     started, shown = time.monotonic(), False
     try:

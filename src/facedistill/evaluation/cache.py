@@ -73,14 +73,10 @@ def cached_embeddings(
     return kept
 
 
-def _record(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
 def _read(path: Path, count: int) -> CachedEmbeddings | None:
     """What is kept; None when nothing is, or anything about it is wrong."""
     try:
-        record = json.loads(_record(path).read_text(encoding="utf-8"))
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         damage = tuple(Damage(int(index), str(reason)) for index, reason in record["damage"])
         if record["sha256"] != file_digest(path):
             return None
@@ -115,7 +111,7 @@ def _compute(embed: Embed, faces: FaceSet, rows: int | None, path: Path) -> None
         file.seek(0)
         _write_header(file, written, size)
     record = {"sha256": file_digest(path), "damage": [[entry.index, entry.reason] for entry in damage]}
-    write_text(_record(path), json.dumps(record, indent=1) + "\n")
+    write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
 
 
 def _write_header(file: IO[bytes], count: int, size: int) -> None:

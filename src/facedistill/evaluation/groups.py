@@ -149,10 +149,10 @@ def _cell(
     genuine, impostors = pairs.different(chosen & pairs.same), pairs.different(chosen & ~pairs.same)
     warning = _warning(people, genuine, impostors, LEAST_FALSE_MATCHES / fmr)
     wrong = (values >= threshold) != same
-    ci: dict[str, list[float]] = {}
+    ci = {}
     if not warning and draws:
-        ci = _intervals(wrong, sides, draws, seed)
-        ci["eer"] = list(bootstrap(values, same, sides, "eer", draws, seed).interval)
+        eers = bootstrap(values, same, sides, "eer", draws, seed)
+        ci = _intervals(wrong, sides, draws, seed) | {"eer": list(eers.interval)}
     return GroupFigures(
         people=people,
         pictures=int(np.count_nonzero(inside)),
@@ -167,13 +167,12 @@ def _cell(
 
 
 def _warning(people: int, genuine: int, impostors: int, least_impostors: float) -> str | None:
-    reasons = []
-    if people < LEAST_PEOPLE:
-        reasons.append(f"{people} of {LEAST_PEOPLE} people")
-    if impostors < least_impostors * (1 - 1e-9):
-        reasons.append(f"{impostors} of {least_impostors:.0f} impostor pairs")
-    if not genuine:
-        reasons.append("no two pictures of one person")
+    lacking = {
+        f"{people} of {LEAST_PEOPLE} people": people < LEAST_PEOPLE,
+        f"{impostors} of {least_impostors:.0f} impostor pairs": impostors < least_impostors * (1 - 1e-9),
+        "no two pictures of one person": not genuine,
+    }
+    reasons = [reason for reason, applies in lacking.items() if applies]
     return f"too few to say: {', '.join(reasons)}" if reasons else None
 
 

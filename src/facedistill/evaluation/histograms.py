@@ -46,7 +46,14 @@ def count_scores(scores: Scores, bins: int) -> Int:
     counts = np.zeros(bins + 1, dtype=np.int64)
     for start in range(0, len(scores), _SCORES_AT_ONCE):
         part = scores[start : start + _SCORES_AT_ONCE]
-        _check_range(float(part.min()), float(part.max()))
+        least, greatest = float(part.min()), float(part.max())
+        if not (np.isfinite(least) and np.isfinite(greatest)):  # min and max hand a NaN on
+            raise FacedistillError("a score is NaN or infinite; check the embeddings it was made of")
+        if least < -1 - _ROUNDING or greatest > 1 + _ROUNDING:
+            raise UsageError(
+                f"scores from {least:g} to {greatest:g} cannot be counted between -1 and 1; "
+                "give cosine similarities, or take exact=True"
+            )
         scaled = part * part.dtype.type(half)  # exact: a power of two
         np.floor(scaled, out=scaled)
         np.clip(scaled, -half, half, out=scaled)
@@ -59,13 +66,3 @@ def count_scores(scores: Scores, bins: int) -> Int:
 def lower_edges(bins: int) -> Float:
     """The least score of each bin: float64 [bins + 1], from -1 to 1."""
     return np.arange(-(bins // 2), bins // 2 + 1) / (bins / 2)
-
-
-def _check_range(least: float, greatest: float) -> None:
-    if not (np.isfinite(least) and np.isfinite(greatest)):  # min and max hand a NaN on
-        raise FacedistillError("a score is NaN or infinite; check the embeddings it was made of")
-    if least < -1 - _ROUNDING or greatest > 1 + _ROUNDING:
-        raise UsageError(
-            f"scores from {least:g} to {greatest:g} cannot be counted between -1 and 1; "
-            "give cosine similarities, or take exact=True"
-        )

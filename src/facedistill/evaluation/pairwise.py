@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import product
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -141,11 +142,9 @@ def _feed(metric: M, left: _Side, right: _Side, tiles: Iterable[Tile], threads: 
 
 
 def _taken(waiting: deque[Tile]) -> Iterator[Tile]:
-    while True:
-        try:
+    with suppress(IndexError):
+        while True:
             yield waiting.popleft()
-        except IndexError:
-            return
 
 
 def _score(metric: PairMetric, left: _Side, right: _Side, tile: Tile) -> None:

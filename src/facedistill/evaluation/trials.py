@@ -1,6 +1,7 @@
 """Trials: which pictures are compared, how a bootstrap weighs the comparisons, and the figures of their scores."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,12 +177,10 @@ def measure_cell(
     eers, means = [], []
     ranked_units, held_out_units = trial.units[ranking.order], trial.units[held_out.order]
     for table in trial.tables():
-        try:
+        with suppress(FacedistillError):  # a replicate that drew no pair of one class (a handful of identities)
             eers.append(ranking.sorted_curve(table[ranked_units]).eer())
-        except FacedistillError:  # this replicate drew no pair of one class (a handful of identities)
-            continue
-        if len(by_fold := held_out.accuracies(table[held_out_units])):
-            means.append(float(by_fold.mean()))
+            if len(by_fold := held_out.accuracies(table[held_out_units])):
+                means.append(float(by_fold.mean()))
     return Cell(
         accuracy=float(accuracies.mean()),
         accuracy_std=float(accuracies.std()),

@@ -27,7 +27,7 @@ def write_report(path: Path, report: Report) -> None:
         report=report,
         content=PageContent(report),
         plots=plots,
-        glyphs=len(GLYPHS),
+        glyphs=GLYPHS,
         headline=headline(report),
         lead=lead(report),
         measured=measured(report),

@@ -1,6 +1,7 @@
 """From the pictures of a test set and a model's embeddings to curves, histograms, reliability and the hardest pairs."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -193,10 +194,8 @@ def _det_curve(trial: Trial, values: Float) -> DetCurve:
 
     replicates = []
     for table in trial.tables():
-        try:
+        with suppress(FacedistillError):  # a replicate that drew no pair of one class (a handful of identities)
             replicates.append(tmr(table[units]))
-        except FacedistillError:  # this replicate drew no pair of one class (a handful of identities)
-            continue
     low, high = np.percentile(replicates, (2.5, 97.5), axis=0) if replicates else (np.empty(0), np.empty(0))
     return DetCurve(grid.tolist(), tmr(np.ones(len(values))).tolist(), low.tolist(), high.tolist())
 

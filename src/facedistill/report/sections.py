@@ -2,29 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
 
 from facedistill.evaluation.results import NOT_KNOWN, percent_with_interval
 from facedistill.model_file import BOTH_PREFIX, NATIVE
-from facedistill.report.drawing import GLYPHS
 from facedistill.report.figures import STUDENT, Model, Paired, Report, Scores, Training
 from facedistill.report.plots import series_of
 from facedistill.report.tables import Line, key_resolution, resolution_title, side_by_side
 
 _FMRS = (1e-1, 1e-2, 1e-3, 1e-4)
-
-
-class LegendEntry(NamedTuple):
-    """A model with its colour, its marker and its costs in words."""
-
-    title: str
-    model: Model
-    place: int
-    series: int
-    glyph: str
-    costs: str
 
 
 class PageContent:
@@ -65,15 +51,10 @@ class PageContent:
         }
         return {name: heading for name, (heading, content) in named.items() if content}
 
-    @cached_property
-    def legend(self) -> list[LegendEntry]:
-        """All models."""
-        entries = []
-        for place, (model, series) in enumerate(zip(self._report.models, series_of(self._report.models), strict=True)):
-            known = [(model.measured["size_mb"], "{:.1f} MB"), (model.measured["latency_ms"], "{:.1f} ms a face")]
-            costs = ", ".join(pattern.format(value) for value, pattern in known if value is not None)
-            entries.append(LegendEntry(model.title, model, place, series, GLYPHS[series], costs))
-        return entries
+    @property
+    def legend(self) -> list[tuple[Model, int]]:
+        """All models with their places among colours and markers."""
+        return list(zip(self._report.models, series_of(self._report.models), strict=True))
 
     def tables(self, both: bool) -> dict[str, list[Line]]:
         """Heading -> lines of the table; with `both`, of the pairs of which both pictures are degraded."""

@@ -49,16 +49,13 @@ def _fold_cells(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _fold_scores(scores: Sequence[Scores]) -> Scores:
     """Means of curves and histograms; they share their grids, as the pairs are the same."""
     first = scores[0]
-    trade = {key: _mean_rows([getattr(one.trade, key) for one in scores]) for key in ("tmr", "low", "high")}
-    shares = {key: _mean_rows([getattr(one.histogram, key) for one in scores]) for key in ("genuine", "impostor")}
+    trade, shares = (
+        {key: np.mean([getattr(getattr(one, part), key) for one in scores], axis=0).tolist() for key in keys}
+        for part, keys in (("trade", ("tmr", "low", "high")), ("histogram", ("genuine", "impostor")))
+    )
     return replace(first, trade=replace(first.trade, **trade), histogram=replace(first.histogram, **shares))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if len(known) == len(values) else None
-
-
-def _mean_rows(rows: Sequence[Sequence[float]]) -> list[float]:
-    mean: list[float] = np.mean(rows, axis=0).tolist()
-    return mean

@@ -173,7 +173,8 @@ class Recognizer:
     def _condition(self, rows: float, other_rows: float) -> str:
         """The condition for comparing a face of `rows` with one of `other_rows`, which are no fewer."""
         known = self._calibrated()
-        least = {name: _least_rows(name) for name in known if not name.startswith(BOTH_PREFIX)}
+        single = [name for name in known if not name.startswith(BOTH_PREFIX)]
+        least = {name: NATIVE_ROWS if name == NATIVE else int(name) for name in single}  # rows from which it is used
         reached = [name for name in least if least[name] <= min(rows, NATIVE_ROWS)]
         condition = max(reached, key=least.__getitem__) if reached else min(least, key=least.__getitem__)
         both = BOTH_PREFIX + condition
@@ -207,11 +208,6 @@ def window_rows(landmarks: NDArray[np.floating]) -> float:
     window = crop_convention((112, 96))
     scale = math.sqrt(np.linalg.det(similarity_transform(landmarks, window.template)[:, :2]))
     return window.size[0] / scale
-
-
-def _least_rows(condition: str) -> int:
-    """The fewest rows at which this condition's threshold is used."""
-    return NATIVE_ROWS if condition == NATIVE else int(condition)
 
 
 def _load(path: Path, threads: int | None) -> tuple[onnxruntime.InferenceSession, ModelMetadata]:

@@ -90,11 +90,7 @@ class CropReader:
 
 def fitted(embed: Embed, size: tuple[int, int]) -> Embed:
     """`embed` for crops of every convention: those of another size than the model's are cropped anew."""
-
-    def embed_any(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return embed(crops if crops.shape[1:3] == size else np.stack([recrop(crop, size) for crop in crops]))
-
-    return embed_any
+    return lambda crops: embed(crops if crops.shape[1:3] == size else np.stack([recrop(crop, size) for crop in crops]))
 
 
 def at_rows(embed: Embed, rows: int) -> Embed:

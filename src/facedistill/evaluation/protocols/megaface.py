@@ -135,12 +135,7 @@ class Megaface:
 
 
 def _rates(
-    megaface: MegafaceSet,
-    usable: Bool,
-    probes: Float,
-    mates: Float,
-    best: dict[int, Float],
-    metric: VerificationMetric,
+    megaface: MegafaceSet, usable: Bool, probes: Float, mates: Float, best: dict[int, Float], metric: VerificationMetric
 ) -> SearchRates:
     """Rank-1 and TAR at FARs; `metric` holds the impostor scores, `best` each probe's best distractor."""
     left, right = _mated(megaface.people)
@@ -191,9 +186,7 @@ def _search(
 
     The longest list's scores go to `metrics`.
     """
-    member = {count: np.zeros(len(megaface.distractors), dtype=np.bool_) for count in megaface.lists}
-    for count, listed in megaface.lists.items():
-        member[count][listed] = True
+    member = {count: np.isin(np.arange(len(megaface.distractors)), at) for count, at in megaface.lists.items()}
     best = {name: {count: np.full(len(rows), -np.inf) for count in member} for name, rows in probes.items()}
     present = np.zeros(len(megaface.distractors), dtype=np.bool_)
     crops = (reader.read(picture) for picture in track(megaface.distractors, "embedding distractors"))

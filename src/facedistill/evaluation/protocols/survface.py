@@ -13,7 +13,7 @@ from rich.table import Table
 from facedistill.datasets import PairSet
 from facedistill.datasets.survface import IDENTIFICATION, VERIFICATION, read_survface_pairs, read_survface_search
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, auc, paired_cosines, supported
+from facedistill.evaluation.metrics import Bool, Int, Ranking, auc, paired_cosines, supported
 from facedistill.evaluation.protocols.native import (
     check_several,
     embed_files,
@@ -25,6 +25,7 @@ from facedistill.evaluation.protocols.native import (
 )
 from facedistill.evaluation.protocols.pairs import evaluate_pairs, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
+from facedistill.evaluation.protocols.templates import TemplateSums
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchFigures, SearchMetric
 from facedistill.evaluation.sweep import Embed
@@ -217,7 +218,10 @@ def _search(embed: Embed, path: Path, size: tuple[int, int]) -> SurvfaceSearch:
     data = read_survface_search(path)
     known, rows = embed_list(embed, data.gallery.files, size, "the gallery")
     check_several(data.gallery.people[known])
-    people, templates = _mean_templates(rows, data.gallery.people[known])
+    people, who = np.unique(data.gallery.people[known], return_inverse=True)
+    sums = TemplateSums(len(people))
+    sums.update(who, rows)
+    _, templates = sums.means()
     metric = SearchMetric(templates, people, ranks=(RANK,))
     found: list[Int] = []
     unreadable = len(data.mated)
@@ -258,14 +262,6 @@ def _search(embed: Embed, path: Path, size: tuple[int, int]) -> SurvfaceSearch:
         not_enrolled=len(missed) - unreadable,
         fte=sum(failed.values()) / sum(counts.values()),
     )
-
-
-def _mean_templates(rows: Float, people: Int) -> tuple[Int, Float]:
-    """The people, and the mean of each one's rows [I, D]."""
-    order = np.argsort(people, kind="stable")
-    who, starts = np.unique(people[order], return_index=True)
-    sums = np.add.reduceat(rows[order], starts, axis=0)
-    return who, sums / np.diff(np.append(starts, len(rows)))[:, None]
 
 
 def _area(figures: SearchFigures) -> float:
