@@ -81,7 +81,7 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
 
     targets, centres = targets_run(teacher, paper, TARGETS_FOLDER), targets_run(augmented, two_step, "centres")
     base = {HARD: paper.losses[HARD], "soft": paper.losses["soft"]}
-    online = replace(paper, teacher=replace(paper.teacher, stored=False))
+    online = replace(paper, teacher=replace(paper.teacher, input="view"))
     ways = {
         TWO_STEP: (two_step, augmented, centres),
         L2: (replace(paper, losses=base | {"l2": LossTerm()}), teacher, targets),

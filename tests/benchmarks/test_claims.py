@@ -81,12 +81,12 @@ def test_the_variants_differ_in_what_they_are_called_after(folders):
     rows = parsed(low_resolution, folders)["rows"]
     recipes = {name: rows[name][0].recipe for name in rows}
     assert not recipes["no_kd"].distils
-    assert (recipes["two_step"].teacher.sees, recipes["two_step"].teacher.stored) == ("student", False)
+    assert recipes["two_step"].teacher.input == "student"
     assert recipes["two_step"].teacher.spec.endswith("augmented/best.pt")
     assert set(recipes["l2"].losses) == {HARD, "soft", "l2"}
     assert recipes["live"].losses == recipes["stored"].losses == recipes["two_step"].losses
-    assert not recipes["live"].teacher.stored
-    assert recipes["stored"].teacher.stored
+    assert recipes["live"].teacher.input == "view"
+    assert recipes["stored"].teacher.input == "original"
     assert set(recipes["soft_mmd"].losses) == {*recipes["stored"].losses, "mk_mmd@logits"}
     assert recipes["teacher"].steps == recipes["augmented"].steps
     assert not recipes["teacher"].variance

@@ -15,12 +15,10 @@ from facedistill.datasets import open_face_set, write_face_set
 from facedistill.errors import UsageError
 from facedistill.pipelines.face_workload import open_face_workload
 from facedistill.recipe import HARD, ClassificationRecipe, DataRecipe, LossTerm, TeacherRecipe
-from facedistill.recipe.parts import build_variances
 from facedistill.recipe.validate import validate
 from facedistill.teachers import load_teacher, open_cache
 from facedistill.training import fit
 from facedistill.training.build import build_task
-from facedistill.training.data import AugmentedFaces
 from facedistill.training.run_folder import open_run_folder
 
 
@@ -61,8 +59,7 @@ def trained(folder, settings, seen=None):
     task = build_task(settings, workload.pictures.classes)
     targets = workload.teacher_targets(settings, task)
     task.targets = targets if seen is None else WatchedTargets(targets, seen)
-    augmented = AugmentedFaces(workload.pictures, build_variances(settings), settings.data.mirror, settings.seed)
-    fit(task, augmented, settings, open_run_folder(settings), None)
+    fit(task, workload.augmented(settings), settings, open_run_folder(settings), None)
     return figures(folder)
 
 
@@ -79,7 +76,7 @@ def test_online_targets_train_what_cached_ones_do(tmp_path, faces, checkpoint, l
     data = DataRecipe(faces=faces, validation_identities=0)
     settings = recipe(data=data, losses=losses, precision=precision, steps=steps)
     cached = trained(tmp_path / "stored", replace(settings, teacher=TeacherRecipe(checkpoint, centred=False)))
-    teacher = TeacherRecipe(checkpoint, centred=False, stored=False)
+    teacher = TeacherRecipe(checkpoint, centred=False, input="view")
     online = trained(tmp_path / "online", replace(settings, teacher=teacher))
     assert len(cached) == len(online) > 0
     for ours, theirs in zip(online, cached, strict=True):
@@ -91,7 +88,7 @@ def test_online_targets_train_what_cached_ones_do(tmp_path, faces, checkpoint, l
 def test_a_teacher_that_sees_the_students_crops_embeds_those_very_crops(tmp_path, faces, checkpoint, ours):
     spec = checkpoint if ours else str(write_net(tmp_path / "net.onnx", 0, size=(112, 112)))
     settings = recipe(data=DataRecipe(faces=faces, validation_identities=0), steps=2)
-    teacher = TeacherRecipe(spec, stored=False, sees="student")
+    teacher = TeacherRecipe(spec, input="student")
     seen = []
     student = replace(settings.student, embedding_size=None)
     trained(tmp_path / "run", replace(settings, teacher=teacher, student=student), seen)
@@ -110,7 +107,7 @@ def test_a_teacher_that_sees_the_students_crops_embeds_those_very_crops(tmp_path
 def test_a_teacher_of_the_students_crops_gives_their_embeddings(tmp_path, faces, checkpoint):
     settings = recipe(
         data=DataRecipe(faces=faces, validation_identities=0),
-        teacher=TeacherRecipe(checkpoint, centred=False, stored=False, sees="student"),
+        teacher=TeacherRecipe(checkpoint, centred=False, input="student"),
     )
     workload = open_face_workload(settings, tmp_path / "store")
     settings = workload.resolved(settings)
@@ -124,8 +121,10 @@ def test_a_teacher_of_the_students_crops_gives_their_embeddings(tmp_path, faces,
 @pytest.mark.parametrize(
     ("teacher", "message"),
     [
-        pytest.param({"sees": "student"}, r"teacher.sees is student.*teacher.stored to false", id="other each step"),
-        pytest.param({"sees": "student", "stored": False, "own_crop": True}, "teacher.own_crop", id="one crop of two"),
+        pytest.param({"sees": "student", "stored": False}, "teacher.stored.*write `input: student`", id="of before"),
+        pytest.param({"stored": False}, "teacher.stored.*write `input: view`", id="of before, at every step"),
+        pytest.param({"input": "student", "own_crop": True}, "teacher.own_crop", id="one crop of two"),
+        pytest.param({"input": "view", "own_crop": True}, "teacher.own_crop", id="a crop of its own and the view"),
     ],
 )
 def test_impossible_ways_of_asking_are_refused(teacher, message):
@@ -135,6 +134,6 @@ def test_impossible_ways_of_asking_are_refused(teacher, message):
         validate(recipe(teachers=[TeacherRecipe(**teacher)]))
 
 
-def test_a_classifiers_teacher_is_not_asked_anew():
-    with pytest.raises(UsageError, match=r"teacher.stored is false, but a classifier's teacher"):
-        recipe(classification=ClassificationRecipe(), teacher=TeacherRecipe(stored=False)).check()
+def test_a_classifiers_teacher_is_not_run_again():
+    with pytest.raises(UsageError, match=r"teacher.input is view, but a classifier's teacher"):
+        recipe(classification=ClassificationRecipe(), teacher=TeacherRecipe(input="view")).check()

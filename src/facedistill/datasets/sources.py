@@ -194,6 +194,22 @@ class Source:
             raise FacedistillError(f"{self.name}: other faces were found at {size[0]}x{size[1]}; leave own_crop out")
         return crops
 
+    def widest(self, faces: Subset, teacher_size: tuple[int, int] | None, synth: SynthSettings | None) -> FaceSet:
+        """The same faces in the same order, in the widest crop there is, out of which all crops of a view are cut.
+
+        Args:
+            faces: Some of the faces that `open` gave.
+            teacher_size: (height, width) of a crop that must fit into it; None where there is none.
+            synth: What `synth` renders.
+
+        Raises:
+            UsageError: The teacher's crop does not fit into the stored one, and there are no photos.
+            FacedistillError: Aligning anew found other faces.
+        """
+        if teacher_size is not None:
+            return self.crops_for_teacher(faces, teacher_size, own_crop=True, synth=synth)
+        return Subset(faces.parent.source, faces.indices) if isinstance(faces.parent, RecroppedFaces) else faces
+
     def _rendered(self, synth: SynthSettings, size: tuple[int, int]) -> FaceSet:
         """The synthetic set in the cache folder; rendered now when it is not there or not finished."""
         from facedistill.synth.dataset import PICTURES_VERSION, write_synthetic  # compiles kernels: only when needed

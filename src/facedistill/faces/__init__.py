@@ -1,6 +1,6 @@
 """One face in one picture: detected, aligned, cut to a crop convention."""
 
-from facedistill.faces.alignment import align, recrop, shown_share, similarity_transform
+from facedistill.faces.alignment import align, crop_matrix, recrop, shown_share, similarity_transform
 from facedistill.faces.choice import find_face
 from facedistill.faces.crops import CROP_112X96, CROP_112X112, CROP_150X150, CropConvention, crop_convention
 from facedistill.faces.detector import Detection, Detector
@@ -14,6 +14,7 @@ __all__ = [
     "Detector",
     "align",
     "crop_convention",
+    "crop_matrix",
     "find_face",
     "recrop",
     "shown_share",

@@ -76,6 +76,19 @@ def align(
     return _warp(image, similarity_transform(landmarks, crop_convention(size).template), size)
 
 
+def crop_matrix(present: tuple[int, int], wanted: tuple[int, int]) -> Floats:
+    """From pixels (x, y, 1) of a crop of one convention to those of another: float64 [2, 3].
+
+    Args:
+        present: (height, width) of the crop there is.
+        wanted: (height, width) of the crop that is wanted.
+
+    Raises:
+        UsageError: No convention has the one size or the other.
+    """
+    return similarity_transform(crop_convention(present).template, crop_convention(wanted).template)
+
+
 def recrop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Turns a crop of one convention into a crop of another.
 
@@ -89,11 +102,9 @@ def recrop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
         UsageError: No convention has the one size or the other, or the crop has another shape or dtype.
     """
     _check(crop)
-    present = crop_convention((crop.shape[0], crop.shape[1]))
-    wanted = crop_convention(size)
-    if present == wanted:
-        return crop.copy()
-    return _warp(crop, similarity_transform(present.template, wanted.template), size)
+    present = (crop.shape[0], crop.shape[1])
+    matrix = crop_matrix(present, size)
+    return crop.copy() if present == size else _warp(crop, matrix, size)
 
 
 def shown_share(present: tuple[int, int], wanted: tuple[int, int]) -> float:
@@ -109,7 +120,7 @@ def shown_share(present: tuple[int, int], wanted: tuple[int, int]) -> float:
     Raises:
         UsageError: No convention has the one size or the other.
     """
-    matrix = similarity_transform(crop_convention(present).template, crop_convention(wanted).template)
+    matrix = crop_matrix(present, wanted)
     rows, columns = np.mgrid[: wanted[0], : wanted[1]]
     centres = np.stack([columns.ravel(), rows.ravel()], axis=1) - matrix[:, 2]
     x, y = np.linalg.solve(matrix[:, :2], centres.T)

@@ -63,8 +63,27 @@ class Head(nn.Module):
         Raises:
             UsageError: See `forward`.
         """
+        return self._with_regulariser(cross_entropy(self(embedding, labels), labels), embedding)
+
+    def mixture_loss(self, embedding: Tensor, labels: Tensor, second_labels: Tensor, shares: Tensor) -> Tensor:
+        """The hard loss of mixtures of two faces: both labels' cross-entropies by their shares.
+
+        As in Zhang et al. (ICLR 2018, https://arxiv.org/abs/1710.09412).
+
+        Args:
+            embedding: [B, D].
+            labels: int64 [B].
+            second_labels: int64 [B], the label itself where there is no second face.
+            shares: float [B], 0..1, of the first face.
+
+        Raises:
+            UsageError: See `forward`.
+        """
+        first, second = (cross_entropy(self(embedding, who), who, reduction="none") for who in (labels, second_labels))
+        return self._with_regulariser((shares * first + (1 - shares) * second).mean(), embedding)
+
+    def _with_regulariser(self, loss: Tensor, embedding: Tensor) -> Tensor:
         added = self.regulariser(embedding)
-        loss = cross_entropy(self(embedding, labels), labels)
         return loss if added is None else loss + added
 
     def scores(self, embedding: Tensor) -> Tensor:

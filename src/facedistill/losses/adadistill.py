@@ -25,6 +25,7 @@ class AdaDistill(nn.Module):
     """
 
     needs = ("embedding",)
+    needs_one_label = True
     centres: Tensor
 
     def __init__(self, scale: float = 64.0, margin: float = 0.45) -> None:

@@ -38,6 +38,8 @@ class CheckedLoss(nn.Module):
         equal_sizes: Whether student and teacher must agree in the length of an embedding, or in a map's channels; True
             by default.
         trainable: Whether it has parameters that the first batch shapes; False by default.
+        needs_one_label: Whether its meaning depends on the label of each face, so that a mixture of two faces has no
+            place in it; False by default.
         uses_whole_batch: Whether a face's share in the loss depends on the other faces of the batch; False by
             default. If so, each process of a distributed run computes the loss of all processes' faces,
             each of which must give as many; else that of its own, and the loss is the mean.
@@ -56,6 +58,7 @@ class CheckedLoss(nn.Module):
             self.needs = _checked_needs(name, getattr(module, "needs", None))
             self.equal_sizes = bool(getattr(module, "equal_sizes", True))
             self.trainable = bool(getattr(module, "trainable", False))
+            self.needs_one_label = bool(getattr(module, "needs_one_label", False))
             self.uses_whole_batch = bool(getattr(module, "uses_whole_batch", False))
         for part in module.modules():
             part.register_load_state_dict_pre_hook(_resize_buffers)  # type: ignore[no-untyped-call]

@@ -25,6 +25,7 @@ class Dkd(nn.Module):
     """
 
     needs = ("logits",)
+    needs_one_label = True
 
     def __init__(self, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0) -> None:
         super().__init__()

@@ -30,6 +30,7 @@ class Ekd(nn.Module):
     """
 
     needs = ("embedding",)
+    needs_one_label = True
     equal_sizes = False
     uses_whole_batch = True
     thresholds: Tensor

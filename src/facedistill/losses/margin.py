@@ -28,6 +28,7 @@ class Margin(nn.Module):
     """
 
     needs = ("embedding",)
+    needs_one_label = True
     sums: Tensor
 
     def __init__(self, scale: float = 64.0, least: float = 0.2, most: float = 0.5) -> None:

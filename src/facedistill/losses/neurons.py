@@ -27,6 +27,7 @@ class Neurons(nn.Module):
     """
 
     needs = ("embedding",)
+    needs_one_label = True
     alike: Tensor
     unlike: Tensor
     pairs: Tensor

@@ -19,13 +19,14 @@ from facedistill.files import file_digest
 from facedistill.heads import Head
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, ClassificationRecipe, LossTerm, Recipe
+from facedistill.recipe.parts import build_variances
 from facedistill.recipe.resolve import resolve
 from facedistill.recipe.validate import validate
 from facedistill.teachers import TeacherCache, open_cache
 from facedistill.training import BEST
 from facedistill.training import train as train_net
 from facedistill.training.build import build_task
-from facedistill.training.data import Batch
+from facedistill.training.data import AugmentedFaces, Batch
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.task import Task
 
@@ -76,6 +77,10 @@ class ClassifierWorkload:
     def resolved(self, recipe: Recipe) -> Recipe:
         """See `resolve`."""
         return resolve(recipe, self.teacher.backbone.embedding_size if self.teacher else None)
+
+    def augmented(self, recipe: Recipe) -> AugmentedFaces:
+        """The pictures, degraded as the recipe describes."""
+        return AugmentedFaces(self.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
 
     def teacher_targets(self, _recipe: Recipe, _task: Task) -> "ClassifierTargets":
         """The teacher's embeddings and class scores."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facedistill.datasets import FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
@@ -13,21 +16,29 @@ from facedistill.export import build_exporter
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.pipelines.model_file import sample_crops, sweep_test_set, write_model_file
 from facedistill.recipe import Recipe, TeacherRecipe
-from facedistill.recipe.resolve import needs_features, resolve
+from facedistill.recipe.parts import build_variances, build_views
+from facedistill.recipe.resolve import needs, resolve
 from facedistill.teachers import Teacher, TeacherCache, load_teacher, load_teachers, open_cache, parts_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
+from facedistill.training.data import AugmentedFaces, collate
 from facedistill.training.loop import Embed, Validate
 from facedistill.training.targets import (
+    BatchInput,
     CachedTargets,
     CombinedTargets,
     FeatureTargets,
     OnlineTargets,
+    StoredInput,
+    TargetSpace,
     TeacherInput,
     TeacherTargets,
 )
 from facedistill.training.task import Task
+from facedistill.training.viewed import ViewedFaces
 
 _VALIDATED_AT = 16  # rows: where cameras leave little, and where nets still differ on ORL
+_MEAN_VIEWS, _MEAN_BLOCK = 1024, 64
+_FAR = 1 << 50  # positions that no run reaches
 _SOFT_LABEL_SCALE = 30.0  # for a head without a scale of its own: AM-Softmax's
 
 
@@ -38,17 +49,27 @@ class FaceWorkload:
     Attributes:
         faces: Three groups of people without a common member.
         teacher: None when labels alone train the net.
-        caches: The embeddings of the training faces, one cache for each teacher.
+        caches: The embeddings of the training faces, one cache for each teacher; None where no target is made of them.
     """
 
     faces: TrainingFaces
     teacher: Teacher | None = None
-    caches: tuple[TeacherCache, ...] = ()
+    caches: tuple[TeacherCache | None, ...] = ()
 
     @property
     def pictures(self) -> FaceSet:
         """The training faces."""
         return self.faces.train
+
+    def augmented(self, recipe: Recipe) -> AugmentedFaces:
+        """The faces as the recipe's views and variance show them."""
+        variances, seed = build_variances(recipe), recipe.seed
+        sizes = _view_sizes(recipe, self.teacher)
+        if not recipe.views and not sizes:
+            return AugmentedFaces(self.pictures, variances, recipe.data.mirror, seed)
+        size = max(sizes, default=None)
+        stored = parse_source(recipe.data.faces).widest(self.faces.train, size, recipe.data.synth)
+        return ViewedFaces(self.pictures, stored, build_views(recipe), variances, recipe.data.mirror, seed, size)
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """See `resolve_student`."""
@@ -68,17 +89,27 @@ class FaceWorkload:
         return CombinedTargets(targets, [settings.weight for settings in recipe.all_teachers])
 
     def _targets_of(
-        self, recipe: Recipe, settings: TeacherRecipe, teacher: Teacher, cache: TeacherCache, scale: float | None
+        self, recipe: Recipe, settings: TeacherRecipe, teacher: Teacher, cache: TeacherCache | None, scale: float | None
     ) -> TeacherTargets:
-        faces = self.faces.train
-        cached = CachedTargets(cache.embeddings, faces.labels, faces.classes, settings.centred, scale)
-        if settings.stored and not needs_features(recipe):
+        faces, size = self.faces.train, teacher.input_size
+        mean = None
+        if settings.input == "view" and settings.centred:
+            mean = _mean_over_views(teacher, self.augmented(recipe))
+        cached = None
+        if cache is not None:
+            cached = CachedTargets(cache.embeddings, faces.labels, faces.classes, settings.centred, scale, mean)
+        space = TargetSpace(np.zeros(teacher.embedding_size, np.float32) if mean is None else mean)
+        space = space if cached is None else cached.space
+        online = settings.input != "original"
+        if not online and not needs(recipe, "features"):
+            assert cached is not None, "a teacher of original faces has its cache"
             return cached
-        size = teacher.input_size
-        crops = None if settings.sees == "student" else _teacher_crops(recipe, self.faces, size, settings.own_crop)
+        shown: TeacherInput = BatchInput(size)
+        if not online:
+            shown = StoredInput(_teacher_crops(recipe, self.faces, size, settings.own_crop), size)
         if isinstance(teacher, CheckpointTeacher):
-            return FeatureTargets(cached, teacher.backbone, TeacherInput(crops, size), online=not settings.stored)
-        return OnlineTargets(cached, teacher, TeacherInput(crops, size))
+            return FeatureTargets(space, teacher.backbone, shown, None if online else cached)
+        return OnlineTargets(space, teacher, shown)
 
     def validator(self, task: Task) -> Validate | None:
         """Equal error rates of the validation people at native size and at 16 rows."""
@@ -136,8 +167,10 @@ def resolve_student(recipe: Recipe, teacher: Teacher | None) -> Recipe:
 
 def cache_teacher_targets(
     teacher: Teacher, recipe: Recipe, faces: TrainingFaces, folder: Path
-) -> tuple[TeacherCache, ...]:
+) -> tuple[TeacherCache | None, ...]:
     """The embeddings of the training faces by each teacher of the recipe, computed where they are not cached yet.
+
+    None for a teacher that is shown the views, unless a loss compares logits, which need its class centres.
 
     Args:
         teacher: See `load_teachers`.
@@ -149,11 +182,34 @@ def cache_teacher_targets(
         UsageError: See `Source.crops_for_teacher`.
         FacedistillError: See `open_cache`.
     """
-    caches = []
+    caches: list[TeacherCache | None] = []
     for number, (settings, part) in enumerate(zip(recipe.all_teachers, parts_of(teacher), strict=True), start=1):
+        if settings.input == "view" and not needs(recipe, "logits"):
+            caches.append(None)
+            continue
         crops = _teacher_crops(recipe, faces, part.input_size, settings.own_crop)
         caches.append(open_cache(part, crops, folder if number == 1 else folder.with_name(f"{folder.name}-{number}")))
     return tuple(caches)
+
+
+def _view_sizes(recipe: Recipe, teacher: Teacher | None) -> list[tuple[int, int]]:
+    """(height, width) of the crops of those teachers that are shown the views."""
+    if teacher is None or not recipe.distils:
+        return []
+    pairs = zip(recipe.all_teachers, parts_of(teacher), strict=True)
+    return [part.input_size for settings, part in pairs if settings.input == "view"]
+
+
+def _mean_over_views(teacher: Teacher, shown: AugmentedFaces) -> NDArray[np.float32]:
+    """The mean unit embedding float32 [D] of some views that the run itself does not show."""
+    rng = np.random.default_rng(shown.seed)
+    total = np.zeros(teacher.embedding_size)
+    for first in range(0, _MEAN_VIEWS, _MEAN_BLOCK):
+        places = range(_FAR + first, _FAR + first + _MEAN_BLOCK)
+        samples = [shown[position, int(rng.integers(len(shown.faces)))] for position in places]
+        embeddings = teacher.embed(BatchInput(teacher.input_size).crops(collate(samples)))
+        total += (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).sum(axis=0)
+    return np.asarray(total / _MEAN_VIEWS, np.float32)
 
 
 def _teacher_crops(recipe: Recipe, faces: TrainingFaces, size: tuple[int, int], own_crop: bool) -> FaceSet:

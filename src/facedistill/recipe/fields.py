@@ -6,12 +6,12 @@ from typing import Any
 
 from facedistill.errors import UsageError
 
-_ADDED = "added"
+ADDED = "added"  # the metadata of such a field, with its default
 
 
 def added(default: Any) -> Any:
     """A dataclass field that earlier recipes did not have: at its default it does not change the digest."""
-    return field(default=default, metadata={_ADDED: True})
+    return field(default=default, metadata={ADDED: default})
 
 
 def digested(value: Any) -> Any:
@@ -20,7 +20,7 @@ def digested(value: Any) -> Any:
         return {
             each.name: digested(getattr(value, each.name))
             for each in fields(value)
-            if not (each.metadata.get(_ADDED) and getattr(value, each.name) == each.default)
+            if not (ADDED in each.metadata and getattr(value, each.name) == each.metadata[ADDED])
         }
     if isinstance(value, Mapping):
         return {key: digested(item) for key, item in value.items()}

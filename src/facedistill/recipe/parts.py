@@ -10,6 +10,7 @@ from facedistill.losses import CheckedLoss, build_loss
 from facedistill.recipe.recipe import ALIAS_SEPARATOR, HARD, Recipe
 from facedistill.recipe.sections import HeadRecipe, NetRecipe
 from facedistill.variance import Variance, build_variance
+from facedistill.views import Views, build_view
 
 
 def build_losses(recipe: Recipe) -> dict[str, CheckedLoss]:
@@ -37,6 +38,16 @@ def build_variances(recipe: Recipe) -> list[Variance]:
         with _field("variance"):
             variances.append(build_variance(step.name, **step.options))
     return variances
+
+
+def build_views(recipe: Recipe) -> Views:
+    """How student and teacher are shown a picture.
+
+    Raises:
+        UsageError: A name or an option is wrong, or the parts together may leave no face; the message names `views`.
+    """
+    with _field("views"):
+        return Views([build_view(step.name, **step.options) for step in recipe.views])
 
 
 def build_net(net: NetRecipe, embedding_size: int) -> Backbone:

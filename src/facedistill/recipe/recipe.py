@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from facedistill.errors import UsageError
 from facedistill.recipe.classifier import ClassificationRecipe
-from facedistill.recipe.fields import added, check_positive, digested
+from facedistill.recipe.fields import ADDED, added, check_positive, digested
 from facedistill.recipe.optimiser import OptimiserRecipe
 from facedistill.recipe.sections import (
     DataRecipe,
@@ -51,6 +51,8 @@ class Recipe:
             names that `build_loss` knows, or `package.module:Class`. One that is used twice gets a suffix, as in
             `mk_mmd@logits`.
         variance: How the student's crops are degraded while the teacher's stay as they are, in this order.
+        views: How the picture is shown to the student, and to a teacher whose `input` is `view`: mixtures, warps, light
+            and so on, drawn anew at each step.
         optimiser: How the weights follow the gradient.
         steps: Batches to train on.
         batch_size: Faces in a batch, those of all processes together.
@@ -97,6 +99,7 @@ class Recipe:
     licence: str = "No licence stated; the weights inherit the terms of the faces and of the teacher."
     classification: ClassificationRecipe | None = None
     search: dict[str, SearchRange] = field(default_factory=dict)
+    views: list[VarianceStep] = field(default_factory=list, metadata={ADDED: []})
     ema: float = added(0.0)
     minutes: float | None = added(None)
 
@@ -168,6 +171,10 @@ class Recipe:
             raise UsageError("recipe: the control needs losses.hard, which is missing; add it, or set control: false")
         if any(step.name == "mirror" for step in self.variance):
             raise UsageError("recipe: variance `mirror` would hide the side from the teacher; use data.mirror")
+        if any(step.name == "mirror" for step in self.views) and self.data.mirror:
+            raise UsageError("recipe: views `mirror` and data.mirror are both given; set data.mirror to false")
+        if self.views and classes:
+            raise UsageError("recipe: views are for faces; leave them out, or leave out `classification`")
 
     @property
     def all_teachers(self) -> list[TeacherRecipe]:

@@ -9,6 +9,7 @@ import torch
 from facedistill.backbones import Backbone
 from facedistill.errors import UsageError
 from facedistill.losses import CheckedLoss
+from facedistill.losses.checked import Field
 from facedistill.outputs import Outputs
 from facedistill.recipe.parts import build_losses, build_net
 from facedistill.recipe.recipe import Recipe
@@ -42,9 +43,9 @@ def resolve(recipe: Recipe, teacher_size: int | None, teacher_net: Backbone | No
     return recipe
 
 
-def needs_features(recipe: Recipe) -> bool:
-    """Whether a loss compares feature maps."""
-    return any("features" in loss.needs for loss in build_losses(recipe).values())
+def needs(recipe: Recipe, field: Field) -> bool:
+    """Whether a loss compares this field of the outputs."""
+    return any(field in loss.needs for loss in build_losses(recipe).values())
 
 
 def _try_features(recipe: Recipe, losses: Mapping[str, CheckedLoss], size: int, teacher: Backbone) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facedistill.errors import UsageError
-from facedistill.recipe.fields import check_positive
+from facedistill.recipe.fields import added, check_positive
 
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
 
@@ -72,11 +72,13 @@ class TeacherRecipe:
         weight: Its weight beside other teachers.
         own_crop: Cut its own crop out of the photos, where there are photos (`orl`, `synth`), by the same detection;
             else it gets what the stored crop holds of its own. Costs aligning or rendering once more.
-        stored: Compute its embedding of each face once and cache it. Else it is computed at every step, which gives
-            the same in the precision of the training, and costs more. Class centres for soft labels are those of the
-            original faces either way.
-        sees: `original`, the face as it is; or `student`, the very crop that the student gets (the second step of
-            two-step distillation, see Wang et al., ICCVW 2019), which differs at every step and cannot be cached.
+        input: What it is shown. `original`: the face as it is stored, or its mirror image; its embeddings are computed
+            once and cached (Wang et al., ICCVW 2019). `view`: the view that is drawn for the student, before its
+            resolution is taken away (function matching, Beyer et al., CVPR 2022); it runs at every step. `student`: the
+            very crop that the student gets (the second step of two-step distillation). Class centres for soft
+            labels are those of the original faces in each case.
+        stored: Of earlier versions; `input` says it now.
+        sees: Likewise.
     """
 
     spec: str = "dlib"
@@ -86,6 +88,7 @@ class TeacherRecipe:
     channels: Literal["rgb", "bgr"] = "rgb"
     weight: float = 1.0
     own_crop: bool = False
+    input: Literal["original", "view", "student"] = added("original")
     stored: bool = True
     sees: Literal["original", "student"] = "original"
 
@@ -97,18 +100,19 @@ class TeacherRecipe:
             classes: Whether an image classifier is distilled.
         """
         check_positive({f"{name}.std": self.std, f"{name}.weight": self.weight})
-        if classes and not self.stored:
+        if not self.stored or self.sees != "original":
+            now = "student" if self.sees == "student" else "view"
             raise UsageError(
-                f"recipe: {name}.stored is false, but a classifier's teacher is set up by `classification`; "
+                f"recipe: {name}.stored and {name}.sees are of earlier versions; write `input: {now}` instead of them"
+            )
+        if classes and self.input != "original":
+            raise UsageError(
+                f"recipe: {name}.input is {self.input}, but a classifier's teacher is set up by `classification`; "
                 "leave it out"
             )
-        if self.sees == "student" and self.stored:
+        if self.input != "original" and self.own_crop:
             raise UsageError(
-                f"recipe: {name}.sees is student, whose crops are others at every step; set {name}.stored to false"
-            )
-        if self.sees == "student" and self.own_crop:
-            raise UsageError(
-                f"recipe: {name}.own_crop needs the photos, but {name}.sees is student; leave one of them out"
+                f"recipe: {name}.own_crop needs the photos, but {name}.input is {self.input}; leave one of them out"
             )
 
 
@@ -207,10 +211,10 @@ class LossTerm:
 
 @dataclass
 class VarianceStep:
-    """One degradation of the student's crops, which the teacher's do not undergo.
+    """One part of `views`, or one degradation of the student's crops, which the teacher's do not undergo.
 
     Attributes:
-        name: A name that `build_variance` knows.
+        name: A name that `build_view` or `build_variance` knows.
         options: Its keyword arguments.
     """
 

@@ -10,7 +10,7 @@ from facedistill.faces import crop_convention
 from facedistill.foreign import import_callable
 from facedistill.losses import CheckedLoss
 from facedistill.processes import process_count
-from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances
+from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances, build_views
 from facedistill.recipe.recipe import HELD_OUT, Recipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 
@@ -23,6 +23,7 @@ def validate(recipe: Recipe) -> None:
     """
     recipe.check()
     build_variances(recipe)
+    views = build_views(recipe)
     losses = build_losses(recipe)
     if recipe.classification is None:
         _check_crop(recipe)
@@ -30,6 +31,13 @@ def validate(recipe: Recipe) -> None:
     _check_student(recipe)
     for name, loss in losses.items():
         _check_loss(recipe, name, loss)
+        if views.needs_partner and loss.needs_one_label:
+            raise UsageError(
+                f"recipe: losses.{name} needs one label a face, but views show mixtures of two faces; leave one of "
+                "them out"
+            )
+    if views.needs_partner and recipe.head.sharded:
+        raise UsageError("recipe: views show mixtures of two faces, which head.sharded cannot label; leave one out")
 
 
 def _check_crop(recipe: Recipe) -> None:

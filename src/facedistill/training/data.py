@@ -34,6 +34,10 @@ class Batch(NamedTuple):
         indices: int64 [B], positions in the face set.
         mirrored: bool [B]: which faces are mirror images.
         keys: The faces' names, for messages.
+        views: uint8 [B, h, w, 3]: the teacher's crops of the same views, before the student's were degraded; None where
+            the teacher is not shown them.
+        second_labels: int64 [B]: who else is in the picture; the label itself where nobody is.
+        shares: float32 [B], 0..1: the share of the first face.
     """
 
     crops: Tensor
@@ -41,25 +45,37 @@ class Batch(NamedTuple):
     indices: Tensor
     mirrored: Tensor
     keys: tuple[str, ...]
+    views: Tensor | None = None
+    second_labels: Tensor | None = None
+    shares: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
+        moved = ("crops", "labels", "views", "second_labels", "shares")
+        values = {name: getattr(self, name) for name in moved}
         return self._replace(
-            crops=self.crops.to(device, non_blocking=True), labels=self.labels.to(device, non_blocking=True)
+            **{name: value.to(device, non_blocking=True) for name, value in values.items() if value is not None}
         )
 
 
 @dataclass(frozen=True)
-class _Sample:
+class Sample:
+    """A face of a batch, see `Batch`."""
+
     crop: NDArray[np.uint8]
     label: int
     index: int
     mirrored: bool
     key: str
+    view: NDArray[np.uint8] | None = None
+    second_label: int | None = None
+    share: float = 1.0
 
 
-class AugmentedFaces(Dataset[_Sample]):
+class AugmentedFaces(Dataset[Sample]):
     """Mirrored and degraded faces, the student's input; indexed by (position in the run, index in the set).
+
+    `ViewedFaces` shows them in other ways besides.
 
     Args:
         faces: The face set.
@@ -74,45 +90,60 @@ class AugmentedFaces(Dataset[_Sample]):
         self.mirror = mirror
         self.seed = seed
 
-    def __getitem__(self, place: tuple[int, int]) -> _Sample:
+    def __getitem__(self, place: tuple[int, int]) -> Sample:
         position, index = place
-        rng = np.random.default_rng((self.seed, _PICTURE, position))
+        rng = picture_rng(self.seed, position)
         face = self.faces[index]
         mirrored = self.mirror and bool(rng.random() < 0.5)
         crop = face.image[:, ::-1] if mirrored else face.image
         crop = np.ascontiguousarray(crop)
+        return Sample(self.degraded(crop, rng), face.label, index, mirrored, face.key)
+
+    def degraded(self, crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """The student's crop, of uint8 [H, W, 3]."""
         for change in self.variance:
             crop = change(crop, rng)
-        return _Sample(crop, face.label, index, mirrored, face.key)
+        return crop
 
 
-class _CaughtErrors(Dataset["_Sample | FacedistillError"]):
+def picture_rng(seed: int, position: int) -> np.random.Generator:
+    """Of everything random about the picture at a position in the run."""
+    return np.random.default_rng((seed, _PICTURE, position))
+
+
+class _CaughtErrors(Dataset["Sample | FacedistillError"]):
     """Gives an error instead of raising it: the loader would hang a traceback on its message."""
 
     def __init__(self, augmented: AugmentedFaces) -> None:
         self._augmented = augmented
 
-    def __getitem__(self, place: tuple[int, int]) -> "_Sample | FacedistillError":
+    def __getitem__(self, place: tuple[int, int]) -> "Sample | FacedistillError":
         try:
             return self._augmented[place]
         except FacedistillError as error:
             return error
 
 
-def collate(samples: Sequence[_Sample]) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
     """The samples as one batch."""
+    views = [face.view for face in samples if face.view is not None]
+    mixed = any(face.second_label is not None for face in samples)
+    seconds = [face.label if face.second_label is None else face.second_label for face in samples]
     return Batch(
         crops=torch.from_numpy(np.stack([face.crop for face in samples])),
         labels=torch.tensor([face.label for face in samples]),
         indices=torch.tensor([face.index for face in samples]),
         mirrored=torch.tensor([face.mirrored for face in samples]),
         keys=tuple(face.key for face in samples),
+        views=torch.from_numpy(np.stack(views)) if views else None,
+        second_labels=torch.tensor(seconds) if mixed else None,
+        shares=torch.tensor([face.share for face in samples], dtype=torch.float32) if mixed else None,
     )
 
 
-def _collate_or_error(items: Sequence["_Sample | FacedistillError"]) -> Batch | FacedistillError:
+def _collate_or_error(items: Sequence["Sample | FacedistillError"]) -> Batch | FacedistillError:
     error = next((item for item in items if isinstance(item, FacedistillError)), None)
-    return error or collate([item for item in items if isinstance(item, _Sample)])
+    return error or collate([item for item in items if isinstance(item, Sample)])
 
 
 def _start_worker(_worker: int) -> None:
@@ -141,7 +172,7 @@ def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers:
         )
     order = (recipe.batch_size, first_step, recipe.steps, augmented.seed)
     balanced = recipe.data.sampling == "balanced"
-    loader: DataLoader[_Sample | FacedistillError] = DataLoader(
+    loader: DataLoader[Sample | FacedistillError] = DataLoader(
         _CaughtErrors(augmented),
         batch_sampler=BalancedBatches(faces.labels, *order) if balanced else ShuffledBatches(len(faces), *order),
         num_workers=workers,

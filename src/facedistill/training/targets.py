@@ -30,6 +30,35 @@ class TeacherTargets(Protocol):
         """The teacher's outputs for a batch, on the device of its crops."""
 
 
+class TargetSpace:
+    """How bare teacher embeddings become targets: centred, of unit length, and compared with class centres.
+
+    Args:
+        mean: float32 [D], subtracted from unit-length embeddings; zeros subtract nothing.
+        centres: float32 [C, D] of unit length, or None for no logits.
+        scale: What cosines to the centres are multiplied by to make logits.
+    """
+
+    def __init__(self, mean: NDArray[np.float32], centres: torch.Tensor | None = None, scale: float = 1.0) -> None:
+        self.mean = mean
+        self.centres = centres
+        self.scale = scale
+
+    def centred(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embeddings [..., D] less the mean, of unit length."""
+        normalised = _normalised(embeddings)
+        return _normalised(normalised - self.mean) if self.mean.any() else normalised
+
+    def outputs(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
+        """The targets of any faces from their bare teacher embeddings [B, D]: unit-length embeddings, and logits."""
+        embedding = torch.from_numpy(self.centred(embeddings))
+        if self.centres is None:
+            return Outputs(embedding.to(device))
+        with torch.autocast("cpu", enabled=False):
+            logits = self.scale * embedding @ self.centres.T
+        return Outputs(embedding.to(device), logits.to(device))
+
+
 class CachedTargets:
     """Cached teacher embeddings and the soft labels they imply.
 
@@ -41,8 +70,12 @@ class CachedTargets:
         labels: int64 [N].
         classes: Number of identities.
         centred: Subtract the set's mean normalised embedding, then normalise again.
+        mean: float32 [D], what is subtracted instead of the set's own mean.
         scale: What cosines are multiplied by to make logits; the student's head's own scale, so that both logits
             are of the same cosines. None gives no logits and makes no centres, of which there may be millions.
+
+    Attributes:
+        space: How embeddings of other faces become targets likewise.
     """
 
     def __init__(
@@ -52,38 +85,28 @@ class CachedTargets:
         classes: int,
         centred: bool,
         scale: float | None,
+        mean: NDArray[np.float32] | None = None,
     ) -> None:
         self._embeddings = embeddings
-        self._scale = scale
         size = embeddings.shape[2]
-        total = np.zeros(size)
-        for block in np.array_split(embeddings, max(1, len(embeddings) // 8192)):
-            total += _normalised(block).sum(axis=(0, 1))
-        self._mean = (total / (2 * len(embeddings)) if centred else np.zeros(size)).astype(np.float32)
+        if mean is None:
+            total = np.zeros(size)
+            for block in np.array_split(embeddings, max(1, len(embeddings) // 8192)):
+                total += _normalised(block).sum(axis=(0, 1))
+            mean = (total / (2 * len(embeddings)) if centred else np.zeros(size)).astype(np.float32)
+        self.space = TargetSpace(mean)
         if scale is None:
             return
         centres = np.zeros((classes, size))
         for rows in np.array_split(np.arange(len(embeddings)), max(1, len(embeddings) // 8192)):
-            np.add.at(centres, labels[rows], self._prepared(embeddings[rows]).sum(axis=1))
-        self._centres = normalize(torch.from_numpy(centres.astype(np.float32)), dim=1)
-
-    def _prepared(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        normalised = _normalised(embeddings)
-        return _normalised(normalised - self._mean) if self._mean.any() else normalised
+            np.add.at(centres, labels[rows], self.space.centred(embeddings[rows]).sum(axis=1))
+        unit = normalize(torch.from_numpy(centres.astype(np.float32)), dim=1)
+        self.space = TargetSpace(self.space.mean, unit, scale)
 
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`: unit-length embeddings [B, D] and logits [B, C]."""
         rows = self._embeddings[batch.indices.cpu().numpy(), batch.mirrored.long().cpu().numpy()]
-        return self.from_embeddings(rows, batch.crops.device)
-
-    def from_embeddings(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
-        """The targets of any faces from their bare teacher embeddings [B, D]: unit-length embeddings, and logits."""
-        embedding = torch.from_numpy(self._prepared(embeddings))
-        if self._scale is None:
-            return Outputs(embedding.to(device))
-        with torch.autocast("cpu", enabled=False):
-            logits = self._scale * embedding @ self._centres.T
-        return Outputs(embedding.to(device), logits.to(device))
+        return self.space.outputs(rows, batch.crops.device)
 
 
 class CombinedTargets:
@@ -112,66 +135,88 @@ class CombinedTargets:
         return Outputs(torch.cat(embeddings, dim=1), torch.stack(logits).sum(dim=0) if logits else None)
 
 
-class TeacherInput:
-    """The crops that a teacher gets when it is run at every step.
+class TeacherInput(Protocol):
+    """The crops that a teacher gets when it is run at every step."""
+
+    def crops(self, batch: Batch) -> NDArray[np.uint8]:
+        """Crops uint8 [B, h, w, 3] of the teacher's size."""
+
+
+class StoredInput:
+    """The faces as they are stored, mirrored where the student's are.
 
     Args:
-        faces: The faces as the teacher gets them, in the order of the set; None where it gets the student's crops.
-        size: (height, width) of its crops.
+        faces: The faces as the teacher gets them, in the order of the set.
+        size: (height, width) of the teacher's crops.
     """
 
-    def __init__(self, faces: FaceSet | None, size: tuple[int, int]) -> None:
+    def __init__(self, faces: FaceSet, size: tuple[int, int]) -> None:
         self._faces = faces
         self._size = size
 
     def crops(self, batch: Batch) -> NDArray[np.uint8]:
-        """Crops uint8 [B, *size, 3], mirrored where the student's are."""
-        if self._faces is None:
-            return np.stack([self._fitted(crop) for crop in batch.crops.cpu().numpy()])
-        originals = [self._fitted(self._faces[index].image) for index in batch.indices.tolist()]
+        """See `TeacherInput`."""
+        originals = [_fitted(self._faces[index].image, self._size) for index in batch.indices.tolist()]
         oriented = zip(originals, batch.mirrored.tolist(), strict=True)
         return np.stack([crop[:, ::-1] if mirrored else crop for crop, mirrored in oriented])
 
-    def _fitted(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return crop if crop.shape[:2] == self._size else recrop(crop, self._size)
+
+class BatchInput:
+    """What the batch shows: the views for the teacher where there are some, else the student's own crops.
+
+    Args:
+        size: (height, width) of the teacher's crops.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+
+    def crops(self, batch: Batch) -> NDArray[np.uint8]:
+        """See `TeacherInput`."""
+        crops = batch.crops if batch.views is None else batch.views
+        return np.stack([_fitted(crop, self._size) for crop in crops.cpu().numpy()])
 
 
 class OnlineTargets:
     """Any teacher, run at every step.
 
     Args:
-        cached: Its cached targets of the original faces, which have their mean and the class centres.
+        space: How its embeddings become targets.
         teacher: The teacher.
         teacher_input: The crops it gets.
     """
 
-    def __init__(self, cached: CachedTargets, teacher: Teacher, teacher_input: TeacherInput) -> None:
-        self._cached = cached
+    def __init__(self, space: TargetSpace, teacher: Teacher, teacher_input: TeacherInput) -> None:
+        self._space = space
         self._teacher = teacher
         self._input = teacher_input
 
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`."""
-        return self._cached.from_embeddings(self._teacher.embed(self._input.crops(batch)), batch.crops.device)
+        return self._space.outputs(self._teacher.embed(self._input.crops(batch)), batch.crops.device)
 
 
 class FeatureTargets:
     """The targets of a teacher of ours with its feature maps, which are too large to cache: its net runs at every step.
 
     Args:
-        cached: Its cached targets of the original faces.
+        space: How its embeddings become targets.
         backbone: The teacher's net.
         teacher_input: The crops it gets.
-        online: Whether its embeddings too are those of the crops it gets, instead of the cached ones.
+        cached: Its cached targets, whose embeddings are then taken instead of those of the crops it gets.
     """
 
     def __init__(
-        self, cached: CachedTargets, backbone: Backbone, teacher_input: TeacherInput, online: bool = False
+        self,
+        space: TargetSpace,
+        backbone: Backbone,
+        teacher_input: TeacherInput,
+        cached: CachedTargets | None = None,
     ) -> None:
-        self._cached = cached
+        self._space = space
         self._backbone = backbone.eval().requires_grad_(requires_grad=False)
         self._input = teacher_input
-        self._online = online
+        self._cached = cached
 
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`; `features` are each stage's maps."""
@@ -180,10 +225,14 @@ class FeatureTargets:
         backbone = self._backbone.to(device)
         with torch.no_grad():
             maps = backbone.maps(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
-            if not self._online:
+            if self._cached is not None:
                 return replace(self._cached.for_batch(batch), features=maps)
             embeddings = backbone.embed(maps[-1]).float().cpu().numpy()
-        return replace(self._cached.from_embeddings(embeddings, device), features=maps)
+        return replace(self._space.outputs(embeddings, device), features=maps)
+
+
+def _fitted(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return crop if crop.shape[:2] == size else recrop(crop, size)
 
 
 def _normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -68,7 +68,7 @@ class Task(nn.Module):
         output = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
         if HARD in self.weights:
-            terms[HARD] = self.head.loss(output.embedding, batch.labels)
+            terms[HARD] = self._hard_loss(output.embedding, batch)
         if self._losses:
             assert self.targets is not None, "a task with distillation losses has teacher targets"
             with torch.no_grad():
@@ -78,6 +78,13 @@ class Task(nn.Module):
             for name, loss in self._losses.items():
                 terms[name] = loss(student, teacher, batch.labels)
         return {name: self.weights[name] * term for name, term in terms.items()}
+
+    def _hard_loss(self, embedding: Tensor, batch: Batch) -> Tensor:
+        """The head's loss; a mixture of two faces has both labels, by their shares (Zhang et al., ICLR 2018)."""
+        if batch.shares is None or batch.second_labels is None:
+            return self.head.loss(embedding, batch.labels)
+        assert isinstance(self.head, Head), "a sharded head was refused"
+        return self.head.mixture_loss(embedding, batch.labels, batch.second_labels, batch.shares)
 
 
 def _rounded(targets: Outputs) -> Outputs:

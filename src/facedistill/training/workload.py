@@ -4,7 +4,6 @@ from typing import Protocol
 
 from facedistill.datasets import FaceSet
 from facedistill.recipe import Recipe
-from facedistill.recipe.parts import build_variances
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.loop import FitResult, Objective, Validate, fit, mean_figure
 from facedistill.training.run_folder import open_run_folder
@@ -25,6 +24,9 @@ class Workload(Protocol):
         Raises:
             UsageError: A loss cannot compare this student with this teacher.
         """
+
+    def augmented(self, recipe: Recipe) -> AugmentedFaces:
+        """What the student is shown of the training pictures, and a teacher whose input is the view."""
 
     def teacher_targets(self, recipe: Recipe, task: Task) -> TeacherTargets:
         """The teacher's outputs for the training pictures; called only where the recipe distils."""
@@ -51,5 +53,4 @@ def train(
     """
     folder = open_run_folder(recipe)
     task.targets = workload.teacher_targets(recipe, task) if recipe.distils else None
-    augmented = AugmentedFaces(workload.pictures, build_variances(recipe), recipe.data.mirror, recipe.seed)
-    return fit(task, augmented, recipe, folder, validate or workload.validator(task), objective)
+    return fit(task, workload.augmented(recipe), recipe, folder, validate or workload.validator(task), objective)
