@@ -220,7 +220,9 @@ def perform(run: Run, threads: int) -> None:
     write_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
 
 
-def caches_of(run: Run, recipe: Recipe, teacher: Teacher | None, faces: TrainingFaces) -> tuple[TeacherCache, ...]:
+def caches_of(
+    run: Run, recipe: Recipe, teacher: Teacher | None, faces: TrainingFaces
+) -> tuple[TeacherCache | None, ...]:
     """The teacher targets of a run, in the folder of the run that computes them; none without a teacher."""
     if teacher is None or run.targets_from is None:
         return ()

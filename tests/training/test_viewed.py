@@ -89,6 +89,7 @@ def test_the_teacher_is_shown_the_view_before_its_resolution_is_taken_away(tmp_p
     spec = str(write_net(tmp_path / "net.onnx", 0, size=(112, 96)))
     teacher = TeacherRecipe(spec, input="view", centred=False)
     settings = recipe(data=faces, teacher=teacher, views=MIXED, losses={HARD: LossTerm(), "cosine": LossTerm()})
+    settings = replace(settings, student=replace(settings.student, embedding_size=None))
     workload = open_face_workload(settings, tmp_path / "cache")
     assert workload.caches == (None,), "nothing is made of the original faces"
     shown = workload.augmented(settings)
@@ -105,6 +106,7 @@ def test_the_teacher_is_shown_the_view_before_its_resolution_is_taken_away(tmp_p
 def test_the_mean_is_that_of_views(tmp_path, faces):
     spec = str(write_net(tmp_path / "net.onnx", 0, size=(112, 96)))
     settings = recipe(data=faces, teacher=TeacherRecipe(spec, input="view"), views=MIXED, losses={"cosine": LossTerm()})
+    settings = replace(settings, student=replace(settings.student, embedding_size=None))
     workload = open_face_workload(settings, tmp_path / "cache")
     settings = workload.resolved(settings)
     targets = workload.teacher_targets(settings, build_task(settings, workload.pictures.classes))
@@ -165,7 +167,11 @@ REFUSED = [
         "losses.margin needs one label",
         "two labels",
     ),
-    ({"views": MIXED, "head": HeadRecipe(sharded=True)}, "which head.sharded cannot label", "a sharded head"),
+    (
+        {"views": MIXED, "head": HeadRecipe(sharded=True), "losses": {HARD: LossTerm()}},
+        "which head.sharded cannot label",
+        "a sharded head",
+    ),
 ]
 
 
