@@ -164,11 +164,9 @@ def sweep_pairs(
     fte = _failure_rate(failed, len(same))
     trial = listed_pairs(same, draw(len(same), bootstrap, seed))
     gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, resolutions)
-
-    def cell(probe: Float, mate: Float) -> Cell:
-        return measure_cell(trial, paired_cosines(probe, mate), fte)
-
-    return _table(cell, gallery[NATIVE], probes, gallery)
+    return _table(
+        lambda probe, mate: measure_cell(trial, paired_cosines(probe, mate), fte), gallery[NATIVE], probes, gallery
+    )
 
 
 def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) -> dict[str, Float]:

@@ -177,18 +177,13 @@ class _Pairs:
             counts = drawn.astype(np.float64)
             yield counts if self.sides is None else pair_counts(counts, self.sides[:, 0], self.sides[:, 1])
 
-    def held_out(self, scores: Float) -> HeldOut:
-        """The folds of the accuracy over these scores."""
-        if self.sides is None:
-            return HeldOut(scores, self.same, contiguous_folds(self.same, FOLDS))
-        return HeldOut(scores, self.same, identity_folds(self.sides, FOLDS), balanced=True)
-
 
 def _measure(statistic: Statistic, scores: ArrayLike, pairs: _Pairs) -> Measure:
     """The statistic of one model's scores as a function of how often each pair counts."""
     ranking = Ranking(scores, pairs.same)
     if statistic == "accuracy":
-        held_out = pairs.held_out(np.asarray(scores, dtype=np.float64))
+        folds = contiguous_folds(pairs.same, FOLDS) if pairs.sides is None else identity_folds(pairs.sides, FOLDS)
+        held_out = HeldOut(np.asarray(scores, dtype=np.float64), pairs.same, folds, pairs.sides is not None)
         return lambda weights: _mean(held_out.accuracies(weights[held_out.order]))
     if statistic in ("eer", "auc"):
         return lambda weights: float(getattr(ranking.sorted_curve(weights[ranking.order]), str(statistic))())

@@ -132,9 +132,8 @@ def _refuse_mixed(runs: Sequence[FinishedRun]) -> None:
                 f"{run.folder} was tested on other pictures ({_set(run)}) than {first.folder} ({_set(first)}), so "
                 "their figures cannot be compared; make a report of each"
             )
-        if resolutions_of(run.summary["models"][STUDENT]["sweep"]) != resolutions_of(
-            first.summary["models"][STUDENT]["sweep"]
-        ):
+        swept, expected = (resolutions_of(one.summary["models"][STUDENT]["sweep"]) for one in (run, first))
+        if swept != expected:
             raise UsageError(f"{run.folder} was tested at other resolutions than {first.folder}; make a report of each")
 
 
@@ -185,10 +184,9 @@ def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
         _check_unchanged(run, role, scores)
     if net.metadata is None:
         card = teacher_card(run.recipe, measured, net.digest)
-        summary = summarise(scores, run.pictures, {})
     else:
         card = model_card(run.recipe, run.summary, role, net.metadata, net.digest)
-        summary = summarise(scores, run.pictures, net.metadata.probability)
+    summary = summarise(scores, run.pictures, net.metadata.probability if net.metadata else {})
     groups: dict[str, dict[str, Any]] = {}
     if run.pictures.attributes and scores:
         wanted = dict.fromkeys((key_resolution(measured["sweep"]), NATIVE))

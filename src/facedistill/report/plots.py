@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,17 +70,14 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> "Markup":
                 continue
             scores = model.scores[resolution]
             floor = 0.5 / scores.genuine  # half a pair: what a logarithmic axis can show of "none"
-            fmr, tmr, low, high = (
-                np.array(rates) for rates in (scores.trade.fmr, scores.trade.tmr, scores.trade.low, scores.trade.high)
-            )
+            fmr, tmr, low, high = (np.array(rates) for rates in astuple(scores.trade))
             if det:
                 tmr, low, high = (np.maximum(1 - rates, floor) for rates in (tmr, high, low))
             if len(low):
                 axes.fill_between(fmr, low, high, step="post", alpha=0.13, linewidth=0, color=style["color"])
-            axes.plot(
-                fmr, tmr, drawstyle="steps-post", linestyle=dash, linewidth=style["linewidth"], color=style["color"]
-            )
-            described.append(f"{model.title} {_at(fmr, tmr, 1e-2):.1f} %")
+            axes.plot(fmr, tmr, drawstyle="steps-post", linestyle=dash, **style | {"marker": None})
+            at = max(0, int(np.searchsorted(fmr, 1e-2 * (1 + 1e-9), side="right")) - 1)
+            described.append(f"{model.title} {100 * tmr[at]:.1f} %")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(_percent)
         if det:
@@ -233,7 +231,3 @@ def _styled(models: Sequence[Model]) -> list[tuple[Model, dict[str, Any], Any]]:
 
 def _percent(rate: float, _place: int) -> str:
     return f"{100 * rate:g} %"
-
-
-def _at(fmr: Any, rates: Any, wanted: float) -> float:
-    return float(100 * rates[max(0, np.searchsorted(fmr, wanted * (1 + 1e-9), side="right") - 1)])

@@ -43,7 +43,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "base64": _base64,
+        "base64": lambda data: b64encode(data).decode(),
         "most_panels": _most_panels,
         "percent_with_interval": percent_with_interval,
         "prose": lambda text: text.replace(" %", "\u00a0%"),  # a figure stays on one line with its per cent sign
@@ -51,10 +51,6 @@ def _environment() -> "Environment":
         "split_digests": _split_digests,
     }
     return environment
-
-
-def _base64(data: bytes) -> str:
-    return b64encode(data).decode()
 
 
 def _split_digests(text: str) -> list[tuple[bool, str]]:

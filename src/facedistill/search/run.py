@@ -45,7 +45,6 @@ MODEL = "student.onnx"
 TEACHER = "teacher"
 TRIALS = "trials"
 
-_OUTCOME, _COSTS, _FIGURES, _WHY = "outcome", "costs", "figures", "why"  # of a trial
 _EXPORTED, _SIZES = "exported", "sizes"  # of the study
 
 
@@ -165,12 +164,9 @@ class _Search:
         outcomes = (
             Outcome(
                 number=trial.number,
-                outcome=trial.user_attrs[_OUTCOME],
                 values=dict(trial.params),
-                costs=trial.user_attrs.get(_COSTS, {}),
-                figures=trial.user_attrs.get(_FIGURES, {}),
-                why=trial.user_attrs.get(_WHY, ""),
                 file_mb=sizes.get(str(trial.number)),
+                **({"costs": {}, "figures": {}, "why": ""} | trial.user_attrs),
             )
             for trial in self.study.finished
         )
@@ -208,7 +204,7 @@ class _Search:
             return
         task = build_task(run, workload.pictures.classes)
         costs = untrained_costs(task, workload.write_untrained, self.folder)
-        trial.set_user_attr(_COSTS, dict(costs))
+        trial.set_user_attr("costs", dict(costs))  # as the other attributes of a trial, a field of `Outcome`
         for bound in self.standard.costs:
             trial.set_constraint(bound.target, costs[bound.target] / bound.value - 1 if bound.value else 1.0)
         if missed := [bound for bound in self.standard.costs if bound.missed_by(costs[bound.target])]:
@@ -241,7 +237,7 @@ class _Search:
     ) -> None:
         """Records the outcome first: a trial whose state is reported is never touched again."""
         figures = {bound.target: measured[bound.target] for bound in self.standard.figures} if measured else {}
-        for name, value in ((_OUTCOME, outcome), (_FIGURES, figures), (_WHY, why)):
+        for name, value in (("outcome", outcome), ("figures", figures), ("why", why)):
             trial.set_user_attr(name, value)
         shortfall = self.standard.shortfall(figures) if state == TrialState.COMPLETE else None
         self.study.optuna.tell(trial, shortfall, state)

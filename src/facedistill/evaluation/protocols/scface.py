@@ -155,16 +155,16 @@ class _Search:
     """Who is found where, among the embeddings of the crops there are: mugshots first, then surveillance pictures."""
 
     def __init__(self, data: SCface, usable: Bool) -> None:
-        self._first = len(data.mugshots)
-        self._row = np.cumsum(usable) - 1  # of a picture that is usable
-        self._mugshots, self._usable = usable[: self._first], usable[self._first :]
+        enrolled = len(data.mugshots)
+        self._row = (np.cumsum(usable) - 1)[enrolled:]  # of a surveillance picture that is usable
+        self._mugshots, self._usable = usable[:enrolled], usable[enrolled:]
         self._people = np.array([photo.person for photo in data.photos])
         self._camera = np.array([photo.camera for photo in data.photos])
         distance = np.array([photo.distance for photo in data.photos])
         self._at = {str(d): distance == d for d in METRES}
         self._parts = self._at | {_ALL: np.ones(len(distance), dtype=np.bool_)}
         if not self._mugshots.any():
-            raise FacedistillError(f"no face was found in any of {self._first} mugshots; are they photos of faces?")
+            raise FacedistillError(f"no face was found in any of {enrolled} mugshots; are they photos of faces?")
         self._mugshot_people = np.array(list(data.mugshots))[self._mugshots]
         check_several(self._mugshot_people)
 
@@ -196,8 +196,8 @@ class _Search:
                 if len(np.unique(self._people[known])) > 1:
                     searchable |= self._camera == camera
                     probes = np.flatnonzero(self._usable & (self._camera == camera))
-                    rows = native[self._rows(known)], self._people[known]
-                    hits[probes] = _found_first(native[self._rows(probes)], self._people[probes], *rows)
+                    rows = native[self._row[known]], self._people[known]
+                    hits[probes] = _found_first(native[self._row[probes]], self._people[probes], *rows)
             if found := _rates(hits, {name: searchable & part for name, part in self._at.items()}):
                 rates[gallery] = found
         return rates
@@ -212,13 +212,9 @@ class _Search:
     def _among_mugshots(self, probes: Float, gallery: Float) -> Bool:
         hits = np.zeros(len(self._people), dtype=np.bool_)
         usable = np.flatnonzero(self._usable)
-        known = gallery[self._row[: self._first][self._mugshots]], self._mugshot_people
-        hits[usable] = _found_first(probes[self._rows(usable)], self._people[usable], *known)
+        known = gallery[: len(self._mugshot_people)], self._mugshot_people
+        hits[usable] = _found_first(probes[self._row[usable]], self._people[usable], *known)
         return hits
-
-    def _rows(self, photos: Int) -> Int:
-        """Rows of the embeddings of usable surveillance pictures."""
-        return self._row[self._first + photos]
 
 
 def _found_first(probes: Float, people: Int, gallery: Float, gallery_people: Int) -> Bool:
