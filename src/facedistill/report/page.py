@@ -8,7 +8,7 @@ from facedistill.report.drawing import GLYPHS
 from facedistill.report.figures import Report
 from facedistill.report.sections import PageContent
 from facedistill.report.templating import render
-from facedistill.report.texts import headline, lead, measured
+from facedistill.report.texts import measured
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -28,8 +28,6 @@ def write_report(path: Path, report: Report) -> None:
         content=PageContent(report),
         plots=plots,
         glyphs=GLYPHS,
-        headline=headline(report),
-        lead=lead(report),
         measured=measured(report),
     )
     write_text(path, page)

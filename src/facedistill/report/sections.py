@@ -7,6 +7,7 @@ from itertools import groupby
 from facedistill.evaluation.results import NOT_KNOWN, percent_with_interval
 from facedistill.model_file import BOTH_PREFIX, NATIVE
 from facedistill.report.figures import STUDENT, Model, Paired, Report, Scores, Training
+from facedistill.report.gather import best_student
 from facedistill.report.plots import series_of
 from facedistill.report.tables import Line, key_resolution, resolution_title, side_by_side
 
@@ -55,6 +56,20 @@ class PageContent:
     def legend(self) -> list[tuple[Model, int]]:
         """All models with their places among colours and markers."""
         return list(zip(self._report.models, series_of(self._report.models), strict=True))
+
+    @property
+    def best(self) -> Model:
+        """The student of the headline."""
+        return best_student(self._report.models, self.key)
+
+    def of_role(self, role: str) -> list[Model]:
+        """The models of a role."""
+        return [model for model in self._report.models if model.role == role]
+
+    def test_against(self, model: Model) -> Paired | None:
+        """The paired test of the best student against a model at the resolution of the headline."""
+        tests = (test for test in self._report.comparisons if test.resolution == self.key)
+        return next((test for test in tests if test.b.startswith(model.title)), None)
 
     def tables(self, both: bool) -> dict[str, list[Line]]:
         """Heading -> lines of the table; with `both`, of the pairs of which both pictures are degraded."""
