@@ -101,7 +101,8 @@ class Standard:
 
     def shortfall(self, figures: Mapping[str, float]) -> float:
         """Mean distance of the figures from their bounds, costs left out: 0 exactly where all of them are met."""
-        return sum(bound.missed_by(figures[bound.target]) for bound in self.figures) / len(self.figures)
+        missed = sum(bound.missed_by(figures[bound.target]) for bound in self.figures)
+        return missed / len(self.figures) or missed  # half of the least float would be 0
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.bounds))
