@@ -13,10 +13,19 @@ from tests.finished_runs import write_net
 
 from facedistill.datasets import Face, FaceList, write_face_set
 from facedistill.errors import UsageError
-from facedistill.faces import crop_convention, crop_matrix
+from facedistill.faces import crop_convention, crop_matrix, recrop, shown_share
 from facedistill.heads import build_head
 from facedistill.pipelines.face_workload import open_face_workload
-from facedistill.recipe import HARD, DataRecipe, HeadRecipe, LossTerm, TeacherRecipe, VarianceStep
+from facedistill.recipe import (
+    HARD,
+    DataRecipe,
+    HeadRecipe,
+    LossTerm,
+    NetRecipe,
+    SynthRecipe,
+    TeacherRecipe,
+    VarianceStep,
+)
 from facedistill.recipe.validate import validate
 from facedistill.teachers import load_teacher
 from facedistill.training import fit
@@ -188,3 +197,24 @@ def test_a_teachers_crop_that_does_not_fit_into_the_stored_one_is_refused(tmp_pa
     workload = open_face_workload(settings, tmp_path / "cache")
     with pytest.raises(UsageError, match=r"holds crops of 112x96, which show \d+% of the teacher's 112x112; prepare"):
         workload.augmented(settings)
+
+
+def test_all_crops_are_cut_out_of_the_stored_size(tmp_path):
+    people = SynthRecipe(identities=6, images=2, seed=5)
+    data = DataRecipe(synth=people, validation_identities=0, stored_size=(128, 112))
+    teacher = TeacherRecipe("dlib", input="view")
+    settings = recipe(data=data, teacher=teacher, losses={"cosine": LossTerm()}, student=NetRecipe(width=0.125))
+    workload = open_face_workload(settings, tmp_path / "cache")
+    shown = workload.augmented(settings)
+    assert (shown.faces.size, shown.stored.size) == ((112, 96), (128, 112))
+    sample = shown[0, 3]
+    stored = shown.stored[3].image
+    stored = np.ascontiguousarray(stored[:, ::-1]) if sample.mirrored else stored
+    assert np.abs(sample.view.astype(int) - recrop(stored, (150, 150))).max() <= 1, "dlib's own crop"
+    with pytest.raises(UsageError, match=r"data.stored_size: no crop convention is 99x99"):
+        validate(recipe(data=DataRecipe(stored_size=(99, 99))))
+
+
+@pytest.mark.parametrize("size", [(112, 96), (112, 112), (150, 150)])
+def test_the_crop_to_store_holds_the_others(size):
+    assert shown_share((128, 112), size) == 1

@@ -26,7 +26,7 @@ def prepare(
     Args:
         photos: A folder tree, person/photo.jpg at any depth; the folder of a photo names the person.
         out: Where the face set (RecordIO) and `rejects.csv` are written. Run again to go on where it stopped.
-        size: Crop, height x width: 112x96 or 112x112.
+        size: Crop, height x width: 112x96, 112x112, or 128x112, which holds all crops.
         min_face: Least shorter side of a face, in pixels of the photo.
         min_sharpness: Least detail of a crop; 0.004 is about that of 25 rows, 0 takes all.
         workers: Processes; by default one per core.
@@ -56,7 +56,7 @@ def synth(
         identities: Number of people.
         images: Pictures of each.
         seed: Another seed, other people.
-        size: Crop, height x width: 112x96 or 112x112.
+        size: Crop, height x width: 112x96, 112x112, or 128x112, which holds all crops.
         workers: Processes; by default one per core. The pictures do not depend on it.
         same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
         preview: Also write a contact sheet, OUT/preview.png.

@@ -135,17 +135,24 @@ class Source:
         """Key -> photo that the aligned face of this key was cut from; empty where only crops are stored."""
         return {face.key: face.image for face in load_orl().faces} if self.kind == "orl" else {}
 
-    def open(self, size: tuple[int, int], synth: SynthSettings | None = None) -> OpenedFaces:
+    def open(
+        self, size: tuple[int, int], synth: SynthSettings | None = None, stored_size: tuple[int, int] | None = None
+    ) -> OpenedFaces:
         """The faces as crops of one size.
 
         Args:
             size: (height, width) of a crop convention.
             synth: What `synth` renders.
+            stored_size: (height, width) in which photos are aligned or people rendered, to be cut to `size` afterwards;
+                None takes `size`. A face set's crops are of the size that they are stored in.
 
         Raises:
             UsageError: The stored crops show less than crops of `size` do, or the name is of another kind.
             FacedistillError: The set is damaged.
         """
+        if self.kind != "face set" and stored_size not in (None, size):
+            wide = self.open(stored_size, synth)
+            return OpenedFaces(RecroppedFaces(wide.faces, size), wide.failed)
         if self.kind == "orl":
             aligned = align_faces(load_orl(), size)
             return OpenedFaces(aligned.faces, len(aligned.failed))

@@ -15,6 +15,7 @@ class FaceSettings(Protocol):
     held_out_identities: int
     validation_identities: int
     split_seed: int
+    stored_size: tuple[int, int] | None
 
     @property
     def synth(self) -> SynthSettings:
@@ -46,7 +47,7 @@ def open_training_faces(settings: FaceSettings, size: tuple[int, int]) -> Traini
         FacedistillError: The set is damaged.
     """
     try:
-        opened = parse_source(settings.faces, LABELLED).open(size, settings.synth)
+        opened = parse_source(settings.faces, LABELLED).open(size, settings.synth, settings.stored_size)
     except UsageError as error:
         raise UsageError(f"recipe: data.faces: {error}") from error
     kept = settings.held_out_identities + settings.validation_identities

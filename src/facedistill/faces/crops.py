@@ -52,9 +52,11 @@ class CropConvention:
 
 CROP_112X96 = CropConvention("112x96", (112, 96), _TEMPLATE_112X96)
 CROP_112X112 = CropConvention("112x112", (112, 112), tuple((x + 8.0, y) for x, y in _TEMPLATE_112X96))
+# Of ours, to store: 112x112 with 16 rows more below the chin, so that it holds all that each of the others shows.
+CROP_128X112 = CropConvention("128x112", (128, 112), CROP_112X112.points)
 CROP_150X150 = CropConvention("150x150", (150, 150), _TEMPLATE_150X150)
 
-_CONVENTIONS = {convention.size: convention for convention in (CROP_112X96, CROP_112X112, CROP_150X150)}
+_CONVENTIONS = {convention.size: convention for convention in (CROP_112X96, CROP_112X112, CROP_128X112, CROP_150X150)}
 
 
 def crop_convention(size: tuple[int, int]) -> CropConvention:

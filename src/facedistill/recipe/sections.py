@@ -40,6 +40,9 @@ class DataRecipe:
         mirror: Mirror half of the faces; the teacher targets of a mirrored face are those of its mirror image.
         sampling: `shuffled` draws every face once an epoch; `balanced` draws every person equally often, whose faces
             are drawn at random.
+        stored_size: (height, width) of the crops that `synth` is rendered in and photos are aligned to, out of which
+            those of the student and of a teacher that is shown the view are cut; None takes the student's. [128, 112]
+            holds all that each other crop shows. Those of a face set stay as they are.
     """
 
     faces: str = "synth"
@@ -49,6 +52,7 @@ class DataRecipe:
     split_seed: int = 0
     mirror: bool = True
     sampling: Literal["shuffled", "balanced"] = "shuffled"
+    stored_size: tuple[int, int] | None = added(None)
 
     def check(self) -> None:
         """Refuses what cannot work; see `Recipe.check`, as all checks here."""

@@ -45,6 +45,10 @@ def _check_crop(recipe: Recipe) -> None:
         crop_convention(recipe.student.input_size)
     except UsageError as error:
         raise UsageError(f"recipe: student.input_size: {error}") from error
+    try:
+        crop_convention(recipe.data.stored_size or recipe.student.input_size)
+    except UsageError as error:
+        raise UsageError(f"recipe: data.stored_size: {error}") from error
 
 
 def _check_test(recipe: Recipe) -> None:
