@@ -15,6 +15,7 @@ from facedistill.errors import FacedistillError
 METADATA_KEY = "facedistill"
 NATIVE = "native"
 BOTH_PREFIX = "both "
+MATCHED_PREFIX = "matched "
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class ModelMetadata:
         embedding_size: Length of the embedding.
         thresholds: Condition -> FMR ("1e-1".."1e-6") -> the least cosine similarity called the same person. Only FMRs
             that the calibration pairs support appear. A condition is "native", or the smaller face's rows ("16": the
-            other face is native; "both 16": both are so small).
+            other face is native, and embedded as it is; "both 16": both are so small; "matched 16": the other face is
+            native, and was degraded before it was embedded, see `facedistill.variance.matching`).
         threshold_intervals: As `thresholds`, with 95 % intervals [low, high].
         probability: Condition -> similarity -> probability of the same person at even odds.
         reliability: Condition -> how well the probability holds on people it was not fitted on: "ece", the
@@ -99,7 +101,8 @@ class ModelMetadata:
 def _check_thresholds(thresholds: Mapping[str, Mapping[str, float]]) -> None:
     """Raises ValueError where a name is none, or where a stricter rate has a laxer threshold."""
     for condition, rates in thresholds.items():
-        if not condition.removeprefix(BOTH_PREFIX).isdecimal() and condition != NATIVE:
+        rows = [condition.removeprefix(prefix) for prefix in (BOTH_PREFIX, MATCHED_PREFIX)]
+        if condition != NATIVE and not any(name.isdecimal() for name in rows):
             raise ValueError(f"thresholds are of {condition!r}, which is no resolution")
         by_rate = sorted((float(rate), rate) for rate in rates)
         values = [rates[rate] for _, rate in by_rate]

@@ -36,8 +36,11 @@ def similarities(faces, condition):
     native = np.stack([face.image for face in faces.faces])
     small = np.stack([degrade(image, 8) for image in native])
     probes = native if condition == "native" else small
-    gallery = small if condition == "both 8" else native
-    return np.array([[cosine(a, b) for b in embed(gallery)] for a in embed(probes)])
+    gallery = embed(small if condition == "both 8" else native)
+    if condition == "matched 8":
+        degraded = [embed(np.stack([degrade(image, rows) for image in native])) for rows in (12, 10, 8)]
+        gallery = sum(rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in degraded)
+    return np.array([[cosine(a, b) for b in gallery] for a in embed(probes)])
 
 
 def cosine(a, b):
@@ -50,6 +53,7 @@ def cosine(a, b):
         pytest.param("native", ["1e-1", "1e-2"], 720, id="unordered pairs"),
         pytest.param("8", ["1e-1", "1e-2", "1e-3"], 1440, id="one degraded: either of two may be the probe"),
         pytest.param("both 8", ["1e-1", "1e-2"], 720, id="both degraded: unordered again"),
+        pytest.param("matched 8", ["1e-1", "1e-2", "1e-3"], 1440, id="one degraded, the other brought to it"),
     ],
 )
 def test_thresholds_hold_their_promise_and_none_below_would(faces, calibrated, condition, rates, impostors):
@@ -62,8 +66,12 @@ def test_thresholds_hold_their_promise_and_none_below_would(faces, calibrated, c
         assert np.mean(scores >= threshold - 1e-9) > float(fmr)
 
 
-def test_every_resolution_has_two_conditions(calibrated):
-    assert list(calibrated) == ["native", "8", "both 8"]
+def test_every_resolution_has_three_conditions(calibrated):
+    assert list(calibrated) == ["native", "8", "both 8", "matched 8"]
+
+
+def test_nothing_is_matched_to_native_rows(faces):
+    assert list(calibrate(embed, faces, (56,), bootstrap=0)) == ["native", "56", "both 56"]
 
 
 def test_intervals_are_those_of_explicitly_copied_people(faces, calibrated):

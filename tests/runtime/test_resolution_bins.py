@@ -12,10 +12,12 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import crop_convention
 from facedistill.model_file import Logistic, ModelMetadata
 from facedistill.runtime import Recognizer, window_rows
+from facedistill.runtime.conditions import condition_of
 
 CONDITIONS = ["native", "30", "20", "16", "12", "8"]
 THRESHOLDS = {name: {"1e-1": 0.1 * number, "1e-3": 0.1 * number + 0.05} for number, name in enumerate(CONDITIONS)}
 BOTH = {f"both {name}": {"1e-3": 0.9 + 0.01 * number} for number, name in enumerate(CONDITIONS[1:])}
+MATCHED = [*CONDITIONS, *BOTH, *(f"matched {name}" for name in CONDITIONS[1:])]
 PROBABILITY = {name: Logistic(4.0, -number) for number, name in enumerate([*CONDITIONS, *BOTH])}
 
 
@@ -69,18 +71,6 @@ def test_two_small_faces_are_judged_as_two_small_faces(recognizer, photos):
     assert (answer.resolution, answer.threshold) == ("both 20", BOTH["both 20"]["1e-3"])
 
 
-def stub(thresholds, rows):
-    """A recognizer with given embeddings and rows, so that every rule can be tried without a photo."""
-
-    class Stub(Recognizer):
-        def _embed_face(self, picture):
-            return np.array([1.0, 0.0], np.float32), picture
-
-    made = Stub.__new__(Stub)
-    made._metadata = type("Metadata", (), {"name": "stub", "thresholds": thresholds, "probability": {}})()
-    return made.verify(*rows)
-
-
 @pytest.mark.parametrize(
     ("known", "rows", "resolution"),
     [
@@ -98,18 +88,31 @@ def stub(thresholds, rows):
         pytest.param([*CONDITIONS, *BOTH], (20, 55), "both 20", id="the other face is small by a hair"),
         pytest.param([*CONDITIONS, *BOTH], (3, 3), "both 8", id="two tiny ones"),
         pytest.param(["native", "80"], (400, 400), "native", id="a bin above native's rows is none of verify's"),
+        pytest.param(MATCHED, (56, 400), "native", id="matched: both are native"),
+        pytest.param(MATCHED, (55, 400), "matched 30", id="matched: just below native"),
+        pytest.param(MATCHED, (30, 400), "matched 30", id="matched: exactly a bin"),
+        pytest.param(MATCHED, (29.9, 400), "matched 20", id="matched: just below a bin"),
+        pytest.param(MATCHED, (3, 400), "matched 8", id="matched: smaller than all"),
+        pytest.param(MATCHED, (50, 70), "both 30", id="matched: near and smaller than native are two small ones"),
+        pytest.param(MATCHED, (16, 24), "both 16", id="matched: near, both small"),
+        pytest.param(MATCHED, (16, 25), "matched 16", id="matched: both small, not near"),
+        pytest.param([*CONDITIONS, "matched 20"], (9, 400), "matched 20", id="matched: a file with one bin alone"),
+        pytest.param([*CONDITIONS, "matched 20"], (9, 9), "8", id="matched: a file without two small ones"),
     ],
 )
 def test_the_rule_of_the_bins(known, rows, resolution):
-    answer = stub({name: {"1e-3": 0.5} for name in known}, rows)
-    assert answer.resolution == resolution
-    assert answer.probability is None
+    assert condition_of(known, *rows) == condition_of(known, *rows[::-1]) == resolution
 
 
-def test_a_condition_without_supported_rates_is_passed_over():
-    assert stub({"native": {"1e-1": 0.5}, "16": {}, "8": {"1e-1": 0.5}}, (20, 400)).resolution == "8"
+def test_a_condition_without_supported_rates_is_passed_over(tmp_path, photos):
+    def condition(thresholds):
+        path = write_block_means(tmp_path / "model.onnx", ModelMetadata("tiny", (112, 96), 504, thresholds))
+        return Recognizer(path, min_face=12).verify(photos[0], shrunk(photos[1], 25)).resolution
+
+    assert condition({"native": {"1e-1": 0.5}, "20": {}, "8": {"1e-1": 0.5}}) == "8"
+    assert condition({"native": {"1e-1": 0.5}, "20": {"1e-1": 0.5}, "matched 20": {}}) == "20"
     with pytest.raises(FacedistillError, match="no thresholds"):
-        stub({"native": {}}, (20, 400))
+        condition({"native": {}, "matched 20": {"1e-1": 0.5}})
 
 
 @settings(max_examples=100, deadline=None)

@@ -207,7 +207,7 @@ def export(run: str, out: str, calibrate_on: str | None = None) -> None:
 
 
 def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:
-    """Says whether two photos show the same person.
+    """Says whether two photos show the same person, compared at the resolution of the smaller face.
 
     Args:
         a: A photo.
@@ -223,9 +223,10 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
     answer = Recognizer(model).verify(a, b, fmr=fmr)
     verdict = "the same person" if answer.same else "different people"
     likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
+    assert answer.rows is not None, "both pictures were given"
     print(
-        f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} "
-        f"(FMR {answer.fmr:g}, resolution {answer.resolution}){likely}"
+        f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g}, "
+        f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}"
     )
     if json:
         _write_json(json, asdict(answer))

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from facedistill.datasets import FaceSet
-from facedistill.evaluation.metrics import Float, Int, Ranking, supported
+from facedistill.evaluation.metrics import Float, Int, Ranking, supported, unit_rows
 from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
-from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
+from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, Logistic
 from facedistill.progress import track
+from facedistill.variance import CROP_ROWS, matching
 
 FMRS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5, "1e-6": 1e-6}
 
@@ -43,11 +44,11 @@ class Calibration:
 def calibrate(
     embed: Embed, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS, bootstrap: int = 200, seed: int = 0
 ) -> dict[str, Calibration]:
-    """Calibrates a model on a face set, by resolution.
+    """Calibrates a model on a face set, by resolution and by the way of comparing.
 
-    Each resolution is calibrated twice: one face degraded and the other native, as when a poor camera meets a good
-    enrolment; and both degraded. Two blurred faces resemble each other: at the threshold of the first case, they
-    may match many times as often as promised.
+    "16": one face has 16 rows, and both are embedded as they are. "matched 16": as `Recognizer.verify` compares them,
+    the native one degraded before it is embedded (`variance.matching`). "both 16": both have so many rows. Two blurred
+    faces resemble each other: at the threshold of the first case, they may match many times as often as promised.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
@@ -57,18 +58,24 @@ def calibrate(
         seed: Of the resamples.
 
     Returns:
-        {"native": ..., "30": ..., "both 30": ..., ...}.
+        {"native": ..., "30": ..., "both 30": ..., "matched 30": ..., ...}; nothing is matched to `NATIVE_ROWS` or more.
 
     Raises:
         UsageError, FacedistillError: As for `sweep`.
     """
     found, people = read_faces(faces)
-    embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
+    mates = {str(rows): matching(CROP_ROWS, rows) for rows in resolutions}
+    rungs = {int(name) for names in mates.values() for name in names if name != NATIVE} - set(resolutions)
+    embeddings = embed_at(embed, [face.image for face in found.values()], [*resolutions, *sorted(rungs)])
     draws = draw(int(people.max()) + 1, bootstrap, seed)
-    native = embeddings.pop(NATIVE)
+    native = embeddings[NATIVE]
     conditions = {NATIVE: (native, native)}
-    for name, rows in embeddings.items():
-        conditions |= {name: (rows, native), BOTH_PREFIX + name: (rows, rows)}
+    for name, mate in mates.items():
+        probes = embeddings[name]
+        conditions |= {name: (probes, native), BOTH_PREFIX + name: (probes, probes)}
+        if mate != (NATIVE,):
+            mean = np.mean([embeddings[each] for each in mate], axis=0)
+            conditions[MATCHED_PREFIX + name] = (probes, unit_rows(mean, f"the mean embeddings at {', '.join(mate)}"))
     return {
         name: _calibrate_condition(probes, gallery, people, draws)
         for name, (probes, gallery) in track(conditions.items(), "calibrating", len(conditions), unit="conditions")

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from facedistill.evaluation.results import NOT_KNOWN, percent_with_interval
-from facedistill.model_file import BOTH_PREFIX, NATIVE
+from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE
 from facedistill.report.figures import STUDENT, Model, Paired, Report, Scores, Training
 from facedistill.report.gather import best_student
 from facedistill.report.plots import series_of
 from facedistill.report.tables import Line, key_resolution, resolution_title, side_by_side
 
 _FMRS = (1e-1, 1e-2, 1e-3, 1e-4)
+_PREFIXES = ("", MATCHED_PREFIX, BOTH_PREFIX)
 
 
 class PageContent:
@@ -152,12 +153,18 @@ class PageContent:
         return [float(fmr) for fmr in fmrs], lines
 
 
-def _condition_order(name: str) -> tuple[bool, float]:
-    """Native first, then falling rows; those with both faces degraded last."""
-    rows = name.removeprefix(BOTH_PREFIX)
-    return rows != name, -math.inf if rows == NATIVE else -float(rows)
+def _condition_order(name: str) -> tuple[int, float]:
+    """Native first, then falling rows; first with one face degraded, then matched ones, then both."""
+    prefix, rows = _parted(name)
+    return _PREFIXES.index(prefix), -math.inf if rows == NATIVE else -float(rows)
 
 
 def _condition_title(name: str) -> str:
-    rows = name.removeprefix(BOTH_PREFIX)
-    return ("both " if rows != name else "") + resolution_title(rows)
+    prefix, rows = _parted(name)
+    return prefix + resolution_title(rows)
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """A condition's prefix and its resolution."""
+    prefix = next((prefix for prefix in _PREFIXES[1:] if name.startswith(prefix)), "")
+    return prefix, name.removeprefix(prefix)

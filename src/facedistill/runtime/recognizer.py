@@ -2,7 +2,8 @@
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import Detection, Detector, align, crop_convention, find_face, similarity_transform
-from facedistill.model_file import BOTH_PREFIX, NATIVE, ModelMetadata
+from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, ModelMetadata
 from facedistill.pictures import read_picture
-
-NATIVE_ROWS = 56  # half a crop: from here on the thresholds of nets were measured to be those of whole crops
+from facedistill.runtime.conditions import compares_matched, condition_of
+from facedistill.runtime.templates import Templates
+from facedistill.variance import degrade, matching, rungs_of
 
 Picture = NDArray[np.uint8] | str | Path
 
@@ -35,8 +37,11 @@ class Verification:
         fmr: The false match rate that the threshold stands for, on the people it was calibrated on.
         probability: Of the same person, 0..1, if either answer is as likely beforehand; None where the model file
             carries none. It does not depend on `fmr`.
-        resolution: Condition whose threshold and probability were used: "native"; "16" where the smaller face has that
-            many rows; "both 16" where the other one is smaller than native too.
+        resolution: Condition whose threshold and probability were used: "native"; "matched 16" where the smaller face
+            has that many rows and the other was degraded to about as many; "both 16" where both were about so
+            small. Of a model file without matched conditions: "16" where the other face is native, and embedded as it
+            is.
+        rows: Of the two faces, in the order given; None where only their similarity was known.
     """
 
     same: bool
@@ -45,6 +50,7 @@ class Verification:
     fmr: float
     probability: float | None = None
     resolution: str = NATIVE
+    rows: tuple[float, float] | None = None
 
 
 class Recognizer:
@@ -108,15 +114,19 @@ class Recognizer:
                     f"crops are {picture.dtype} {list(picture.shape)}; the model wants uint8 [B, {height}, {width}, 3]"
                 )
             return self._run(picture)
-        return self._embed_face(picture)[0]
+        crop, rows = self._main_face(picture)
+        return self._embedded(crop, rows, (NATIVE,)).embeddings[NATIVE]
 
     def verify(self, a: Picture, b: Picture, fmr: float = 1e-3) -> Verification:
-        """Whether two photos show the same person, by the threshold for the smaller of the two faces.
+        """Whether two photos show the same person, compared at the resolution of the smaller face.
 
-        A face's rows are the rows of the photo that its aligned 112-row window covers (`window_rows`); its
-        threshold is that of the nearest resolution of the model file at or below them, "native" standing for
-        `NATIVE_ROWS` and more; for a face smaller than all of them, that of the smallest. An enlarged or unfocused
-        picture has more rows than detail, which the scale does not show: its threshold is too low.
+        A face's rows are the rows of the photo that its aligned 112-row window covers (`window_rows`). The sharper
+        face is degraded to about the rows of the other before it is embedded, unless they are near or both are
+        native (`facedistill.variance.matching`), and the threshold is the one that was calibrated on that way of
+        comparing, at the nearest resolution of the model file at or below the smaller face's rows; for a face smaller
+        than all of them, at the smallest. A model file without matched conditions, as they were made before, compares
+        both faces as they are, by its own conditions. An enlarged or unfocused picture has more rows than detail,
+        which the scale does not show: its threshold is too low.
 
         Args:
             a: A photo: uint8 [H, W, 3] RGB, or a file's path.
@@ -128,8 +138,45 @@ class Recognizer:
             NoFaceError: One of the photos shows no face.
             FacedistillError: The model carries no thresholds.
         """
-        (one, rows), (other, other_rows) = self._embed_face(a), self._embed_face(b)
-        return self.decide(float(one @ other), self._condition(min(rows, other_rows), max(rows, other_rows)), fmr)
+        (one, rows), (other, other_rows) = self._main_face(a), self._main_face(b)
+        first = self._embedded(one, rows, self._matching(rows, other_rows))
+        second = self._embedded(other, other_rows, self._matching(other_rows, rows))
+        return self._compare(first, second, fmr)
+
+    def templates(self, picture: Picture) -> Templates:
+        """One embedding a resolution of a photo's main face, to enrol it: all in one batch.
+
+        Args:
+            picture: uint8 [H, W, 3] RGB, or a file's path.
+
+        Raises:
+            NoFaceError: The photo shows no face.
+            UsageError: There is no model.
+        """
+        crop, rows = self._main_face(picture)
+        return self._embedded(crop, rows, (NATIVE, *map(str, rungs_of(rows))))
+
+    def compare(self, templates: Templates, probe: Picture, fmr: float = 1e-3) -> Verification:
+        """As `verify` of the enrolled photo and the probe, but the enrolled one is not embedded again.
+
+        Args:
+            templates: What `templates` of a recognizer with the same model gave.
+            probe: A photo: uint8 [H, W, 3] RGB, or a file's path.
+            fmr: As for `verify`.
+
+        Raises:
+            NoFaceError: The probe shows no face.
+            UsageError: The templates are of another embedding size.
+            FacedistillError: The model carries no thresholds.
+        """
+        lengths = {len(embedding) for embedding in templates.embeddings.values()}
+        if lengths != {self.metadata.embedding_size}:
+            raise UsageError(
+                f"templates hold {sorted(lengths)} numbers each, but model {self.metadata.name} gives "
+                f"{self.metadata.embedding_size}; make them anew with this model"
+            )
+        crop, rows = self._main_face(probe)
+        return self._compare(templates, self._embedded(crop, rows, self._matching(rows, templates.rows)), fmr)
 
     def decide(self, similarity: float, resolution: str = NATIVE, fmr: float = 1e-3) -> Verification:
         """What a similarity of two embeddings means, for a caller who has embedded crops and knows their resolution.
@@ -161,34 +208,41 @@ class Recognizer:
             resolution=resolution,
         )
 
+    def _compare(self, one: Templates, other: Templates, fmr: float) -> Verification:
+        known = self._calibrated()
+        if compares_matched(known):
+            similarity = one.seen_at(other.rows) @ other.seen_at(one.rows)
+        else:
+            similarity = one.embeddings[NATIVE] @ other.embeddings[NATIVE]
+        decided = self.decide(float(similarity), condition_of(known, one.rows, other.rows), fmr)
+        return replace(decided, rows=(one.rows, other.rows))
+
+    def _matching(self, rows: float, other: float) -> tuple[str, ...]:
+        return matching(rows, other) if compares_matched(self._calibrated()) else (NATIVE,)
+
     def _calibrated(self) -> list[str]:
         """The conditions that have a threshold, one of them at least of one face alone."""
         known = [condition for condition, rates in self.metadata.thresholds.items() if rates]
-        if all(condition.startswith(BOTH_PREFIX) for condition in known):
+        if all(condition.startswith((BOTH_PREFIX, MATCHED_PREFIX)) for condition in known):
             raise FacedistillError(
                 f"model {self.metadata.name} carries no thresholds; export it with validation people to calibrate on"
             )
         return known
 
-    def _condition(self, rows: float, other_rows: float) -> str:
-        """The condition for comparing a face of `rows` with one of `other_rows`, which are no fewer."""
-        known = self._calibrated()
-        single = [name for name in known if not name.startswith(BOTH_PREFIX)]
-        least = {name: NATIVE_ROWS if name == NATIVE else int(name) for name in single}  # rows from which it is used
-        reached = [name for name in least if least[name] <= min(rows, NATIVE_ROWS)]
-        condition = max(reached, key=least.__getitem__) if reached else min(least, key=least.__getitem__)
-        both = BOTH_PREFIX + condition
-        return both if other_rows < NATIVE_ROWS and both in known else condition
-
-    def _embed_face(self, picture: Picture) -> tuple[NDArray[np.float32], float]:
-        """The embedding [D] of a photo's main face, and its rows."""
+    def _main_face(self, picture: Picture) -> tuple[NDArray[np.uint8], float]:
+        """The crop [H, W, 3] of a photo's main face, and its rows."""
+        size = self.metadata.crop_size
         pixels = _pixels(picture)
         face = find_face(self._detector, pixels)
         if face is None:
             where = picture if isinstance(picture, str | Path) else "the picture"
             raise NoFaceError(f"{where}: no face of at least {self._min_face} px found; give a photo with a clear face")
-        crop = align(pixels, face.landmarks, size=self.metadata.crop_size)
-        return np.asarray(self._run(crop[None])[0], dtype=np.float32), window_rows(face.landmarks)
+        return align(pixels, face.landmarks, size), window_rows(face.landmarks)
+
+    def _embedded(self, crop: NDArray[np.uint8], rows: float, conditions: Sequence[str]) -> Templates:
+        """The crop [H, W, 3] under each condition, in one batch."""
+        crops = np.stack([crop if name == NATIVE else degrade(crop, int(name)) for name in conditions])
+        return Templates(dict(zip(conditions, self._run(crops), strict=True)), rows)
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         (embeddings,) = self._session.run(None, {self._session.get_inputs()[0].name: crops})

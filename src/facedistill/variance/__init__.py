@@ -13,13 +13,17 @@ from facedistill.variance.drawn import DrawnVariance
 from facedistill.variance.grey import Grey
 from facedistill.variance.jpeg import JpegCompression
 from facedistill.variance.light import BrightnessContrast
+from facedistill.variance.matching import CROP_ROWS, NATIVE_ROWS, RUNGS, matching, rungs_of
 from facedistill.variance.mirror import Mirror
 from facedistill.variance.noise import GaussianNoise
 from facedistill.variance.placement import ShiftRotate
 from facedistill.variance.resolution import PAPER_SIZES, LowResolution, degrade, degrade_batch
 
 __all__ = [
+    "CROP_ROWS",
+    "NATIVE_ROWS",
     "PAPER_SIZES",
+    "RUNGS",
     "VARIANCES",
     "BrightnessContrast",
     "Camera",
@@ -36,6 +40,8 @@ __all__ = [
     "build_variance",
     "degrade",
     "degrade_batch",
+    "matching",
+    "rungs_of",
 ]
 
 VARIANCES: Registry[Variance] = Registry("variance")

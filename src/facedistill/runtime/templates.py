@@ -1,0 +1,28 @@
+"""The templates of one face: what it looks like to a model at several resolutions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedistill.variance import matching
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """One face, embedded once a resolution, to be compared with faces of any size.
+
+    Attributes:
+        embeddings: Condition -> unit embedding, float32 [D]. "native" is the face as it is; "44", "30", "24", "20",
+            "16", "12", "10" and "8" are the face degraded to so many rows, those alone that are well below its own.
+        rows: The face's own rows, > 0; see `window_rows`.
+    """
+
+    embeddings: Mapping[str, NDArray[np.float32]]
+    rows: float
+
+    def seen_at(self, rows: float) -> NDArray[np.float32]:
+        """What a face of `rows` is compared with: the unit mean of the `matching` templates, float32 [D]."""
+        mean = np.mean([self.embeddings[name] for name in matching(self.rows, rows)], axis=0)
+        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
