@@ -414,6 +414,7 @@ def test_what_cannot_be_used_is_one_line(place, importable, tmp_path, capsys, wo
     one_line(capsys, parts)
 
 
+@pytest.mark.slow
 def test_an_error_beside_other_processes_ends_the_program(place, tmp_path):
     """Its traceback holds the processes that prepare pictures, and they ignore the signal that would end them."""
     words = ["distill", str(place / "recipe.yaml"), "--out", str(tmp_path / "run"), *loss("RaisesInBackward")]

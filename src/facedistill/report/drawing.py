@@ -42,6 +42,8 @@ def drawing(size: tuple[float, float], xlabel: str, pad: float) -> Iterator[tupl
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "facedistill", "font.size": 13}):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
+        for background in (figure.patch, axes.patch):
+            background.set_facecolor("none")
         axes.grid(color=FAINT, linewidth=1)
         axes.set_axisbelow(True)
         axes.tick_params(which="both", colors=INK, length=0, pad=8)
@@ -63,9 +65,11 @@ def svg(figure: Any, name: str, title: str) -> "Markup":
         The element, which templates take as it is.
     """
     from markupsafe import Markup
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    # Not `savefig`, which draws twice, the first time for the layout; this draw lays out too.
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
