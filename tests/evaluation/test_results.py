@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import generated_sets
@@ -71,12 +73,14 @@ def test_the_json_written_is_that_of_before(name, write, options, tmp_path):
 def test_the_table_of_a_sweep_fits_80_columns():
     cell = Cell(0.88, 0.01, 0.1, 0.95, {"0.1": 0.9}, {"accuracy": [0.86, 0.9]}, None, 0.0123)
     cells = {"native": cell, "8": cell, "16": cell}
-    (table,) = SweepResult(cells, cells).tables("net")
+    matched = cells | {"8": replace(cell, accuracy=0.91, ci={})}
+    (table,) = SweepResult(cells, matched).tables("net")
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(table)
     text = console.file.getvalue()
     assert "88.0 (86.0-90.0)" in text
-    assert "both degraded" in text
+    assert text.index("matched") < text.index("gallery native")
+    assert re.search(r"8 px[^\d]+91\.0[^\d]+88\.0 \(86\.0-90\.0\)", text)
     assert "failed to enrol: 1.2 %" in text
     assert "n/a" in text
     assert text.index("16 px") < text.index("8 px")

@@ -43,8 +43,8 @@ def pictures():
 
 
 def draw_scores(pictures, resolution, seed):
-    trial = pictures.trial(resolution)
-    random = np.random.default_rng(seed)
+    trial = pictures.trial
+    random = np.random.default_rng([seed, len(resolution)])
     return np.clip(random.normal(0.5 * trial.same, 0.25), -1, 1)
 
 
@@ -54,8 +54,8 @@ def models(pictures):
     made = {}
     for seed, (role, best) in enumerate((("teacher", 0.99), ("student", 0.97), ("control", 0.9))):
         scores = {at: draw_scores(pictures, at, seed) for at in SCORED}
-        probability = {} if role == "teacher" else dict.fromkeys(SCORED, Logistic(8.0, -2.0))
-        groups = {at: compare_groups(values, pictures, at) for at, values in scores.items()}
+        probability = {} if role == "teacher" else dict.fromkeys(("native", "both 16"), Logistic(8.0, -2.0))
+        groups = {at: compare_groups(values, pictures) for at, values in scores.items()}
         card = Card({"trained on": f"{role} <b>pictures</b>", "file SHA-256": "a" * 64}, ["Anything"], {})
         scored = summarise(scores, pictures, probability)
         made[role] = Model(TITLES[role], role, [0], measure(best), scored, groups, card)

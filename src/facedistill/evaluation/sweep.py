@@ -23,6 +23,8 @@ from facedistill.variance import degrade
 
 RESOLUTIONS = (30, 20, 16, 12, 8)
 BOTH = "both"
+MATCHED, GALLERY_NATIVE = "matched", "gallery native"
+SIDES = f"{MATCHED}: the other picture is degraded to the same rows; {GALLERY_NATIVE}: it stays as it is"
 METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 
 _CROPS_AT_ONCE = 64
@@ -39,7 +41,8 @@ class Sweep(Result, Generic[F]):
 
     Attributes:
         one_side: With the probe degraded (or the second of two pictures).
-        both: With both pictures degraded; under "both" in JSON, beside those of `one_side`.
+        both: With both pictures degraded, that is compared at the same resolution: "matched" in tables; under "both" in
+            JSON, beside those of `one_side`.
     """
 
     one_side: Mapping[str, F]
@@ -69,18 +72,18 @@ class SweepResult(Sweep[Cell]):
     """What `sweep` gives; the native cell is the same on both sides."""
 
     def tables(self, title: str) -> list[Table]:
-        """One table: a line per resolution, 95 % intervals in brackets."""
+        """One table: by metric a line per resolution, 95 % intervals in brackets."""
         failed = self.one_side[NATIVE].fte
-        table = Table(title=title, caption=f"failed to enrol: {100 * failed:.1f} %; in brackets: 95 % intervals")
-        table.add_column("")
-        for heading in METRICS.values():
-            table.add_column(heading, justify="right", no_wrap=True)
-        for side, cells in (("probe degraded", self.one_side), ("both degraded", self.both)):
+        caption = f"{SIDES}; failed to enrol: {100 * failed:.1f} %; in brackets: 95 % intervals"
+        table = Table(title=title, caption=caption)
+        for heading in ("probe degraded to", MATCHED, GALLERY_NATIVE):
+            table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
+        for metric, heading in METRICS.items():
             table.add_section()
-            table.add_row(f"[bold]{side}[/bold]")
-            for name in resolutions_of(cells):
-                cell = cells[name]
-                rates = (percent_with_interval(getattr(cell, rate), cell.ci.get(rate), digits=1) for rate in METRICS)
+            table.add_row(f"[bold]{heading}[/bold]")
+            for name in resolutions_of(self.both):
+                cells = (self.both[name], self.one_side[name])
+                rates = (percent_with_interval(getattr(cell, metric), cell.ci.get(metric), digits=1) for cell in cells)
                 table.add_row(resolution_title(name), *rates)
         return [table]
 

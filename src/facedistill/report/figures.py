@@ -47,8 +47,8 @@ class HardPair:
 
     Attributes:
         score: Cosine similarity.
-        first: The degraded picture's name within the test set.
-        second: The other picture's.
+        first: The one picture's name within the test set.
+        second: The other's.
         pictures: Both as the model saw them, JPEG; not part of the JSON.
     """
 
@@ -60,7 +60,7 @@ class HardPair:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one model's similarities say at one resolution of the probe.
+    """What one model's similarities say at one resolution of both pictures.
 
     Attributes:
         trade: ROC and DET.
@@ -87,7 +87,7 @@ class Paired:
     """Whether one model beats another on the same pairs.
 
     Attributes:
-        resolution: Of the probe.
+        resolution: Of both pictures.
         a: The one model's title; with its seed where figures are means over several, as one run of it was compared.
         b: The other's.
         sentence: What came out.

@@ -9,7 +9,7 @@ import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float, eer
-from facedistill.evaluation.sweep import Embed
+from facedistill.evaluation.sweep import BOTH, Embed
 from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import Recipe
@@ -119,9 +119,9 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
 
 
 def best_student(models: Sequence[Model], resolution: str) -> Model:
-    """The student of the highest accuracy at a resolution."""
+    """The student of the highest accuracy at a resolution, matched."""
     students = [model for model in models if model.role == STUDENT]
-    return max(students, key=lambda model: float(model.measured["sweep"][resolution]["accuracy"]))
+    return max(students, key=lambda model: float(model.measured["sweep"][BOTH][resolution]["accuracy"]))
 
 
 def _refuse_mixed(runs: Sequence[FinishedRun]) -> None:
@@ -190,15 +190,15 @@ def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
     groups: dict[str, dict[str, Any]] = {}
     if run.pictures.attributes and scores:
         wanted = dict.fromkeys((key_resolution(measured["sweep"]), NATIVE))
-        groups = {name: compare_groups(scores[name], run.pictures, name) for name in wanted}
+        groups = {name: compare_groups(scores[name], run.pictures) for name in wanted}
     return Model(role, role, [run.recipe.seed], measured, summary, groups, card), scores
 
 
 def _check_unchanged(run: FinishedRun, role: str, scores: Similarities) -> None:
     """Refuses to draw curves beside a table of other pictures, or of another teacher."""
+    same = run.pictures.trial.same
     for name, values in scores.items():
-        same = run.pictures.trial(name).same
-        now, then = eer(values, same), run.summary["models"][role]["sweep"][name]["eer"]
+        now, then = eer(values, same), run.summary["models"][role]["sweep"][BOTH][name]["eer"]
         if abs(now - then) > max(_EER_NOISE, 2 / np.count_nonzero(same)):
             raise FacedistillError(
                 f"{run.folder}: the {role}'s equal error rate at {resolution_title(name)} is {100 * now:.1f} %, but "
@@ -213,14 +213,13 @@ def _comparisons(scored: Sequence[tuple[Model, Similarities]], pictures: TestIma
     best = best_student(models, key)
     ours = next(scores for model, scores in scored if model is best)
     found = []
+    trial = pictures.trial
+    draws = int(np.clip(_WORK // len(trial.same), _LEAST_DRAWS, _MOST_DRAWS))
     for name in dict.fromkeys((key, NATIVE)):
-        trial = pictures.trial(name)
-        sides = pictures.sides(trial)
-        draws = int(np.clip(_WORK // len(trial.same), _LEAST_DRAWS, _MOST_DRAWS))
         for model, theirs in scored:
             if model is best or not theirs:
                 continue
-            comparison = compare(ours[name], theirs[name], trial.same, sides, "accuracy", draws)
+            comparison = compare(ours[name], theirs[name], trial.same, pictures.sides, "accuracy", draws)
             a, b = _one_seed(best), _one_seed(model)
             found.append(Paired(name, a, b, comparison.sentence(a, b), comparison))
     return found

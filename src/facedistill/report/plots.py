@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facedistill.evaluation.sweep import BOTH, GALLERY_NATIVE, MATCHED
 from facedistill.report.drawing import DASHES, INK, MARKERS, SERIES, drawing, svg
 from facedistill.report.figures import TEACHER, Model, Training
 from facedistill.report.tables import resolution_title, resolutions_of
@@ -26,7 +27,9 @@ def series_of(models: Sequence[Model]) -> list[int]:
 
 
 def resolution_plot(models: Sequence[Model], metric: str) -> "Markup":
-    """A line per model over the resolutions of the probe, with 95 % bands over people and bars over seeds.
+    """A line per model over the resolutions, matched, with 95 % bands over people and bars over seeds.
+
+    A thin dotted line beside it is the model's with the gallery native.
 
     Args:
         models: All over the same resolutions.
@@ -36,7 +39,9 @@ def resolution_plot(models: Sequence[Model], metric: str) -> "Markup":
     places = range(len(names))
     with drawing(_WIDE, "height of the degraded face, pixels", 10) as (figure, axes):
         for model, style, dash in reversed(_styled(models)):  # the first named is drawn on top
-            cells = [model.measured["sweep"][name] for name in names]
+            native = [100 * model.measured["sweep"][name][metric] for name in names]
+            axes.plot(native, linestyle=":", linewidth=1.2, color=style["color"])
+            cells = [model.measured["sweep"][BOTH][name] for name in names]
             values = [100 * cell[metric] for cell in cells]
             if all(metric in cell["ci"] for cell in cells):
                 low, high = 100 * np.array([cell["ci"][metric] for cell in cells]).T
@@ -49,8 +54,15 @@ def resolution_plot(models: Sequence[Model], metric: str) -> "Markup":
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.grid(visible=False, axis="x")
         axes.set_ylim(**({"top": 101} if metric == "accuracy" else {"bottom": 0}))
-        described = "; ".join(f"{m.title} {100 * m.measured['sweep'][names[-1]][metric]:.1f} %" for m in models)
-        title = f"{_NAMES[metric]} against the height of the degraded face. At {resolution_title(names[-1])}: "
+        last = [(model.title, model.measured["sweep"]) for model in models]
+        described = "; ".join(
+            f"{title} {100 * cells[BOTH][names[-1]][metric]:.1f} % ({100 * cells[names[-1]][metric]:.1f} %)"
+            for title, cells in last
+        )
+        title = (
+            f"{_NAMES[metric]} against the height of the degraded face. "
+            f"At {resolution_title(names[-1])}, {MATCHED} ({GALLERY_NATIVE}): "
+        )
         return svg(figure, metric, f"{title}{described}.")
 
 
@@ -59,7 +71,7 @@ def det_plot(models: Sequence[Model], resolution: str, kind: str) -> "Markup":
 
     Args:
         models: Those without scores are left out.
-        resolution: Of the probe.
+        resolution: Of both pictures.
         kind: "roc" (share of genuine pairs accepted) or "det" (share rejected, logarithmic).
     """
     det = kind == "det"
@@ -100,7 +112,7 @@ def histogram_plot(model: Model, series: int, place: int, resolution: str) -> "M
         model: With scores at this resolution.
         series: Its colour.
         place: Its place among the models, for a name of its own.
-        resolution: Of the probe.
+        resolution: Of both pictures.
     """
     histogram = model.scores[resolution].histogram
     edges = np.array(histogram.edges)
@@ -129,14 +141,14 @@ def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) 
 
     Args:
         models: Those whose cost is not known are left out.
-        resolution: Of the probe.
+        resolution: Of both pictures.
         cost: "latency_ms" or "size_mb".
         unit: Of the axis.
     """
     points = [
         (model.measured[cost], 100 * cell["accuracy"], cell["ci"].get("accuracy", [cell["accuracy"]] * 2), style)
         for model, style, _ in _styled(models)
-        if model.measured[cost] is not None and (cell := model.measured["sweep"][resolution])
+        if model.measured[cost] is not None and (cell := model.measured["sweep"][BOTH][resolution])
     ]
     best = pareto_front([(x, y) for x, y, _, _ in points])
     with drawing((5.0, 3.6), unit, 8) as (figure, axes):
@@ -152,9 +164,9 @@ def pareto_plot(models: Sequence[Model], resolution: str, cost: str, unit: str) 
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.margins(y=0.15)
         title = f"Accuracy at {resolution_title(resolution)} against {unit}: " + "; ".join(
-            f"{model.title} {model.measured[cost]:.2g}, {100 * model.measured['sweep'][resolution]['accuracy']:.1f} %"
+            f"{model.title} {model.measured[cost]:.2g}, {100 * cells[resolution]['accuracy']:.1f} %"
             for model in models
-            if model.measured[cost] is not None
+            if model.measured[cost] is not None and (cells := model.measured["sweep"][BOTH])
         )
         return svg(figure, f"pareto-{cost}", f"{title}.")
 
@@ -173,7 +185,7 @@ def reliability_plot(models: Sequence[Model], resolution: str) -> "Markup":
 
     Args:
         models: Those without a probability are left out.
-        resolution: Of the probe.
+        resolution: Of both pictures.
     """
     described = []
     with drawing((4.4, 4.0), "probability stated", 8) as (figure, axes):

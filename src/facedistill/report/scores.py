@@ -18,10 +18,10 @@ from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, paired_cos
 from facedistill.evaluation.probability import probabilities, reliability
 from facedistill.evaluation.sweep import Embed, read_faces, readable
 from facedistill.evaluation.trials import Trial, all_pairs, draw, listed_pairs
-from facedistill.model_file import NATIVE, Logistic
+from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
 from facedistill.pictures import encode_picture
 from facedistill.report.figures import DetCurve, HardPair, Histogram, Scores
-from facedistill.variance import degrade
+from facedistill.variance import Crop, degrade
 
 _WORK = 1_000_000_000  # pairs looked at for the bands of one curve
 _PAIRS_AT_ONCE = 1 << 17
@@ -37,8 +37,8 @@ class TestImages:
     """The readable pictures of a test set, all of one size, and who is compared with whom.
 
     Attributes:
-        probes: The side that is degraded.
-        gallery: The side that stays as it is; the same object where every two pictures are compared.
+        probes: The one side of each pair.
+        gallery: The other; the same object where every two pictures are compared.
         same: bool [P] of listed pairs, whose people are not known; None where every two pictures are compared.
         attributes: Name -> groups of the pictures, where the set has labels.
     """
@@ -59,16 +59,18 @@ class TestImages:
         keys = [[face.key for face in side.faces] for side in (self.probes, self.gallery)]
         return keys[0], keys[1], self.probes.labels.tolist()
 
-    def trial(self, resolution: str) -> Trial:
-        """The comparisons made at a resolution: ordered where the two sides differ, as in `sweep`."""
+    @cached_property
+    def trial(self) -> Trial:
+        """The comparisons made at every resolution, as in the matched cells of `sweep`."""
         if self.same is not None:
             return listed_pairs(self.same, self._draws)
-        return all_pairs(self.probes.labels, resolution != NATIVE, self._draws)
+        return all_pairs(self.probes.labels, False, self._draws)
 
-    def sides(self, trial: Trial) -> Int | None:
-        """int64 [P, 2], who is on each side; None where people are not known."""
+    @property
+    def sides(self) -> Int | None:
+        """int64 [P, 2], who is on each side of the trial; None where people are not known."""
         people = self.probes.labels
-        return None if self.same is not None else np.stack((people[trial.left], people[trial.right]), axis=1)
+        return None if self.same is not None else np.stack((people[self.trial.left], people[self.trial.right]), axis=1)
 
     @cached_property
     def _draws(self) -> Int:
@@ -115,13 +117,13 @@ def listed_pictures(pairs: PairSet) -> TestImages:
 def similarities(
     embed: Embed, digest: str, pictures: TestImages, resolutions: Sequence[str], folder: Path
 ) -> dict[str, Float]:
-    """One model's similarities: resolution -> float64 [P], in the order of `pictures.trial`.
+    """One model's similarities, both pictures degraded: resolution -> float64 [P], in the order of `pictures.trial`.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
         digest: What the model is known by.
         pictures: Of the test set.
-        resolutions: "native" or rows of the degraded probe.
+        resolutions: "native" or rows of the degraded pictures.
         folder: Where the embeddings are kept, so that the model embeds them once.
 
     Raises:
@@ -133,10 +135,11 @@ def similarities(
         kept = cached_embeddings(embed, side, digest, folder, rows)
         return unit_rows(kept.embeddings, f"the embeddings at {resolution}")
 
-    gallery = embedded(pictures.gallery, NATIVE)
+    trial = pictures.trial
     scores = {}
     for name in resolutions:
-        probes, trial = embedded(pictures.probes, name), pictures.trial(name)
+        probes = embedded(pictures.probes, name)
+        gallery = probes if pictures.gallery is pictures.probes else embedded(pictures.gallery, name)
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(trial.left), _PAIRS_AT_ONCE)]
         scores[name] = np.concatenate(
             [paired_cosines(probes[trial.left[part]], gallery[trial.right[part]]) for part in parts]
@@ -152,23 +155,24 @@ def summarise(
     Args:
         scores: From `similarities`.
         pictures: The same.
-        probability: Resolution -> what the model file takes for the probability of the same person; may be empty.
+        probability: Condition -> what the model file takes for the probability of the same person; may be empty. Two
+            pictures at 16 rows are its condition "both 16".
     """
-    return {name: _summary(values, pictures, name, probability.get(name)) for name, values in scores.items()}
+    stated = {name: probability.get(name if name == NATIVE else BOTH_PREFIX + name) for name in scores}
+    return {name: _summary(values, pictures, name, stated[name]) for name, values in scores.items()}
 
 
-def compare_groups(values: Float, pictures: TestImages, resolution: str) -> dict[str, Any]:
+def compare_groups(values: Float, pictures: TestImages) -> dict[str, Any]:
     """Errors by condition and group at one threshold; of a set with labels."""
-    trial = pictures.trial(resolution)
-    left, right = trial.left, trial.right
-    if resolution == NATIVE:  # either picture of a pair is once the probe
-        left, right = np.concatenate((left, right)), np.concatenate((right, left))
-        values = np.concatenate((values, values))
+    one, other = pictures.trial.left, pictures.trial.right
+    # Either picture of a pair is once the probe.
+    left, right = np.concatenate((one, other)), np.concatenate((other, one))
+    values = np.concatenate((values, values))
     return group_figures(values, left, right, pictures.probes.labels, pictures.attributes).to_json()
 
 
 def _summary(values: Float, pictures: TestImages, resolution: str, probability: Logistic | None) -> Scores:
-    trial = pictures.trial(resolution)
+    trial = pictures.trial
     genuine, impostors = np.flatnonzero(trial.same), np.flatnonzero(~trial.same)
     return Scores(
         trade=_det_curve(trial, values),
@@ -176,8 +180,8 @@ def _summary(values: Float, pictures: TestImages, resolution: str, probability: 
         reliability=asdict(reliability(probabilities(probability, values), trial.same)) if probability else None,
         genuine=len(genuine),
         impostors=len(impostors),
-        hardest_genuine=_hardest(pictures, resolution, trial, values, genuine[np.argsort(values[genuine])]),
-        hardest_impostors=_hardest(pictures, resolution, trial, values, impostors[np.argsort(-values[impostors])]),
+        hardest_genuine=_hardest(pictures, resolution, values, genuine[np.argsort(values[genuine])]),
+        hardest_impostors=_hardest(pictures, resolution, values, impostors[np.argsort(-values[impostors])]),
     )
 
 
@@ -205,19 +209,24 @@ def _histogram(genuine: Float, impostors: Float) -> Histogram:
     return Histogram(_EDGES.tolist(), *shares)
 
 
-def _hardest(pictures: TestImages, resolution: str, trial: Trial, values: Float, ordered: Int) -> list[HardPair]:
+def _hardest(pictures: TestImages, resolution: str, values: Float, ordered: Int) -> list[HardPair]:
     """The first pairs in the order given, each two people (or each person) once, so that one odd picture is not all."""
     found: list[HardPair] = []
     met: set[frozenset[int]] = set()
     for pair in ordered:
-        probe, mate = pictures.probes.faces[trial.left[pair]], pictures.gallery.faces[trial.right[pair]]
+        left, right = pictures.trial.left[pair], pictures.trial.right[pair]
+        probe, mate = pictures.probes.faces[left], pictures.gallery.faces[right]
         who = frozenset((probe.label, mate.label))
         if who in met:
             continue
         met.add(who)
-        seen = probe.image if resolution == NATIVE else degrade(probe.image, int(resolution))
-        shown = encode_picture(seen, ".jpg", _JPEG_QUALITY), encode_picture(mate.image, ".jpg", _JPEG_QUALITY)
+        shown = _seen(probe.image, resolution), _seen(mate.image, resolution)
         found.append(HardPair(float(values[pair]), probe.key, mate.key, shown))
         if len(found) == _HARDEST:
             break
     return found
+
+
+def _seen(crop: Crop, resolution: str) -> bytes:
+    """A picture as the model saw it, JPEG."""
+    return encode_picture(crop if resolution == NATIVE else degrade(crop, int(resolution)), ".jpg", _JPEG_QUALITY)

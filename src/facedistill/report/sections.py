@@ -72,9 +72,10 @@ class PageContent:
         tests = (test for test in self._report.comparisons if test.resolution == self.key)
         return next((test for test in tests if test.b.startswith(model.title)), None)
 
-    def tables(self, both: bool) -> dict[str, list[Line]]:
-        """Heading -> lines of the table; with `both`, of the pairs of which both pictures are degraded."""
-        return side_by_side([model.measured for model in self._report.models], both)
+    @property
+    def table(self) -> dict[str, list[Line]]:
+        """Heading -> lines of the table."""
+        return side_by_side([model.measured for model in self._report.models])
 
     @property
     def comparisons(self) -> list[tuple[str, list[Paired]]]:

@@ -7,9 +7,10 @@ from rich.table import Table
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.results import NOT_KNOWN, percent_with_interval
-from facedistill.evaluation.sweep import BOTH, METRICS
+from facedistill.evaluation.sweep import BOTH, GALLERY_NATIVE, MATCHED, METRICS, SIDES
 from facedistill.evaluation.sweep import resolution_title as resolution_title
 from facedistill.evaluation.sweep import resolutions_of as resolutions_of
+from facedistill.model_file import NATIVE
 from facedistill.report.figures import STUDENT, TITLES, Report
 
 Line = tuple[str, tuple[str, ...]]
@@ -42,24 +43,26 @@ def key_resolution(sweep: Mapping[str, Any]) -> str:
     return _KEY_RESOLUTION if _KEY_RESOLUTION in known else known[-1]
 
 
-def side_by_side(models: Sequence[Mapping[str, Any]], both: bool = False) -> dict[str, list[Line]]:
-    """Heading -> lines of the table.
+def side_by_side(models: Sequence[Mapping[str, Any]]) -> dict[str, list[Line]]:
+    """Heading -> lines of the table: figures matched, and with the gallery native.
 
     Args:
         models: Each {"size_mb", "parameters", "macs", "latency_ms", "sweep"}, all over the same resolutions.
-        both: The accuracies with both pictures degraded instead of the probe alone, without the sizes and speeds.
     """
-    sections: dict[str, list[Line]] = {}
-    if not both:
-        sections["model"] = [
+    sections: dict[str, list[Line]] = {
+        "model": [
             (title, tuple(NOT_KNOWN if model[key] is None else pattern.format(model[key] * scale) for model in models))
             for title, (key, pattern, scale) in _COSTS.items()
         ]
-    sweeps = [model["sweep"][BOTH] if both else model["sweep"] for model in models]
+    }
+    sweeps = [model["sweep"] for model in models]
+    matched = [sweep[BOTH] for sweep in sweeps]
+    sides = {f", {MATCHED}": matched, f", {GALLERY_NATIVE}": sweeps}
     for metric in ("accuracy", "eer"):
         sections[METRICS[metric]] = [
-            (resolution_title(name), tuple(_cell_text(sweep[name], metric) for sweep in sweeps))
-            for name in resolutions_of(sweeps[0])
+            (resolution_title(name) + side, tuple(_cell_text(cells[name], metric) for cells in each))
+            for name in resolutions_of(matched[0])
+            for side, each in ({"": matched} if name == NATIVE else sides).items()
         ]
     return sections
 
@@ -81,7 +84,7 @@ def markdown_table(report: Report) -> str:
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
     """The table of one run's summary for `rich.print`."""
-    table = Table(title=f"{summary['name']}, tested on {summary['test']['set']}")
+    table = Table(title=f"{summary['name']}, tested on {summary['test']['set']}", caption=SIDES)
     table.add_column("")
     names = models_in(summary)
     for name in names:
