@@ -102,7 +102,7 @@ def test_a_page_of_before_is_written_anew_with_the_figures(recipe, tmp_path):
     assert page.read_text() != "of before", "figures and page are of one evaluation"
 
 
-@pytest.mark.slow  # the next test has it as one of two teachers
+@pytest.mark.slow
 def test_a_trained_net_can_teach(run, recipe, tmp_path):
     words = ["--teacher.spec", str(run / "best.pt"), "--steps", "2", "--control", "false"]
     assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), *words]) == 0
@@ -110,6 +110,7 @@ def test_a_trained_net_can_teach(run, recipe, tmp_path):
     assert models["teacher"]["macs"] == models["student"]["macs"]
 
 
+@pytest.mark.slow  # tests/teachers/test_joint_teachers.py trains with two
 def test_two_teachers_teach_and_cost_as_one(run, recipe, tmp_path):
     words = ["--teachers", json.dumps([{"spec": str(run / "best.pt"), "weight": 0.5}]), "--steps", "2"]
     assert main(["distill", str(recipe), "--out", str(tmp_path / "run"), "--control", "false", *words]) == 0
