@@ -69,7 +69,7 @@ def svg(figure: Any, name: str, title: str) -> "Markup":
 
     file = io.StringIO()
     # Not `savefig`, which draws twice, the first time for the layout; this draw lays out too.
-    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
