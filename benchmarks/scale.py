@@ -18,7 +18,7 @@ from facedistill.backbones import build_backbone, embed_crops
 from facedistill.heads import ShardedHead, build_head
 from facedistill.losses import build_loss
 from facedistill.pictures import decode_picture, encode_picture
-from facedistill.recipe import HARD
+from facedistill.recipe import HARD, LossTerm
 from facedistill.teachers import load_teacher
 from facedistill.training.task import Task
 from facedistill.variance import build_variance
@@ -49,7 +49,7 @@ def milliseconds(work: Callable[[], object], faces: int, repeats: int) -> float:
 def step_of(net: str, width: float, crops: torch.Tensor) -> Callable[[], object]:
     """A training step: forward, backward, SGD; hard loss and one distillation loss."""
     backbone, head = build_backbone(net, _SIZE, width=width), build_head("arcface", _SIZE, _CLASSES)
-    task = Task(backbone, head, {"cosine": build_loss("cosine")}, {HARD: 1.0, "cosine": 1.0})
+    task = Task(backbone, head, {"cosine": build_loss("cosine")}, {HARD: LossTerm(), "cosine": LossTerm()})
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(task.parameters(), lr=1e-4, momentum=0.9)
     labels = torch.randint(_CLASSES, (len(crops),))

@@ -9,6 +9,7 @@ from torch import nn
 from facedistill.backbones import build_backbone
 from facedistill.heads import build_head
 from facedistill.losses import CheckedLoss
+from facedistill.recipe import LossTerm
 from facedistill.training.targets import CachedTargets
 from facedistill.training.task import Task
 
@@ -49,7 +50,10 @@ def test_targets_have_the_precision_of_the_students_outputs(enabled, bits):
     embeddings = np.random.default_rng(0).normal(size=(4, 2, 5)).astype(np.float32)
     loss = CheckedLoss(Watches(), "watches")
     task = Task(
-        build_backbone("slim", 5, (32, 32), width=0.25), build_head("softmax", 5, 2), {"watches": loss}, {"watches": 1}
+        build_backbone("slim", 5, (32, 32), width=0.25),
+        build_head("softmax", 5, 2),
+        {"watches": loss},
+        {"watches": LossTerm()},
     )
     task.targets = CachedTargets(embeddings, np.array([0, 0, 1, 1]), 2, False, None)
     with torch.autocast("cpu", torch.bfloat16, enabled=enabled):

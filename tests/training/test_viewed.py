@@ -156,7 +156,7 @@ def test_the_hard_loss_of_a_mixture_is_that_of_both_labels():
     for row in range(3):
         one, other = (float(head.loss(embedding[row : row + 1], who[row : row + 1])) for who in (first, second))
         expected += (float(shares[row]) * one + (1 - float(shares[row])) * other) / 3
-    assert head.mixture_loss(embedding, first, second, shares).item() == pytest.approx(expected, rel=1e-12)
+    assert head.weighted_loss(embedding, first, (second, shares)).item() == pytest.approx(expected, rel=1e-12)
 
 
 REFUSED = [

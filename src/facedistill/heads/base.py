@@ -65,22 +65,34 @@ class Head(nn.Module):
         """
         return self._with_regulariser(cross_entropy(self(embedding, labels), labels), embedding)
 
-    def mixture_loss(self, embedding: Tensor, labels: Tensor, second_labels: Tensor, shares: Tensor) -> Tensor:
-        """The hard loss of mixtures of two faces: both labels' cross-entropies by their shares.
+    def weighted_loss(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        mixture: tuple[Tensor, Tensor] | None = None,
+        face_weights: Tensor | None = None,
+    ) -> Tensor:
+        """The hard loss where faces count unequally, or pictures are mixtures of two faces.
 
-        As in Zhang et al. (ICLR 2018, https://arxiv.org/abs/1710.09412).
+        A mixture has both labels' cross-entropies by their shares (Zhang et al., ICLR 2018,
+        https://arxiv.org/abs/1710.09412).
 
         Args:
             embedding: [B, D].
             labels: int64 [B].
-            second_labels: int64 [B], the label itself where there is no second face.
-            shares: float [B], 0..1, of the first face.
+            mixture: int64 [B], the second label, the first one itself where there is no second face; and float [B],
+                0..1, the share of the first face. None where there are no mixtures.
+            face_weights: float [B], what each face's cross-entropy is multiplied by; None weighs all alike.
 
         Raises:
             UsageError: See `forward`.
         """
-        first, second = (cross_entropy(self(embedding, who), who, reduction="none") for who in (labels, second_labels))
-        return self._with_regulariser((shares * first + (1 - shares) * second).mean(), embedding)
+        losses = cross_entropy(self(embedding, labels), labels, reduction="none")
+        if mixture is not None:
+            second_labels, shares = mixture
+            second = cross_entropy(self(embedding, second_labels), second_labels, reduction="none")
+            losses = shares * losses + (1 - shares) * second
+        return self._with_regulariser((losses if face_weights is None else face_weights * losses).mean(), embedding)
 
     def _with_regulariser(self, loss: Tensor, embedding: Tensor) -> Tensor:
         added = self.regulariser(embedding)

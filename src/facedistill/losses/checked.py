@@ -40,6 +40,7 @@ class CheckedLoss(nn.Module):
         trainable: Whether it has parameters that the first batch shapes; False by default.
         needs_one_label: Whether its meaning depends on the label of each face, so that a mixture of two faces has no
             place in it; False by default.
+        has_face_losses: Whether it has `per_face`, so that each face's share may be weighted.
         uses_whole_batch: Whether a face's share in the loss depends on the other faces of the batch; False by
             default. If so, each process of a distributed run computes the loss of all processes' faces,
             each of which must give as many; else that of its own, and the loss is the mean.
@@ -59,17 +60,20 @@ class CheckedLoss(nn.Module):
             self.equal_sizes = bool(getattr(module, "equal_sizes", True))
             self.trainable = bool(getattr(module, "trainable", False))
             self.needs_one_label = bool(getattr(module, "needs_one_label", False))
+            self.has_face_losses = callable(getattr(module, "per_face", None))
             self.uses_whole_batch = bool(getattr(module, "uses_whole_batch", False))
         for part in module.modules():
             part.register_load_state_dict_pre_hook(_resize_buffers)  # type: ignore[no-untyped-call]
 
-    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+    def forward(self, student: Outputs, teacher: Outputs, labels: Tensor, face_weights: Tensor | None = None) -> Tensor:
         """The loss of a batch.
 
         Args:
             student: The student's outputs; the gradient goes there.
             teacher: The teacher's outputs for the same faces.
             labels: int64 [B], at least 0.
+            face_weights: float32 [B], what each face's loss is multiplied by before the mean is taken; the module then
+                needs `per_face(student, teacher, labels) -> [B]`.
 
         Raises:
             UsageError: A needed field is missing or has the wrong shape, a field is read that is not needed,
@@ -83,7 +87,11 @@ class CheckedLoss(nn.Module):
             ours, theirs = self._inputs(student, gradient=True), self._inputs(teacher, gradient=False)
             all_labels = all_gather(labels) if self.uses_whole_batch else labels
             with foreign_errors(f"loss {self.name!r} fails", self.name):
-                loss = self.module(ours, theirs, all_labels)
+                if face_weights is None:
+                    loss = self.module(ours, theirs, all_labels)
+                else:
+                    weights = all_gather(face_weights) if self.uses_whole_batch else face_weights
+                    loss = (weights * self.module.per_face(ours, theirs, all_labels)).mean()  # type: ignore[operator]
         if not isinstance(loss, Tensor) or loss.shape != ():
             found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UsageError(f"loss {self.name!r} gives {found}, not a scalar tensor; take the mean over the batch")
@@ -100,7 +108,9 @@ class CheckedLoss(nn.Module):
 
     if TYPE_CHECKING:
 
-        def __call__(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        def __call__(
+            self, student: Outputs, teacher: Outputs, labels: Tensor, face_weights: Tensor | None = None
+        ) -> Tensor:
             """`forward`, typed."""
 
     def _inputs(self, outputs: Outputs, gradient: bool) -> Outputs:

@@ -15,5 +15,9 @@ class Cosine(nn.Module):
 
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        return self.per_face(student, teacher, labels).mean()
+
+    def per_face(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of each face, [B]."""
         del labels
-        return (1 - (unit_rows(student.embedding) * unit_rows(teacher.embedding)).sum(dim=1)).mean()
+        return 1 - (unit_rows(student.embedding) * unit_rows(teacher.embedding)).sum(dim=1)

@@ -41,6 +41,10 @@ class InfoNce(nn.Module):
 
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar; reads embeddings [B, D] and labels int64 [B]."""
+        return self.per_face(student, teacher, labels).mean()
+
+    def per_face(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of each face, [B]."""
         s = unit_rows(student.embedding)
         t = unit_rows(teacher.embedding).to(s)
         embeddings = queued("infonce", self.embeddings, t, self.queue)
@@ -49,4 +53,5 @@ class InfoNce(nn.Module):
             self.embeddings, self.labels = embeddings, people
         own = torch.arange(len(embeddings) - len(t), len(embeddings), device=t.device)
         same_person = (labels[:, None] == people).scatter(1, own[:, None], value=False)
-        return cross_entropy((self.scale * s @ embeddings.T).masked_fill(same_person, -torch.inf), own)
+        cosines = (self.scale * s @ embeddings.T).masked_fill(same_person, -torch.inf)
+        return cross_entropy(cosines, own, reduction="none")

@@ -15,5 +15,9 @@ class L2(nn.Module):
 
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        return self.per_face(student, teacher, labels).mean()
+
+    def per_face(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of each face, [B]."""
         del labels
-        return (unit_rows(student.embedding) - unit_rows(teacher.embedding)).square().sum(dim=1).mean()
+        return (unit_rows(student.embedding) - unit_rows(teacher.embedding)).square().sum(dim=1)

@@ -42,6 +42,10 @@ class Seed(nn.Module):
 
     def forward(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar; reads embeddings [B, D]."""
+        return self.per_face(student, teacher, labels).mean()
+
+    def per_face(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """The loss of each face, [B]."""
         del labels
         s = unit_rows(student.embedding)
         t = unit_rows(teacher.embedding).to(s)
@@ -49,4 +53,4 @@ class Seed(nn.Module):
         if self.training:
             self.embeddings = embeddings
         wanted = softmax(t @ embeddings.T / self.teacher_temperature, dim=1)
-        return cross_entropy(s @ embeddings.T / self.student_temperature, wanted)
+        return cross_entropy(s @ embeddings.T / self.student_temperature, wanted, reduction="none")

@@ -4,12 +4,12 @@ Importing this package loads no torch; `validate` and `resolve`, which build par
 """
 
 from facedistill.recipe.classifier import ClassificationRecipe
+from facedistill.recipe.loss_term import LossTerm
 from facedistill.recipe.optimiser import OptimiserRecipe
 from facedistill.recipe.recipe import ALIAS_SEPARATOR, HARD, HELD_OUT, Recipe
 from facedistill.recipe.sections import (
     DataRecipe,
     HeadRecipe,
-    LossTerm,
     NetRecipe,
     SearchRange,
     SynthRecipe,

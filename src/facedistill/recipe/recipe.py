@@ -9,11 +9,11 @@ from typing import Any, Literal
 from facedistill.errors import UsageError
 from facedistill.recipe.classifier import ClassificationRecipe
 from facedistill.recipe.fields import ADDED, added, check_positive, digested
+from facedistill.recipe.loss_term import LossTerm
 from facedistill.recipe.optimiser import OptimiserRecipe
 from facedistill.recipe.sections import (
     DataRecipe,
     HeadRecipe,
-    LossTerm,
     NetRecipe,
     SearchRange,
     TeacherRecipe,
@@ -157,8 +157,7 @@ class Recipe:
         if not self.losses:
             raise UsageError("recipe: losses is empty; name at least `hard`")
         for name, term in self.losses.items():
-            if term.weight <= 0:
-                raise UsageError(f"recipe: losses.{name}.weight is {term.weight}; leave the term out instead")
+            term.check(name)
         if HARD in self.losses and self.losses[HARD].options:
             raise UsageError("recipe: losses.hard has options; the hard loss is set up by `head`")
         if self.classification is not None:

@@ -201,19 +201,6 @@ class HeadRecipe:
 
 
 @dataclass
-class LossTerm:
-    """One named term of the loss.
-
-    Attributes:
-        weight: What the term is multiplied by.
-        options: Keyword arguments for `build_loss`.
-    """
-
-    weight: float = 1.0
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
 class VarianceStep:
     """One part of `views`, or one degradation of the student's crops, which the teacher's do not undergo.
 

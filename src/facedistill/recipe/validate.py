@@ -11,7 +11,7 @@ from facedistill.foreign import import_callable
 from facedistill.losses import CheckedLoss
 from facedistill.processes import process_count
 from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances, build_views
-from facedistill.recipe.recipe import HELD_OUT, Recipe
+from facedistill.recipe.recipe import HARD, HELD_OUT, Recipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
 
 
@@ -31,11 +31,18 @@ def validate(recipe: Recipe) -> None:
     _check_student(recipe)
     for name, loss in losses.items():
         _check_loss(recipe, name, loss)
+        if recipe.losses[name].small is not None and not loss.has_face_losses:
+            raise UsageError(
+                f"recipe: losses.{name}.small is given, but the loss has no value for each face (`per_face`); "
+                "leave it out"
+            )
         if views.needs_partner and loss.needs_one_label:
             raise UsageError(
                 f"recipe: losses.{name} needs one label a face, but views show mixtures of two faces; leave one of "
                 "them out"
             )
+    if HARD in recipe.losses and recipe.losses[HARD].small is not None and recipe.head.sharded:
+        raise UsageError("recipe: losses.hard.small is given, but head.sharded weighs all faces alike; leave one out")
     if views.needs_partner and recipe.head.sharded:
         raise UsageError("recipe: views show mixtures of two faces, which head.sharded cannot label; leave one out")
 

@@ -38,4 +38,4 @@ def build_task(recipe: Recipe, classes: int) -> Task:
         head = build_classifier_head(recipe.head, recipe.student.embedding_size, classes)
     if recipe.student.start is not None:
         load_start(backbone, recipe.student.start)
-    return Task(backbone, head, build_losses(recipe), {name: term.weight for name, term in recipe.losses.items()})
+    return Task(backbone, head, build_losses(recipe), recipe.losses)

@@ -21,6 +21,7 @@ from facedistill.errors import FacedistillError
 from facedistill.recipe import Recipe
 from facedistill.training.sampling import BalancedBatches, ShuffledBatches
 from facedistill.variance import Variance
+from facedistill.variance.drawn import DrawnVariance
 
 _PICTURE = 1  # a stream of random numbers of its own, see `sampling`
 
@@ -38,6 +39,7 @@ class Batch(NamedTuple):
             the teacher is not shown them.
         second_labels: int64 [B]: who else is in the picture; the label itself where nobody is.
         shares: float32 [B], 0..1: the share of the first face.
+        rows: float32 [B]: how many rows of pixels are left of each of the student's crops.
     """
 
     crops: Tensor
@@ -48,10 +50,11 @@ class Batch(NamedTuple):
     views: Tensor | None = None
     second_labels: Tensor | None = None
     shares: Tensor | None = None
+    rows: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        moved = ("crops", "labels", "views", "second_labels", "shares")
+        moved = ("crops", "labels", "views", "second_labels", "shares", "rows")
         values = {name: getattr(self, name) for name in moved}
         return self._replace(
             **{name: value.to(device, non_blocking=True) for name, value in values.items() if value is not None}
@@ -70,6 +73,7 @@ class Sample:
     view: NDArray[np.uint8] | None = None
     second_label: int | None = None
     share: float = 1.0
+    rows: int = 0
 
 
 class AugmentedFaces(Dataset[Sample]):
@@ -97,13 +101,21 @@ class AugmentedFaces(Dataset[Sample]):
         mirrored = self.mirror and bool(rng.random() < 0.5)
         crop = face.image[:, ::-1] if mirrored else face.image
         crop = np.ascontiguousarray(crop)
-        return Sample(self.degraded(crop, rng), face.label, index, mirrored, face.key)
+        degraded, rows = self.degraded(crop, rng)
+        return Sample(degraded, face.label, index, mirrored, face.key, rows=rows)
 
-    def degraded(self, crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """The student's crop, of uint8 [H, W, 3]."""
+    def degraded(self, crop: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
+        """The student's crop, of uint8 [H, W, 3], and how many rows of pixels are left of it."""
+        rows = len(crop)
         for change in self.variance:
-            crop = change(crop, rng)
-        return crop
+            if isinstance(change, DrawnVariance):
+                drawn = change.draw(rng, *crop.shape[:2])
+                if drawn is not None:
+                    crop = change.change(crop, drawn)
+                    rows = min(rows, change.rows_left(drawn) or rows)
+            else:
+                crop = change(crop, rng)
+        return crop, rows
 
 
 def picture_rng(seed: int, position: int) -> np.random.Generator:
@@ -138,6 +150,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         views=torch.from_numpy(np.stack(views)) if views else None,
         second_labels=torch.tensor(seconds) if mixed else None,
         shares=torch.tensor([face.share for face in samples], dtype=torch.float32) if mixed else None,
+        rows=torch.tensor([face.rows for face in samples], dtype=torch.float32),
     )
 
 

@@ -111,7 +111,7 @@ def fit(
         FacedistillError: The state in `folder` is not of this recipe.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    fabric = make_fabric(recipe.device, recipe.precision, idle_weights=HARD not in task.weights)
+    fabric = make_fabric(recipe.device, recipe.precision, idle_weights=HARD not in task.terms)
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _shape_parameters(task, augmented)
     if process_count() > 1:
@@ -141,6 +141,7 @@ def fit(
             clock.data_came()
             set_learning_rate(optimiser, recipe, progress.step)
             _seed(recipe.seed, progress.step)
+            task.images = progress.step * recipe.batch_size
             with foreign_errors(f"step {progress.step} with {foreign} fails", *task.foreign_parts):
                 terms = model(batch)
             _refuse_non_finite(terms, progress.step, batch)

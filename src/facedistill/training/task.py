@@ -1,5 +1,6 @@
 """A task turns a batch into named losses."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -10,7 +11,8 @@ from facedistill.foreign import SEPARATOR
 from facedistill.heads import Head, ShardedHead
 from facedistill.losses import CheckedLoss
 from facedistill.outputs import Outputs
-from facedistill.recipe import HARD
+from facedistill.recipe import HARD, LossTerm
+from facedistill.recipe.loss_term import SHARP, SMALL
 from facedistill.training.data import Batch
 from facedistill.training.targets import TeacherTargets
 
@@ -22,9 +24,10 @@ class Task(nn.Module):
         backbone: The net to train.
         head: Gives the hard loss.
         losses: Name -> distillation loss; empty when labels alone train the net.
-        weights: Name -> weight, for `hard` and each of `losses`.
+        terms: Name -> weight and schedule, for `hard` and each of `losses`.
 
     Attributes:
+        images: Images that the run has shown before this batch, by which the weights go.
         targets: The teacher targets that `losses` compare with, set before the first batch; None without losses. They
             are the fixed part of the loss: no state dict holds them, and no distributed wrapper sees them.
     """
@@ -34,7 +37,7 @@ class Task(nn.Module):
         backbone: Backbone,
         head: Head | ShardedHead,
         losses: Mapping[str, CheckedLoss],
-        weights: Mapping[str, float],
+        terms: Mapping[str, LossTerm],
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -42,7 +45,8 @@ class Task(nn.Module):
         self._losses = dict(losses)
         # The modules themselves, so that the keys of a state dict do not depend on what is done around them.
         self.losses = nn.ModuleDict({name.replace(".", "/"): loss.module for name, loss in losses.items()})
-        self.weights = dict(weights)
+        self.terms = dict(terms)
+        self.images = 0
         self.targets: TeacherTargets | None = None
         self._needs = {field for loss in losses.values() for field in loss.needs}
 
@@ -55,7 +59,7 @@ class Task(nn.Module):
     def foreign_parts(self) -> tuple[str, ...]:
         """The names of the backbone, the head and the losses that are of another package."""
         spec = self.backbone.spec
-        names = str(spec.get("module", spec["name"])), self.head.name, *self.weights
+        names = str(spec.get("module", spec["name"])), self.head.name, *self.terms
         return tuple(name for name in names if SEPARATOR in name)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -67,7 +71,7 @@ class Task(nn.Module):
         pixels = normalise_crops(batch.crops).to(next(self.backbone.parameters()).dtype)
         output = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         terms: dict[str, Tensor] = {}
-        if HARD in self.weights:
+        if HARD in self.terms:
             terms[HARD] = self._hard_loss(output.embedding, batch)
         if self._losses:
             assert self.targets is not None, "a task with distillation losses has teacher targets"
@@ -76,15 +80,29 @@ class Task(nn.Module):
             logits = self.head.scores(output.embedding) if "logits" in self._needs else None
             student = Outputs(output.embedding, logits, output.features)
             for name, loss in self._losses.items():
-                terms[name] = loss(student, teacher, batch.labels)
-        return {name: self.weights[name] * term for name, term in terms.items()}
+                terms[name] = loss(student, teacher, batch.labels, self._face_weights(name, batch))
+        weights = {name: term.weight * term.factor(self.images) for name, term in self.terms.items()}
+        return {name: weights[name] * term for name, term in terms.items()}
+
+    def _face_weights(self, name: str, batch: Batch) -> Tensor | None:
+        """Each face's weight beside that of a sharp one, float32 [B]; None where all weigh alike."""
+        term = self.terms[name]
+        if term.small is None or batch.rows is None:
+            return None
+        sharpness = ((batch.rows / SMALL).log() / math.log(SHARP / SMALL)).clamp(0, 1)
+        least = term.small / term.weight
+        return least + (1 - least) * sharpness
 
     def _hard_loss(self, embedding: Tensor, batch: Batch) -> Tensor:
         """The head's loss; a mixture of two faces has both labels, by their shares (Zhang et al., ICLR 2018)."""
-        if batch.shares is None or batch.second_labels is None:
+        mixture = None
+        if batch.shares is not None and batch.second_labels is not None:
+            mixture = batch.second_labels, batch.shares
+        face_weights = self._face_weights(HARD, batch)
+        if mixture is None and face_weights is None:
             return self.head.loss(embedding, batch.labels)
         assert isinstance(self.head, Head), "a sharded head was refused"
-        return self.head.mixture_loss(embedding, batch.labels, batch.second_labels, batch.shares)
+        return self.head.weighted_loss(embedding, batch.labels, mixture, face_weights)
 
 
 def _rounded(targets: Outputs) -> Outputs:

@@ -58,8 +58,9 @@ class ViewedFaces(AugmentedFaces):
             view = crop
         elif self._teacher_cut is not None:
             view = self.views.apply(picture, partner, draws, self._teacher_cut).picture
+        degraded, rows = self.degraded(crop, rng)
         return Sample(
-            crop=self.degraded(crop, rng),
+            crop=degraded,
             label=face.label,
             index=index,
             mirrored=mirrored != bool(np.linalg.det(draws.matrix) < 0),
@@ -67,6 +68,7 @@ class ViewedFaces(AugmentedFaces):
             view=view,
             second_label=None if second is None else second.label,
             share=min(max(draws.share, 0.0), 1.0),
+            rows=rows,
         )
 
 

@@ -109,6 +109,10 @@ class Camera(DrawnVariance[Shot]):
         quality = int(rng.integers(self.quality[0], self.quality[1], endpoint=True))
         return Shot(size, placement, motion, exposure, noise, quality)
 
+    def rows_left(self, draws: Shot) -> int:
+        """Those of the small picture."""
+        return draws.size.rows
+
     def change(self, crop: Crop, draws: Shot) -> Crop:
         """Photographs uint8 [H, W, 3]."""
         height, width = crop.shape[:2]

@@ -53,6 +53,11 @@ class DrawnVariance(ABC, Generic[D]):
 
         return batched.change_drawn(crops, draws, self.change_batch)
 
+    def rows_left(self, draws: D) -> int | None:
+        """How many rows of pixels are left of the crop; None where the resolution stays."""
+        del draws
+        return None
+
     @abstractmethod
     def draw(self, rng: np.random.Generator, height: int, width: int) -> D | None:
         """Draws for a crop of `height` x `width` pixels; None where it stays as it is."""

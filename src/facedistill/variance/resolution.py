@@ -112,6 +112,10 @@ class LowResolution(DrawnVariance[SmallSize]):
         size = self._sizes[rng.integers(len(self._sizes))]
         return SmallSize(size, size, self.sigma)
 
+    def rows_left(self, draws: SmallSize) -> int:
+        """Those of the small picture."""
+        return draws.rows
+
     def change(self, crop: Crop, draws: SmallSize) -> Crop:
         """Shrinks and enlarges uint8 [H, W, 3]."""
         return _shrink_and_enlarge(crop, draws)
