@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from facedistill.backbones import Backbone
 from facedistill.heads import Head
+from facedistill.views import PixelPart
 
 
 class Agreement(nn.Module):
@@ -184,6 +185,26 @@ class Listed(Shifted):
 class Divides(Shifted):
     def __call__(self, crop, rng):
         return 1 / 0
+
+
+class Spotted(PixelPart):
+    """A part of a view that fails, or gives another size."""
+
+    def __init__(self, fault: str = "draw"):
+        self.fault = fault
+
+    def draw(self, rng, height, width):
+        if self.fault == "draw":
+            raise LookupError("no spot")
+        return 1.0
+
+    def change(self, picture, draws, context):
+        if self.fault == "exit":
+            raise SystemExit(0)
+        return picture[::2]
+
+    def change_batch(self, pictures, draws, context):
+        return pictures
 
 
 class Rated:

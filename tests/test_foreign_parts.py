@@ -126,6 +126,10 @@ def variance(name):
     return ["--variance", str([{"name": f"elsewhere.parts:{name}"}])]
 
 
+def view(name, **options):
+    return ["--views", str([{"name": f"elsewhere.parts:{name}", "options": options}])]
+
+
 REFUSED = [
     (loss("Missing"), 2, ["recipe: losses.elsewhere.parts:Missing", "defines no 'Missing'"], "no such class"),
     (loss("Agrement"), 2, ["defines no 'Agrement'", "did you mean 'Agreement'?"], "a misspelt class"),
@@ -176,6 +180,10 @@ REFUSED = [
     (variance("Halved"), 2, ["Halved' gives", "[56, 96, 3], not a crop"], "half a crop"),
     (variance("Listed"), 2, ["Listed' gives list, not a crop"], "a list"),
     (variance("Divides"), 1, ["Divides' fails (ZeroDivisionError: division by zero; parts.py"], "in a variance"),
+    (view("Shifted"), 2, ["recipe: views", "derive it from facedistill.views"], "a variance as view"),
+    (view("Spotted", fault="draw"), 1, ["elsewhere.parts", "(LookupError: no spot; parts.py"], "in a view's draw"),
+    (view("Spotted", fault="exit"), 1, ["elsewhere.parts", "(SystemExit: 0; parts.py"], "an exit in a view"),
+    (view("Spotted", fault="size"), 2, ["Spotted", "[112, 96, 3]"], "a view of another size"),
     (["--losses.elsewhere.parts:Whole.weight", "3"], 2, ["set it in the recipe file"], "an option that has dots"),
 ]
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError
+from facedistill.foreign import foreign_failure
 from facedistill.recipe import Recipe
 from facedistill.training.sampling import BalancedBatches, ShuffledBatches
 from facedistill.variance import Variance
@@ -134,6 +135,10 @@ class _CaughtErrors(Dataset["Sample | FacedistillError"]):
             return self._augmented[place]
         except FacedistillError as error:
             return error
+        except (Exception, SystemExit) as error:  # from another process it would come without its place
+            if failure := foreign_failure(error):
+                return failure
+            raise
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

@@ -143,7 +143,7 @@ class Views:
         context = Context(second, cut, height, width)
         for part, drawn in zip(self.parts, draws.parts, strict=True):
             if isinstance(part, PixelPart) and drawn is not None:
-                first = part.change(first, drawn, context).clip(0, 255)
+                first = _checked(part, part.change(first, drawn, context), first.shape).clip(0, 255)
         return View(np.rint(first).clip(0, 255).astype(np.uint8), draws.share)
 
     def apply_batch(
@@ -226,6 +226,14 @@ class Views:
         if unmoved and cut.is_whole(*pictures.shape[2:]):
             return pictures.clone()
         return batched.cut_out(pictures, matrices, warps, cut)
+
+
+def _checked(part: PixelPart[Any], changed: Picture, shape: tuple[int, ...]) -> Picture:
+    """Refuses what a part of another package may give: another size, or levels that are no numbers."""
+    if not isinstance(changed, np.ndarray) or changed.shape != shape or not np.isfinite(changed.sum()):
+        given = list(changed.shape) if isinstance(changed, np.ndarray) else type(changed).__name__
+        raise UsageError(f"views: {type(part).__name__} gives {given}, not {list(shape)} of finite numbers")
+    return changed
 
 
 def check_partner(shape: Sequence[int] | None, needed: Sequence[int]) -> None:
