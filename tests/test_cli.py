@@ -170,6 +170,14 @@ def test_eval_by_group(recipe, tmp_path, capsys):
     assert "no row for 69 (1, 2, 3, ...)" in capsys.readouterr().err
 
 
+def test_eval_by_a_camera(recipe, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    words = ["--on", str(recipe.parent / "faces"), "--camera", "--json", str(out), "--resolutions", "[8]"]
+    assert main(["eval", str(recipe.parent / "teacher.onnx"), *words]) == 0
+    assert json.loads(out.read_text())["faces"]["camera"].keys() == {"native", "8", "both"}
+    assert "as a camera sees them" in " ".join(capsys.readouterr().out.split())
+
+
 def test_verify_answers_in_a_sentence(run, tmp_path, capsys):
     faces = load_orl()
     for number in (0, 1):

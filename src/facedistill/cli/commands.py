@@ -133,8 +133,9 @@ def evaluate(
     seed: int | None = None,
     groups: str | None = None,
     exact: bool = False,
+    camera: bool = False,
 ) -> None:
-    """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, one or both degraded.
+    """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, matched and not.
 
     Args:
         model: A model file, a checkpoint, a foreign ONNX file, or `dlib`.
@@ -143,10 +144,12 @@ def evaluate(
         json: Also write the figures here.
         resolutions: Rows to which pictures are degraded, such as [24,12]; the protocol's own by default.
         testing: People to test with, for scface; 50 where the other 80 were trained with. All by default.
-        seed: Draws them.
+        seed: Draws them, and what the camera does.
         groups: For a face set, also give the errors by group and condition: a CSV with a column `key` or `index` and
             labels, or `auto` for the set's own labels.parquet or labels.csv.
         exact: For megaface: keep every impostor score, where millions would else be counted in a histogram.
+        camera: For orl, a face set or a .bin file: each probe is shown as a camera sees a small face (misaligned,
+            blurred, exposed, with noise and JPEG); the other picture is native, or degraded to the same rows.
     """
     from facedistill.evaluation import evaluate as evaluate_on
     from facedistill.teachers import load_teacher
@@ -154,7 +157,8 @@ def evaluate(
     net = load_teacher(model)
     # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
     size = net.input_size if net.input_size[0] == 112 else (112, 96)
-    given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups, "exact": exact or None}
+    given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups}
+    given |= {"exact": exact or None, "camera": camera or None}
     results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
     if json:
         _write_json(json, {name: result.to_json() for name, result in results.items()})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, Generic, Self, TypeVar
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.camera import photograph
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines, unit_rows
 from facedistill.evaluation.results import Result, as_json, percent_with_interval
@@ -32,6 +34,7 @@ _CROPS_AT_ONCE = 64
 T = TypeVar("T")
 Crop = NDArray[np.uint8]
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Change = Callable[[Crop, int], Crop]  # of a crop and its place
 F = TypeVar("F", bound=Result)
 
 
@@ -88,6 +91,19 @@ class SweepResult(Sweep[Cell]):
         return [table]
 
 
+@dataclass(frozen=True)
+class CameraResult(SweepResult):
+    """What `sweep` gives of probes as a camera sees them; the gallery is degraded by `variance.degrade` alone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """{"camera": {"native": ..., "16": ..., "both": {...}}}; the native cells are those without a camera."""
+        return {"camera": super().to_json()}
+
+    def tables(self, title: str) -> list[Table]:
+        """As of every sweep, the title naming the camera."""
+        return super().tables(f"{title}, probes as a camera sees them")
+
+
 def resolutions_of(names: Iterable[str]) -> list[str]:
     """The resolutions among the names of a sweep's cells, native first, then falling."""
     return [NATIVE, *sorted((name for name in names if name not in (NATIVE, BOTH)), key=int, reverse=True)]
@@ -105,6 +121,7 @@ def sweep(
     failed: int = 0,
     bootstrap: int = 200,
     seed: int = 0,
+    camera: bool = False,
 ) -> SweepResult:
     """Compares every two pictures of a face set, natively and with the probe or both sides degraded.
 
@@ -124,10 +141,12 @@ def sweep(
         failed: Pictures in which no face was found. With those of `faces` that cannot be read, which are left out,
             they make the failure-to-enrol rate `fte`: their share of all pictures.
         bootstrap: Number of resamples; 0 leaves `ci` empty.
-        seed: Of the resamples.
+        seed: Of the resamples, and of what the camera does.
+        camera: Whether the degraded probes are shown as a camera sees them (`camera.photograph`), not by the standard
+            degradation. The gallery is degraded by that alone, to the rows of the probe.
 
     Returns:
-        The cells by resolution, native ones among them.
+        The cells by resolution, native ones among them; a `CameraResult` of the camera's.
 
     Raises:
         UsageError: Too many pictures, or an argument out of range.
@@ -137,15 +156,18 @@ def sweep(
     fte = _failure_rate(failed, len(people), len(faces) - len(people))
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     ordered, unordered = all_pairs(people, True, draws), all_pairs(people, False, draws)
-    embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
-    native = embeddings[NATIVE]
+    crops = [face.image for face in found.values()]
+    gallery = embed_at(embed, crops, resolutions)
+    probes = gallery
+    if camera:
+        probes = {NATIVE: gallery[NATIVE], **_photographed(embed, crops, resolutions, seed)}
 
     def cell(probes: Float, gallery: Float) -> Cell:
         trial = unordered if probes is gallery else ordered
         scores = np.clip(probes @ gallery.T, -1.0, 1.0)[trial.left, trial.right]
         return measure_cell(trial, scores, fte, _rank1(probes, gallery, people, draws))
 
-    return _table(cell, native, embeddings, embeddings)
+    return _table(cell, probes, gallery, camera)
 
 
 def sweep_pairs(
@@ -157,6 +179,7 @@ def sweep_pairs(
     failed: int = 0,
     bootstrap: int = 200,
     seed: int = 0,
+    camera: bool = False,
 ) -> SweepResult:
     """The sweep over a list of pairs (LFW's protocol): the second picture of each is the probe.
 
@@ -166,10 +189,10 @@ def sweep_pairs(
     """
     fte = _failure_rate(failed, len(same))
     trial = listed_pairs(same, draw(len(same), bootstrap, seed))
-    gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, resolutions)
-    return _table(
-        lambda probe, mate: measure_cell(trial, paired_cosines(probe, mate), fte), gallery[NATIVE], probes, gallery
-    )
+    gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, () if camera else resolutions)
+    if camera:
+        probes |= _photographed(embed, second, resolutions, seed)
+    return _table(lambda probe, mate: measure_cell(trial, paired_cosines(probe, mate), fte), probes, gallery, camera)
 
 
 def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) -> dict[str, Float]:
@@ -185,12 +208,26 @@ def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) ->
         raise UsageError(
             f"the pictures differ in size ({len(sizes)} sizes); align them to one with `facedistill prepare`"
         )
-    conditions: dict[str, int | None] = {NATIVE: None} | {str(rows): rows for rows in resolutions}
-    batches = list(product(conditions, range(0, len(crops), _CROPS_AT_ONCE)))
-    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in conditions}
+    changes: dict[str, Change] = {str(rows): partial(_degraded, rows=rows) for rows in resolutions}
+    return _embed_changed(embed, crops, {NATIVE: lambda crop, _place: crop} | changes)
+
+
+def _photographed(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int], seed: int) -> dict[str, Float]:
+    """As `embed_at`, but as a camera sees them at so many rows, and not native."""
+    return _embed_changed(embed, crops, {str(rows): partial(photograph, rows=rows, seed=seed) for rows in resolutions})
+
+
+def _degraded(crop: Crop, _place: int, rows: int) -> Crop:
+    return degrade(crop, rows)
+
+
+def _embed_changed(embed: Embed, crops: Sequence[Crop], changes: Mapping[str, Change]) -> dict[str, Float]:
+    """Unit embeddings [N, D] of the crops after each change."""
+    batches = list(product(changes, range(0, len(crops), _CROPS_AT_ONCE)))
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in changes}
     for name, start in track(batches, "embedding faces", unit="batches"):
-        rows, batch = conditions[name], crops[start : start + _CROPS_AT_ONCE]
-        parts[name].append(embed_batch(embed, [crop if rows is None else degrade(crop, rows) for crop in batch]))
+        batch = enumerate(crops[start : start + _CROPS_AT_ONCE], start)
+        parts[name].append(embed_batch(embed, [changes[name](crop, place) for place, crop in batch]))
     return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
 
 
@@ -239,12 +276,12 @@ def _failure_rate(failed: int, used: int, damaged: int = 0) -> float:
 
 
 def _table(
-    cell: Callable[[Float, Float], Cell], native: Float, probes: dict[str, Float], gallery: dict[str, Float]
+    cell: Callable[[Float, Float], Cell], probes: Mapping[str, Float], gallery: Mapping[str, Float], camera: bool
 ) -> SweepResult:
     """Cells with the probes degraded, and with the gallery at the probes' resolution."""
-    one_side = {name: cell(rows, native) for name, rows in probes.items()}
+    one_side = {name: cell(rows, gallery[NATIVE]) for name, rows in probes.items()}
     two_sides = {name: one_side[name] if name == NATIVE else cell(rows, gallery[name]) for name, rows in probes.items()}
-    return SweepResult(one_side, two_sides)
+    return (CameraResult if camera else SweepResult)(one_side, two_sides)
 
 
 def _rank1(probes: Float, gallery: Float, people: Int, draws: Int) -> tuple[float, dict[str, list[float]]]:

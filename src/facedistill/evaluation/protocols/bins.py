@@ -5,6 +5,7 @@ On disk: one pickle of (encoded aligned pictures, truths); pair k is pictures 2k
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,13 @@ class Bins:
 
     Attributes:
         resolutions: Rows of the degraded pictures.
+        camera: Whether the probes are shown as a camera sees them, see `sweep`.
+        seed: Of the resamples, and of what the camera does.
     """
 
     resolutions: Sequence[int] = RESOLUTIONS
+    camera: bool = False
+    seed: int = 0
 
     def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> SweepResult:
         """See `Protocol.run`."""
@@ -36,5 +41,5 @@ class Bins:
             return pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index])), bool(pairs.same[index])
 
         first, second, same = zip(*readable(pair, len(pairs), str(path)).values(), strict=True)
-        failed = len(pairs) - len(same)
-        return sweep_pairs(fitted(embed, size), first, second, np.array(same), self.resolutions, failed=failed)
+        figures = partial(sweep_pairs, failed=len(pairs) - len(same), seed=self.seed, camera=self.camera)
+        return figures(fitted(embed, size), first, second, np.array(same), self.resolutions)

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.datasets import open_face_set
+from facedistill.errors import UsageError
 from facedistill.evaluation.group_results import GroupsResult
 from facedistill.evaluation.groups import evaluate_groups
 from facedistill.evaluation.protocols.crops import fitted
@@ -48,14 +49,23 @@ class FaceSetProtocol:
     Attributes:
         resolutions: Rows of the degraded pictures.
         groups: A file of labels, or "auto" for the set's own, by which `evaluate_groups` parts the pictures.
+        camera: Whether the probes are shown as a camera sees them, see `sweep`.
+        seed: Of the resamples, and of what the camera does.
     """
 
     resolutions: Sequence[int] = RESOLUTIONS
     groups: str | None = None
+    camera: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.camera and self.groups is not None:
+            raise UsageError("groups are measured by the standard degradation alone; give camera or groups, not both")
 
     def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> FaceSetResult:
         """See `Protocol.run`."""
         faces, embed = open_face_set(path), fitted(embed, size)
         # The groups first, as they may refuse the labels.
         groups = evaluate_groups(embed, faces, path, self.groups, self.resolutions) if self.groups is not None else None
-        return FaceSetResult(sweep(embed, faces, self.resolutions), groups)
+        swept = sweep(embed, faces, self.resolutions, seed=self.seed, camera=self.camera)
+        return FaceSetResult(swept, groups)

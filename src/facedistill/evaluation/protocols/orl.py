@@ -19,11 +19,16 @@ class Orl:
 
     Attributes:
         resolutions: Rows of the degraded pictures.
+        camera: Whether the probes are shown as a camera sees them, see `sweep`.
+        seed: Of the resamples, and of what the camera does.
     """
 
     resolutions: Sequence[int] = RESOLUTIONS
+    camera: bool = False
+    seed: int = 0
 
     def run(self, embed: Embed, _path: None, size: tuple[int, int]) -> SweepResult:
         """See `Protocol.run`."""
         aligned = align_faces(load_orl(), size)
-        return sweep(embed, aligned.faces, self.resolutions, failed=len(aligned.failed))
+        failed = len(aligned.failed)
+        return sweep(embed, aligned.faces, self.resolutions, failed, seed=self.seed, camera=self.camera)
