@@ -1,8 +1,8 @@
 """How to compare a sharp face with a small one: the choices of `variance/matching.py`, measured on rendered people.
 
-`ways`: the sharp face as it is, degraded to exactly the rows of the small one, to the nearest rung, or to several whose
-mean is taken; the rows known rightly, or taken for 15 % fewer or 18 % more. `near`: a face of few rows itself, as it is or
-degraded a second time. In per cent, equal error rate and, after a slash, TAR at FMR 1e-2.
+`ways`: the sharp face as it is, degraded to exactly the rows of the small one, to the nearest rung, or to several
+whose mean is taken; the rows known rightly, or taken for 15 % fewer or 18 % more. `near`: a face of few rows itself, as
+it is or degraded a second time. In per cent, equal error rate and, after a slash, TAR at FMR 1e-2.
 
 facedistill synth faces --identities 150 --images 6 --seed 9101
 python benchmarks/same_resolution.py faces student.onnx dlib
