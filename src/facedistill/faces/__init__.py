@@ -2,12 +2,20 @@
 
 from facedistill.faces.alignment import align, crop_matrix, recrop, shown_share, similarity_transform
 from facedistill.faces.choice import find_face
-from facedistill.faces.crops import CROP_112X96, CROP_112X112, CROP_150X150, CropConvention, crop_convention
+from facedistill.faces.crops import (
+    CROP_112X96,
+    CROP_112X112,
+    CROP_128X112,
+    CROP_150X150,
+    CropConvention,
+    crop_convention,
+)
 from facedistill.faces.detector import Detection, Detector
 
 __all__ = [
     "CROP_112X96",
     "CROP_112X112",
+    "CROP_128X112",
     "CROP_150X150",
     "CropConvention",
     "Detection",

@@ -88,6 +88,9 @@ class ClassifierWorkload:
         assert self.cache is not None, "a teacher has its cache"
         return ClassifierTargets(self.cache.embeddings, _whole_head(self.teacher))
 
+    def observer(self, _recipe: Recipe, _task: Task) -> None:
+        """None: there is nothing to observe besides."""
+
     def validator(self, task: Task) -> Validate:
         """The share of validation pictures that are classified wrongly."""
         return lambda embed: {"error": 1 - _accuracy(task, embed, self.parts.validation)}

@@ -14,6 +14,7 @@ from facedistill.datasets.training_faces import TrainingFaces, open_training_fac
 from facedistill.evaluation import sweep
 from facedistill.export import build_exporter
 from facedistill.model_file import NATIVE, ModelMetadata
+from facedistill.pipelines.fidelity import Fidelity
 from facedistill.pipelines.model_file import sample_crops, sweep_test_set, write_model_file
 from facedistill.recipe import Recipe, TeacherRecipe
 from facedistill.recipe.parts import build_variances, build_views
@@ -110,6 +111,16 @@ class FaceWorkload:
         if isinstance(teacher, CheckpointTeacher):
             return FeatureTargets(space, teacher.backbone, shown, None if online else cached)
         return OnlineTargets(space, teacher, shown)
+
+    def observer(self, recipe: Recipe, task: Task) -> Validate | None:
+        """The fidelity of a student that is compared with one teacher on views; None for other runs."""
+        if not isinstance(task.targets, OnlineTargets | FeatureTargets) or recipe.teacher.input != "view":
+            return None
+        assert self.teacher is not None, "targets have a teacher"
+        source, size = parse_source(recipe.data.faces), self.teacher.input_size
+        kept = self.faces.validation
+        rendered = None if kept is None else source.widest(kept, size, recipe.data.synth)
+        return Fidelity(self.teacher, task.targets.space, rendered, recipe.student.input_size, build_views(recipe))
 
     def validator(self, task: Task) -> Validate | None:
         """Equal error rates of the validation people at native size and at 16 rows."""

@@ -177,6 +177,8 @@ def _training(role: str, folder: Path) -> Training:
     losses: dict[str, list[list[float]]] = {}
     validation: dict[str, list[list[float]]] = {}
     for line in read_lines(folder / METRICS):
+        if line["kind"] not in ("train", "validation"):
+            continue
         curves = losses if line["kind"] == "train" else validation
         for name, value in line.items():
             if name not in _NO_CURVES:

@@ -86,6 +86,7 @@ def fit(
     folder: Path,
     validate: Validate | None,
     objective: Objective = mean_figure,
+    observe: Validate | None = None,
 ) -> FitResult:
     """Trains `task` for `recipe.steps` steps, from where an earlier call in `folder` stopped.
 
@@ -102,6 +103,7 @@ def fit(
         recipe: Steps, batch size, optimiser, precision.
         folder: The run folder; made by the caller.
         validate: Embedding function -> named figures.
+        observe: Embedding function -> named figures that are logged at each validation and decide nothing.
         objective: Step and figures -> score, lower is better; their mean unless given. What it raises ends the run.
 
     Raises:
@@ -164,6 +166,9 @@ def fit(
                 progress = replace(progress, window={}, window_steps=0)
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
                 progress = _validated(progress, task, average, validate, objective, log, folder)
+                if observe is not None and not process_rank():
+                    net = task.backbone if average is None else averaged_net(average)
+                    log.write("fidelity", progress.step, observe(partial(embed_crops, net)), {})
                 keep()
                 clock = Clock()
                 # Validating takes long enough to be interrupted.

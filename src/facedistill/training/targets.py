@@ -187,13 +187,13 @@ class OnlineTargets:
     """
 
     def __init__(self, space: TargetSpace, teacher: Teacher, teacher_input: TeacherInput) -> None:
-        self._space = space
+        self.space = space
         self._teacher = teacher
         self._input = teacher_input
 
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`."""
-        return self._space.outputs(self._teacher.embed(self._input.crops(batch)), batch.crops.device)
+        return self.space.outputs(self._teacher.embed(self._input.crops(batch)), batch.crops.device)
 
 
 class FeatureTargets:
@@ -213,7 +213,7 @@ class FeatureTargets:
         teacher_input: TeacherInput,
         cached: CachedTargets | None = None,
     ) -> None:
-        self._space = space
+        self.space = space
         self._backbone = backbone.eval().requires_grad_(requires_grad=False)
         self._input = teacher_input
         self._cached = cached
@@ -228,7 +228,7 @@ class FeatureTargets:
             if self._cached is not None:
                 return replace(self._cached.for_batch(batch), features=maps)
             embeddings = backbone.embed(maps[-1]).float().cpu().numpy()
-        return replace(self._space.outputs(embeddings, device), features=maps)
+        return replace(self.space.outputs(embeddings, device), features=maps)
 
 
 def _fitted(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ class ViewedFaces(AugmentedFaces):
         mirror: See there.
         seed: See there.
         teacher_size: (height, width) of the teacher's crops of the same views; None makes none.
+        student_size: (height, width) of the student's crops; None takes that of `faces`.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class ViewedFaces(AugmentedFaces):
         mirror: bool,
         seed: int,
         teacher_size: tuple[int, int] | None,
+        student_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(faces, variance, mirror, seed)
         self.stored = stored
         self.views = views
-        self._student_cut = _cut(stored.size, faces.size)
+        self._student_cut = _cut(stored.size, student_size or faces.size)
         self._teacher_cut = None if teacher_size is None else _cut(stored.size, teacher_size)
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:

@@ -31,6 +31,9 @@ class Workload(Protocol):
     def teacher_targets(self, recipe: Recipe, task: Task) -> TeacherTargets:
         """The teacher's outputs for the training pictures; called only where the recipe distils."""
 
+    def observer(self, recipe: Recipe, task: Task) -> Validate | None:
+        """Named figures that are logged beside those of the validation and decide nothing; None for none."""
+
     def validator(self, task: Task) -> Validate | None:
         """Named figures, lower is better; None when nothing is kept for validation."""
 
@@ -53,4 +56,6 @@ def train(
     """
     folder = open_run_folder(recipe)
     task.targets = workload.teacher_targets(recipe, task) if recipe.distils else None
-    return fit(task, workload.augmented(recipe), recipe, folder, validate or workload.validator(task), objective)
+    validate = validate or workload.validator(task)
+    observe = workload.observer(recipe, task)
+    return fit(task, workload.augmented(recipe), recipe, folder, validate, objective, observe)
