@@ -217,6 +217,7 @@ EVALUATED = [
     ("elsewhere.parts:RaisesInRun", 1, ["RaisesInRun' fails (LookupError: no list; parts.py"], "in its run"),
     ("elsewhere.parts:RaisesInJson", 1, ["elsewhere.parts", "fails (SystemExit: 0; parts.py"], "an exit in its JSON"),
     ("elsewhere.parts:Rated", 1, ["elsewhere.parts", "fails (LookupError: no table; parts.py"], "in its tables"),
+    ("elsewhere.parts:NoTables", 1, ["elsewhere.parts:NoTables fails (TypeError: 'NoneType'"], "no tables"),
     ("elsewhere.parts:Shifted", 2, ["no method run"], "a variance"),
     ("lfww", 2, ["'lfww' does not exist", "did you mean 'lfw'?"], "a misspelt protocol"),
     ("", 2, ["'' does not exist", "name `orl`"], "nothing, which is not the current folder"),

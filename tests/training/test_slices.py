@@ -137,6 +137,27 @@ def test_a_light_pack_goes_on_with_the_weights_alone(run, tmp_path, toy_people):
     assert (tmp_path / "elsewhere" / BEST).is_file(), "the next validation gives the best net"
 
 
+def test_a_light_pack_of_a_finished_run_is_validated_once(run, tmp_path, toy_people):
+    pack_run(run, tmp_path / "light.pack", light=True)
+    unpack_run(tmp_path / "light.pack", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere" / BEST).exists()
+    run_loop(tmp_path / "elsewhere", toy_people, recipe(steps=4))
+    assert (tmp_path / "elsewhere" / BEST).is_file()
+
+
+def test_what_is_refused_leaves_the_recorded_length(run, toy_people):
+    before = (run / "recipe.yaml").read_bytes()
+    open_run_folder(recipe(steps=2, out=str(run)))
+    with pytest.raises(UsageError, match="has done 4 steps, more than steps, 2"):
+        run_loop(run, toy_people, recipe(steps=2))
+    assert (run / "recipe.yaml").read_bytes() == before
+    cooled = replace(OPTIMISER, cooldown_images=12)
+    run_loop(run, toy_people, recipe(steps=8, optimiser=cooled))
+    with pytest.raises(UsageError, match="the cool-down to 8 steps has begun"):
+        run_loop(run, toy_people, recipe(steps=12))
+    assert "steps: 8" in (run / "recipe.yaml").read_text()
+
+
 def changed(pack, name, content):
     """The pack with one entry changed; None leaves it out."""
     with zipfile.ZipFile(pack) as archive:
@@ -157,6 +178,7 @@ HARMED = [
     ("pack.json", manifest(recipe="abc"), "another recipe than it names", "another recipe"),
     ("pack.json", lambda _: b"{", "is damaged", "no JSON"),
     ("pack.json", lambda _: b"[1]", "is damaged", "no mapping"),
+    ("pack.json", manifest(files=["recipe.yaml", "last.pt"]), "is damaged", "files without digests"),
     ("pack.json", lambda _: None, "it has no pack.json", "no manifest"),
     ("pack.json", lambda _: b" " * 70_000, "it has no pack.json", "a manifest of any size"),
     ("last.pt", lambda old: old[:-1], "last.pt is not what was packed", "a byte less"),
@@ -184,6 +206,13 @@ def test_what_cannot_be_packed_or_unpacked_is_one_line(run, tmp_path):
     (tmp_path / "cut.pack").write_bytes((tmp_path / "run.pack").read_bytes()[:5000])
     with pytest.raises(FacedistillError, match="no pack, or is cut short"):
         unpack_run(tmp_path / "cut.pack", tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="lies in the run that is packed"):
+        pack_run(run, run / LAST)
+    (tmp_path / "damaged").mkdir()
+    for name, content in (("recipe.yaml", (run / "recipe.yaml").read_bytes()), (LAST, b"PK")):
+        (tmp_path / "damaged" / name).write_bytes(content)
+    with pytest.raises(FacedistillError, match="is no checkpoint, or is damaged"):
+        pack_run(tmp_path / "damaged", tmp_path / "x.pack")
     with pytest.raises(UsageError, match="holds no run to go on with"):
         pack_run(tmp_path, tmp_path / "x.pack")
     shutil.copy(run / LAST, run / "head-0-of-2-step-4.pt")

@@ -8,11 +8,12 @@ import pytest
 import torch
 from test_loop import recipe
 from tests.batches import batch_of, figures, run_loop
+from torch import nn
 
 from facedistill.backbones import build_backbone, normalise_crops
 from facedistill.errors import UsageError
 from facedistill.heads import build_head
-from facedistill.losses import build_loss
+from facedistill.losses import CheckedLoss, build_loss
 from facedistill.outputs import Outputs
 from facedistill.recipe import HARD, HeadRecipe, LossTerm, VarianceStep
 from facedistill.recipe.validate import validate
@@ -72,6 +73,28 @@ def test_equal_weights_are_no_weights(name):
     plain = build_loss(name)(student, teacher, labels)
     weighted = build_loss(name)(student, teacher, labels, torch.full((6,), 2.0))
     assert float(weighted) == pytest.approx(2 * float(plain), rel=1e-6)
+
+
+class PerFace(nn.Module):
+    needs = ("embedding",)
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def per_face(self, student, teacher, labels):
+        return self.values(student.embedding)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [(lambda e: e.sum(), r"\[\]"), (lambda e: e[:, :1], r"\[6, 1\]"), (lambda e: None, "NoneType")],
+)
+def test_what_is_no_value_for_each_face_is_refused(values, found):
+    loss = CheckedLoss(PerFace(values), "mine")
+    outputs = Outputs(torch.randn(6, 5, requires_grad=True))
+    with pytest.raises(UsageError, match=rf"loss 'mine': per_face gives {found}, not \[6\]"):
+        loss(outputs, Outputs(torch.randn(6, 5)), torch.arange(6), torch.ones(6))
 
 
 def test_the_rows_of_a_face_are_those_of_its_smallest_picture(toy_people):

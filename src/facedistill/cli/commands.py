@@ -10,6 +10,7 @@ from rich.console import Console
 
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
+from facedistill.foreign import SEPARATOR, foreign_errors
 from facedistill.recipe import Recipe
 
 
@@ -152,6 +153,7 @@ def evaluate(
             blurred, exposed, with noise and JPEG); the other picture is native, or degraded to the same rows.
     """
     from facedistill.evaluation import evaluate as evaluate_on
+    from facedistill.evaluation.protocols import PROTOCOLS
     from facedistill.teachers import load_teacher
 
     net = load_teacher(model)
@@ -160,11 +162,12 @@ def evaluate(
     given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups}
     given |= {"exact": exact or None, "camera": camera or None}
     results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
-    if json:
-        _write_json(json, {name: result.to_json() for name, result in results.items()})
-    for name, result in results.items():
-        for table in result.tables(f"{model} on {name}"):
-            _console().print(table)
+    with foreign_errors(f"the result of {on} fails", *(() if on.partition(SEPARATOR)[0] in PROTOCOLS else (on,))):
+        if json:
+            _write_json(json, {name: result.to_json() for name, result in results.items()})
+        for name, result in results.items():
+            for table in result.tables(f"{model} on {name}"):
+                _console().print(table)
 
 
 def info(

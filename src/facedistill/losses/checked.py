@@ -91,7 +91,11 @@ class CheckedLoss(nn.Module):
                     loss = self.module(ours, theirs, all_labels)
                 else:
                     weights = all_gather(face_weights) if self.uses_whole_batch else face_weights
-                    loss = (weights * self.module.per_face(ours, theirs, all_labels)).mean()  # type: ignore[operator]
+                    each = self.module.per_face(ours, theirs, all_labels)  # type: ignore[operator]
+                    if not isinstance(each, Tensor) or each.shape != weights.shape:
+                        found = list(each.shape) if isinstance(each, Tensor) else type(each).__name__
+                        raise UsageError(f"loss {self.name!r}: per_face gives {found}, not {list(weights.shape)}")
+                    loss = (weights * each).mean()
         if not isinstance(loss, Tensor) or loss.shape != ():
             found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UsageError(f"loss {self.name!r} gives {found}, not a scalar tensor; take the mean over the batch")

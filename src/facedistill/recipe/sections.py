@@ -107,7 +107,8 @@ class TeacherRecipe:
         if not self.stored or self.sees != "original":
             now = "student" if self.sees == "student" else "view"
             raise UsageError(
-                f"recipe: {name}.stored and {name}.sees are of earlier versions; write `input: {now}` instead of them"
+                f"recipe: {name}.stored and {name}.sees are of earlier versions; write `input: {now}` instead of them "
+                "(a run that was begun with them cannot go on; begin it anew)"
             )
         if classes and self.input != "original":
             raise UsageError(

@@ -4,6 +4,7 @@ Everything random about a picture follows from (seed, its position in the run), 
 the number of workers and a resumed run continues with the very pictures it would have seen.
 """
 
+import os
 import signal
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -206,6 +207,18 @@ def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers:
             if isinstance(batch, FacedistillError):
                 raise batch
             yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise FacedistillError(
+            "a process that prepares pictures was killed, perhaps for want of memory; run it again with fewer workers"
+        ) from error
     finally:
         if workers:  # the traceback of an error would hold them, and they keep the program from ending
             iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def default_workers() -> int:
+    """One process for every two cores prepares pictures; the others belong to the nets that are trained here."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    return min(8, max(1, cores // (2 * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))))

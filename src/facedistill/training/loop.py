@@ -1,7 +1,6 @@
 """The training loop: one for teachers, controls and students."""
 
 import math
-import os
 import signal
 import threading
 import time
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from facedistill.backbones import embed_crops
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import FacedistillError
 from facedistill.foreign import foreign_errors
 from facedistill.heads import ShardedHead
 from facedistill.processes import all_reduce_sum, broadcast_from_first, process_count, process_rank
@@ -27,10 +26,11 @@ from facedistill.recipe import HARD, Recipe
 from facedistill.training.average import AVERAGED, AveragedModel, averaged_net, make_average
 from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
 from facedistill.training.clock import Clock
-from facedistill.training.data import AugmentedFaces, Batch, batches, collate
+from facedistill.training.data import AugmentedFaces, Batch, batches, collate, default_workers
 from facedistill.training.device import make_fabric
 from facedistill.training.log import RunLog
 from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
+from facedistill.training.run_folder import record_length
 from facedistill.training.synced_norm import synchronise_norms
 from facedistill.training.task import Task
 
@@ -121,12 +121,11 @@ def fit(
     optimiser = make_optimiser(task, recipe.optimiser)
     average = make_average(task.backbone, recipe.ema)
     progress = load_last(folder, task, optimiser, average, recipe.digest)
-    if progress.step > recipe.steps:
-        raise UsageError(f"{folder} has done {progress.step} steps, more than steps, {recipe.steps}; give more")
+    record_length(folder, recipe, progress.step)
     model, optimiser = fabric.setup(task, optimiser)
     if average is not None:
         average.to(fabric.device)
-    workers = _workers() if recipe.workers is None else recipe.workers
+    workers = default_workers() if recipe.workers is None else recipe.workers
     loader = batches(augmented, recipe, progress.step, workers)
     foreign = ", ".join(task.foreign_parts)
     deadline = math.inf if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
@@ -138,6 +137,9 @@ def fit(
     # Closed whatever happens: workers that outlive an error keep the program from ending.
     with closing(loader), run_log as log, _ctrl_c() as stop:
         clock = Clock()
+        if progress.step == recipe.steps and math.isinf(progress.best_score):  # of a light pack, without its best net
+            progress = _validated(progress, task, average, validate, objective, log, folder)
+            keep()
         for batch in loader:
             batch = batch.to(fabric.device)
             clock.data_came()
@@ -179,6 +181,8 @@ def fit(
                 if recipe.minutes is None or stop.is_set():
                     raise InterruptedRunError(f"stopped {where}")
                 raise TimeIsUpError(f"time is up {where}")
+    if progress.step < recipe.steps:
+        raise FacedistillError(f"the pictures ended at step {progress.step} of {recipe.steps}; run it again")
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
@@ -263,12 +267,6 @@ def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> 
             raise DivergedRunError(
                 f"step {step}: {name} is {term.item()}; lower optimiser.learning_rate or look at these faces: {keys}"
             )
-
-
-def _workers() -> int:
-    """One process for every two cores prepares pictures; the others belong to the nets that are trained here."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return min(8, max(1, cores // (2 * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))))
 
 
 def _status(means: Mapping[str, float], timing: Mapping[str, float]) -> str:

@@ -44,14 +44,19 @@ def pack_run(run: Path, out: Path, light: bool = False) -> int:
         Bytes written.
 
     Raises:
-        UsageError: The folder holds no run that was stopped or finished, or one with a sharded head.
+        UsageError: The folder holds no run that was stopped or finished, or one with a sharded head; or the pack would
+            lie in it.
         FacedistillError: A file cannot be read or written.
     """
     if not (run / RECIPE).is_file() or not (run / LAST).is_file():
         raise UsageError(f"{run} holds no run to go on with (no {RECIPE} or no {LAST}); give a run folder")
+    if out.resolve().is_relative_to(run.resolve()):
+        raise UsageError(f"{out} lies in the run that is packed; give a file outside {run}")
     if parts := sorted(run.glob("head-*")):
         raise UsageError(f"{run} has a sharded head ({parts[0].name}), which no pack can hold; copy the folder")
     contents = {}
+    for name in (name for name in sorted(_NAMES) if name.endswith(".pt") and (run / name).is_file()):
+        load_plain(run / name)  # a damaged state is told here, not on the other machine
     for name in sorted(_NAMES):
         if (run / name).is_file() and not (light and name.endswith(BEST)):
             halve = light and name.endswith(LAST)
@@ -80,6 +85,7 @@ def unpack_run(pack: Path, run: Path) -> None:
         UsageError: The folder is not empty, or the file is missing.
         FacedistillError: The file is no pack, of another version, cut short or changed.
     """
+    run = run.resolve()
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise UsageError(f"{run} is not empty; give another folder for the run")
     try:
@@ -135,7 +141,7 @@ def _manifest(pack: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise FacedistillError(f"{pack} is no pack: it has no {_MANIFEST}; make one with `facedistill pack`")
     try:
         manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
-        form, names, recipe = manifest["format"], set(manifest["files"]), manifest["recipe"]
+        form, names, recipe = manifest["format"], {name for name, _ in manifest["files"].items()}, manifest["recipe"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FacedistillError(f"{pack}: its {_MANIFEST} is damaged ({error}); copy it again") from error
     if form != FORMAT:

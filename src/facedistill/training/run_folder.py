@@ -30,8 +30,6 @@ def open_run_folder(recipe: Recipe) -> Path:
     if digest.exists():
         if recorded_digest(digest) != recipe.digest:
             raise UsageError(f"{folder} holds the run of another recipe; give another --out, or delete the folder")
-        if recipe.optimiser.schedule == "trapezoid" and not process_rank():
-            _write_recipe(digest, recipe)  # it may have been prolonged
         return folder
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and holds no run; give another --out")
@@ -66,6 +64,34 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def record_length(folder: Path, recipe: Recipe, step: int) -> None:
+    """Records how long a run is to be, once it is sure that it can go on so; called before its next step.
+
+    Args:
+        folder: The run folder.
+        recipe: With other steps or another cool-down than recorded, where the run may be prolonged.
+        step: Steps done.
+
+    Raises:
+        UsageError: The run has done more steps, or its cool-down has begun, which no longer run would have done.
+    """
+    if step > recipe.steps:
+        raise UsageError(f"{folder} has done {step} steps, more than steps, {recipe.steps}; give more")
+    path = folder / RECIPE
+    if recipe.optimiser.schedule != "trapezoid" or not path.exists():
+        return
+    before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    steps, cooldown = before["steps"], before["optimiser"]["cooldown_images"]
+    same = (steps, cooldown) == (recipe.steps, recipe.optimiser.cooldown_images)
+    if not same and cooldown and step > steps - cooldown / recipe.batch_size:
+        raise UsageError(
+            f"{folder}: the cool-down to {steps} steps has begun, so the run cannot be prolonged as one run; start "
+            "another one from its weights by student.start"
+        )
+    if not same and not process_rank():
+        _write_recipe(path, recipe)
 
 
 def _write_recipe(path: Path, recipe: Recipe) -> None:
