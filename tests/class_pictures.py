@@ -43,6 +43,10 @@ def transposed(classes, input_size):
     return nn.Sequential(linear(classes, input_size), nn.Unflatten(1, (classes, 1)))
 
 
+def without_parameters(classes, input_size):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 def no_module(_classes, _input_size):
     return "net"
 

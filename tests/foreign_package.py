@@ -4,6 +4,7 @@ PACKAGE = '''
 import torch
 from torch import nn
 from facedistill.backbones import Backbone
+from facedistill.errors import FacedistillError
 from facedistill.heads import Head
 from facedistill.views import PixelPart
 
@@ -153,6 +154,23 @@ class RaisesInEmbed(Backbone):
 
 def raising(spec):
     return RaisesInEmbed(spec, [nn.Conv2d(3, 8, 3, 4)], nn.Identity())
+
+
+class RaisesInExport(Backbone):
+    def forward(self, crops):
+        if torch.compiler.is_exporting():
+            raise LookupError("no graph")
+        return super().forward(crops)
+
+
+def unexportable(spec):
+    neck = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, spec.embedding_size))
+    return RaisesInExport(spec, [nn.Conv2d(3, 8, 3, 4)], neck)
+
+
+class TwoLines(Agreement):
+    def forward(self, student, teacher, labels):
+        raise FacedistillError("one line" + chr(10) + "and another")
 
 
 def tiny(spec):

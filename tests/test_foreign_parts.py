@@ -176,6 +176,8 @@ REFUSED = [
     ),
     (net("elsewhere.parts"), 2, ["recipe: student.backbone", "no backbone is called"], "no colon"),
     (net("elsewhere.parts:raising"), 1, ["elsewhere.parts:raising", "(LookupError: no neck; parts.py"], "in a net"),
+    (net("elsewhere.parts:unexportable"), 1, ["the export of elsewhere.parts:unexportable fails"], "in an export"),
+    (loss("TwoLines"), 1, ["one line and another"], "an error of two lines"),
     (variance("number"), 2, ["recipe: variance", "type int"], "a number to call"),
     (variance("Halved"), 2, ["Halved' gives", "[56, 96, 3], not a crop"], "half a crop"),
     (variance("Listed"), 2, ["Listed' gives list, not a crop"], "a list"),

@@ -59,6 +59,7 @@ def test_its_own_initial_weights_are_kept_and_follow_from_the_seed():
         pytest.param("tests.class_pictures:no_such_net", "no_such_net", id="no such function"),
         pytest.param("tests.class_pictures:CLASSES", "neither a class nor a function", id="something else"),
         pytest.param("tests.class_pictures:failing", "ValueError: no such file", id="it fails"),
+        pytest.param("tests.class_pictures:without_parameters", "has no parameters", id="nothing to train"),
         pytest.param("tests.class_pictures:no_module", "gives a str, no torch module", id="no module"),
         pytest.param("tests.class_pictures:unseeing", "cannot take pictures [2, 3, 9, 7]", id="other pictures"),
         pytest.param("tests.class_pictures:transposed", "gives [2, 3, 1]", id="scores of another shape"),

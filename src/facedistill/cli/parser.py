@@ -118,5 +118,5 @@ def _print_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"facedistill: {message}", file=sys.stderr)
+    print(f"facedistill: {' '.join(message.splitlines())}", file=sys.stderr)
     return code

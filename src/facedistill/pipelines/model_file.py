@@ -17,6 +17,7 @@ from facedistill.evaluation.calibration import as_metadata
 from facedistill.export import Proof, build_exporter
 from facedistill.faces import recrop
 from facedistill.files import file_digest
+from facedistill.foreign import foreign_errors
 from facedistill.model_file import ModelMetadata
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.teachers import OnnxTeacher, Teacher, parts_of
@@ -61,7 +62,8 @@ def write_model_file(
         recipe_digest=recipe.digest,
         licence=recipe.licence,
     )
-    return build_exporter("onnx").write(backbone, out, metadata, sample_crops(faces.validation or faces.train))
+    with foreign_errors(f"the export of {recipe.student.backbone} fails", recipe.student.backbone):
+        return build_exporter("onnx").write(backbone, out, metadata, sample_crops(faces.validation or faces.train))
 
 
 def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) -> list[Path]:

@@ -63,6 +63,8 @@ def _made(path: str, classes: int, input_size: tuple[int, int]) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise UsageError(f"{what} gives a {type(module).__name__}, no torch module")
     check_module(what, module)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise UsageError(f"{what} has no parameters, so there is nothing to train")
     pictures = torch.zeros(2, 3, *input_size)
     training = module.training
     with (
