@@ -6,7 +6,7 @@ from torch import nn
 from facedistill.backbones import Backbone
 from facedistill.errors import FacedistillError
 from facedistill.heads import Head
-from facedistill.views import PixelPart
+from facedistill.views import Geometry, PixelPart
 
 
 class Agreement(nn.Module):
@@ -223,6 +223,22 @@ class Spotted(PixelPart):
 
     def change_batch(self, pictures, draws, context):
         return pictures
+
+
+class Tilted(Geometry):
+    """Draws what is no matrix of the picture's plane."""
+
+    def __init__(self, drawn: str = "text"):
+        self.drawn = drawn
+
+    def draw(self, rng, height, width):
+        import numpy as np
+        matrices = {"small": np.eye(2), "flat": np.zeros((3, 3)), "nan": np.full((3, 3), np.nan)}
+        return matrices.get(self.drawn, "left")
+
+    def extremes(self, height, width):
+        import numpy as np
+        return [np.eye(3)]
 
 
 class Rated:

@@ -185,6 +185,10 @@ REFUSED = [
     (view("Shifted"), 2, ["recipe: views", "derive it from facedistill.views"], "a variance as view"),
     (view("Spotted", fault="draw"), 1, ["elsewhere.parts", "(LookupError: no spot; parts.py"], "in a view's draw"),
     (view("Spotted", fault="exit"), 1, ["elsewhere.parts", "(SystemExit: 0; parts.py"], "an exit in a view"),
+    (view("Tilted", drawn="text"), 2, ["views: Tilted draws str"], "a text for a matrix"),
+    (view("Tilted", drawn="small"), 2, ["views: Tilted draws [2, 2]"], "a matrix of another size"),
+    (view("Tilted", drawn="flat"), 2, ["views: Tilted draws", "that has an inverse"], "a matrix without inverse"),
+    (view("Tilted", drawn="nan"), 2, ["views: Tilted draws", "finite"], "a matrix of NaN"),
     (view("Spotted", fault="size"), 2, ["Spotted", "[112, 96, 3]"], "a view of another size"),
     (["--losses.elsewhere.parts:Whole.weight", "3"], 2, ["set it in the recipe file"], "an option that has dots"),
 ]

@@ -115,7 +115,7 @@ class Views:
                 continue
             needs_partner |= part.needs_partner
             if isinstance(part, Geometry):
-                matrices.append(value)
+                matrices.append(_checked_matrix(part, value))
             elif isinstance(part, PixelPart):
                 share *= part.share(value)
         return Draws((height, width), _product(matrices), drawn, float(share), needs_partner)
@@ -226,6 +226,14 @@ class Views:
         if unmoved and cut.is_whole(*pictures.shape[2:]):
             return pictures.clone()
         return batched.cut_out(pictures, matrices, warps, cut)
+
+
+def _checked_matrix(part: Geometry, matrix: Any) -> Matrix:
+    """Refuses what a geometry of another package may draw: anything but a finite matrix that has an inverse."""
+    if not isinstance(matrix, np.ndarray) or matrix.shape != (3, 3) or not 1e-9 < abs(np.linalg.det(matrix)) < np.inf:
+        given = list(matrix.shape) if isinstance(matrix, np.ndarray) else type(matrix).__name__
+        raise UsageError(f"views: {type(part).__name__} draws {given}, not a finite matrix [3, 3] that has an inverse")
+    return matrix
 
 
 def _checked(part: PixelPart[Any], changed: Picture, shape: tuple[int, ...]) -> Picture:
