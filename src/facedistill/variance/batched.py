@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - as everybody calls it
 
 from facedistill.errors import UsageError
-from facedistill.variance.checks import Crop
+from facedistill.variance.checks import LUMA, Crop
 
 D = TypeVar("D")
 
@@ -29,6 +29,12 @@ def check_crops(crops: Tensor) -> None:
 def grey_levels(pictures: Tensor) -> Tensor:
     """Rounds to whole numbers, halves to even ones, and cuts off at 0 and 255."""
     return pictures.round().clamp(0, 255)
+
+
+def without_colour(pictures: Tensor) -> Tensor:
+    """The brightness of [N, 3, H, W] in all three channels."""
+    red, green, blue = pictures.unbind(1)
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[:, None].expand_as(pictures)
 
 
 @torch.no_grad()

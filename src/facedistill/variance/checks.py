@@ -20,6 +20,10 @@ class Variance(Protocol):
         """Returns a crop that shares no memory with the given one unless it is the given one itself."""
 
 
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in the brightness, ITU-R BT.601."""
+
+
 def check_crop(crop: Crop) -> None:
     """Raises UsageError unless `crop` is uint8 [H, W, 3] and not empty."""
     if not isinstance(crop, np.ndarray):

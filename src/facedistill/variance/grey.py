@@ -37,5 +37,6 @@ class Grey(DrawnVariance[tuple[()]]):
 
     def change_batch(self, crops: "Tensor", draws: Sequence[tuple[()]]) -> "Tensor":
         """Makes float32 [N, 3, H, W] grey; within one level of `change`, which has weights in whole numbers."""
-        red, green, blue = crops.unbind(1)
-        return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None].expand_as(crops)
+        from facedistill.variance.batched import without_colour
+
+        return without_colour(crops)

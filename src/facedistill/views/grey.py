@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facedistill.variance.checks import check_number
+from facedistill.variance.checks import LUMA, check_number
 from facedistill.views.part import Context, Picture, PixelPart
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,10 @@ class Grey(PixelPart[tuple[()]]):
 
     def change(self, picture: Picture, draws: tuple[()], context: Context[Picture]) -> Picture:
         """Makes float32 [h, w, 3] grey."""
-        return np.repeat((picture @ np.array(_LUMA, dtype=np.float32))[..., None], 3, axis=2)
+        return np.repeat((picture @ np.array(LUMA, dtype=np.float32))[..., None], 3, axis=2)
 
     def change_batch(self, pictures: "Tensor", draws: Sequence[tuple[()]], context: "Context[Tensor]") -> "Tensor":
         """Makes float32 [N, 3, h, w] grey."""
-        red, green, blue = pictures.unbind(1)
-        return (_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue)[:, None].expand_as(pictures)
+        from facedistill.variance.batched import without_colour
+
+        return without_colour(pictures)
