@@ -11,8 +11,12 @@ import yaml
 
 from facedistill.cli import main
 from facedistill.datasets import load_orl, write_face_set
+from facedistill.datasets.training_faces import open_training_faces
+from facedistill.evaluation.calibration import as_metadata, calibrate
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
+from facedistill.recipe.files import read_recipe
+from facedistill.runtime import Recognizer
 from tests.block_means import write_block_means
 from tests.conftest import draw_toy_people
 
@@ -145,6 +149,18 @@ def test_export_calibrates_on_other_people(run, recipe, tmp_path, capsys):
     write_face_set(others, draw_toy_people(4, 2, size=(112, 112)), extension=".png")
     assert main(["export", str(run), str(out), "--calibrate_on", str(others)]) == 2
     assert "112x112" in capsys.readouterr().err
+
+
+def test_export_of_int8_weights_is_calibrated_on_their_embeddings(run, tmp_path, capsys):
+    out = tmp_path / "int8.onnx"
+    assert main(["export", str(run), str(out), "--weights", "int8"]) == 0
+    assert "cosine 0.99" in capsys.readouterr().out
+    faces = open_training_faces(read_recipe(run / "recipe.yaml").data, (112, 96)).validation
+    expected = as_metadata(calibrate(Recognizer(out).embed, faces))["thresholds"]
+    for condition, rates in Recognizer(out).metadata.thresholds.items():
+        assert rates == pytest.approx(expected[condition], abs=1e-5)
+    assert main(["export", str(run), str(out), "--weights", "int4"]) == 2
+    assert "int8" in capsys.readouterr().err
 
 
 def test_eval_writes_the_layout_that_others_read(run, recipe, tmp_path, capsys):

@@ -57,6 +57,7 @@ class ModelMetadata:
         data_digest: SHA-256 of the training face set.
         recipe_digest: SHA-256 of the resolved recipe.
         licence: What a user may do with the weights, and what they were trained on.
+        net: The arguments of `build_backbone` that rebuild the net; empty in files from before.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ModelMetadata:
     data_digest: str = ""
     recipe_digest: str = ""
     licence: str = ""
+    net: dict[str, Any] = field(default_factory=dict)
 
     def to_map(self) -> dict[str, str]:
         """The entry for an ONNX file's metadata map."""
@@ -93,6 +95,7 @@ class ModelMetadata:
             values["crop_size"] = tuple(int(side) for side in values["crop_size"])
             _check_thresholds(values.get("thresholds", {}))
             values["probability"] = {at: _logistic(at, fit) for at, fit in values.get("probability", {}).items()}
+            values["net"] = dict(values.get("net", {}))
             return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FacedistillError(f"{source}: its metadata is damaged ({error}); export the model again") from error

@@ -120,7 +120,7 @@ def test_a_file_from_before_the_probabilities_is_read():
 def test_its_json_is_what_other_readers_expect():
     written = json.loads(METADATA.to_map()[METADATA_KEY])
     assert OLD.keys() < written.keys()
-    assert written.keys() - OLD.keys() == {"threshold_intervals", "probability", "reliability"}
+    assert written.keys() - OLD.keys() == {"threshold_intervals", "probability", "reliability", "net"}
     assert written["probability"] == {"native": {"slope": 12.5, "offset": -3.0}}
 
 
@@ -137,6 +137,7 @@ def test_its_json_is_what_other_readers_expect():
         pytest.param({"probability": {"16": {"slope": -1.0, "offset": 0.0}}}, "slope -1", id="falling probability"),
         pytest.param({"probability": {"16": {"slope": 1.0, "offset": float("inf")}}}, "offset inf", id="infinite"),
         pytest.param({"probability": {"16": {"slope": 1.0}}}, "damaged", id="half a probability"),
+        pytest.param({"net": "slim"}, "damaged", id="a net that is no mapping"),
     ],
 )
 def test_a_calibration_that_cannot_be_is_one_clear_line(changed, message):

@@ -1,13 +1,12 @@
-"""The commands: each is one function, whose arguments are the command's."""
+"""Commands, each one function, whose arguments are the command's: from photos to reports on finished runs."""
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from facedistill.cli.values import crop_size, write_json
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.foreign import SEPARATOR, foreign_errors
@@ -34,7 +33,7 @@ def prepare(
     """
     from facedistill.faces.prepare import prepare as prepare_photos
 
-    done = prepare_photos(Path(photos), Path(out), _crop_size(size), min_face, min_sharpness, workers)
+    done = prepare_photos(Path(photos), Path(out), crop_size(size), min_face, min_sharpness, workers)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(done.rejected.items())) or "none"
     before = " (done before)" if done.already_done else ""
     print(f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{before}")
@@ -66,7 +65,7 @@ def synth(
     from facedistill.synth.dataset import write_synthetic
     from facedistill.synth.preview import write_preview
 
-    done = write_synthetic(Path(out), identities, images, seed, _crop_size(size), workers, same_day)
+    done = write_synthetic(Path(out), identities, images, seed, crop_size(size), workers, same_day)
     speed = f", {done.images_per_second:.0f} images/s" if done.images_per_second else " (done before)"
     print(f"{out}: {done.faces} pictures of {done.people} people; the detector found {done.detected:.1%}{speed}")
     if preview:
@@ -164,79 +163,10 @@ def evaluate(
     results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
     with foreign_errors(f"the result of {on} fails", *(() if on.partition(SEPARATOR)[0] in PROTOCOLS else (on,))):
         if json:
-            _write_json(json, {name: result.to_json() for name, result in results.items()})
+            write_json(json, {name: result.to_json() for name, result in results.items()})
         for name, result in results.items():
             for table in result.tables(f"{model} on {name}"):
                 _console().print(table)
-
-
-def info(
-    net: str,
-    width: float | None = None,
-    se: bool = False,
-    input: str | None = None,  # noqa: A002 - the option's name
-    json: str | None = None,
-) -> None:
-    """Prints what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
-
-    Args:
-        net: A backbone's name, a checkpoint or an ONNX file.
-        width: For a name: factor on all channel counts, 1 by default.
-        se: For a name: with squeeze-and-excitation.
-        input: For a name: crop, height x width, 112x96 by default.
-        json: Also write the figures here.
-    """
-    from dataclasses import asdict
-
-    from facedistill.export.info import info_lines, net_info
-
-    figures = net_info(net, width, se, None if input is None else _crop_size(input))
-    for line in info_lines(figures):
-        print(line)
-    if json:
-        _write_json(json, asdict(figures))
-
-
-def export(run: str, out: str, calibrate_on: str | None = None) -> None:
-    """Writes a run's best net as one ONNX file with preprocessing inside, proven equal to the trained net.
-
-    Args:
-        run: A run folder, or RUN/control.
-        out: The model file to write, OUT.onnx.
-        calibrate_on: `orl` or a face set of people who were not trained on, to measure the thresholds on; by default
-            the run's validation people, who are often too few for small false match rates.
-    """
-    from facedistill.pipelines.faces import export_run
-
-    proof = export_run(Path(run), Path(out), calibrate_on)
-    size = Path(out).stat().st_size / 1e6
-    print(f"{out}: {size:.2f} MB, differs from the trained net by at most {proof.max_difference:.1g}")
-
-
-def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:
-    """Says whether two photos show the same person, compared at the resolution of the smaller face.
-
-    Args:
-        a: A photo.
-        b: Another.
-        model: A model file; by default the one that $FACEDISTILL_MODEL names.
-        fmr: The share of wrong matches to accept.
-        json: Also write the answer here.
-    """
-    from dataclasses import asdict
-
-    from facedistill.runtime import Recognizer
-
-    answer = Recognizer(model).verify(a, b, fmr=fmr)
-    verdict = "the same person" if answer.same else "different people"
-    likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
-    assert answer.rows is not None, "both pictures were given"
-    print(
-        f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g}, "
-        f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}"
-    )
-    if json:
-        _write_json(json, asdict(answer))
 
 
 def report(runs: list[str], out: str = "report.html", json: str | None = None, markdown: str | None = None) -> None:
@@ -254,20 +184,12 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
     figures = report_runs([Path(run) for run in runs])
     write_report(Path(out), figures)
     if json:
-        _write_json(json, figures.to_json())
+        write_json(json, figures.to_json())
     if markdown:
         write_text(Path(markdown), markdown_table(figures))
     for note in figures.notes:
         print(f"facedistill: {note}", file=sys.stderr)
     print(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
-
-
-def _crop_size(text: str) -> tuple[int, int]:
-    """Reads 112x96 as (112, 96)."""
-    height, cross, width = text.partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal()):
-        raise UsageError(f"size is {text!r}; give height x width, such as 112x96")
-    return int(height), int(width)
 
 
 def _run(recipe: Recipe) -> None:
@@ -289,11 +211,3 @@ def _run(recipe: Recipe) -> None:
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
-
-
-def _write_json(path: str, content: Any) -> None:
-    try:
-        text = json.dumps(content, indent=1)
-    except (TypeError, ValueError) as error:  # figures of another package's protocol
-        raise UsageError(f"{path}: {error}; a result's to_json() must give plain numbers, text and lists") from None
-    write_text(Path(path), text + "\n")

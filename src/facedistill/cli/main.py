@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from facedistill.cli import commands, packs
+from facedistill.cli import commands, model_files, packs
 from facedistill.cli.parser import build_parser, exit_code, recipe_file_first, with_flags
 from facedistill.recipe import Recipe
 from facedistill.recipe.files import recipe_of, recipe_parser
@@ -12,10 +12,10 @@ _DESCRIPTION = "Distil any face-recognition teacher into a small student that st
 _RECIPE_COMMANDS: dict[str, Callable[[Recipe], None]] = {"train": commands.train, "distill": commands.distill}
 _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": commands.evaluate,
-    "export": commands.export,
-    "info": commands.info,
+    "export": model_files.export,
+    "info": model_files.info,
     "report": commands.report,
-    "verify": commands.verify,
+    "verify": model_files.verify,
     "prepare": commands.prepare,
     "search": commands.search,
     "synth": commands.synth,

@@ -15,3 +15,4 @@ from facedistill.export.onnx_classifier import OnnxClassifier as OnnxClassifier
 from facedistill.export.onnx_classifier import class_scores as class_scores
 from facedistill.export.onnx_face import FaceEmbedder as FaceEmbedder
 from facedistill.export.onnx_face import OnnxFace as OnnxFace
+from facedistill.export.onnx_int8 import OnnxInt8 as OnnxInt8

@@ -16,6 +16,7 @@ from onnx import numpy_helper, shape_inference
 from facedistill.errors import FacedistillError
 
 _WARM_UP = 3
+_WIDENING = ("Cast", "DequantizeLinear", "Mul")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def file_cost(path: Path) -> Cost:
         for value in (*inferred.value_info, *inferred.output)
     }
     weights = {w.name: tuple(w.dims) for w in inferred.initializer if w.name not in inputs}
-    for node in inferred.node:  # quantised weights reach their layer through this
-        if node.op_type == "DequantizeLinear" and node.input[0] in weights:
+    for node in inferred.node:  # weights stored in fewer bits reach their layer through these
+        if node.op_type in _WIDENING and node.input[0] in weights:
             weights[node.output[0]] = weights[node.input[0]]
     macs = 0
     for node in inferred.node:
@@ -73,8 +74,16 @@ def total_cost(paths: Sequence[Path]) -> Cost:
 
 
 def weight_counts(graph: onnx.GraphProto) -> tuple[int, int]:
-    """How many numbers a graph's filters and matrices hold, of any width in bits, and how many its vectors."""
-    arrays = [numpy_helper.to_array(weight) for weight in graph.initializer]
+    """How many learned numbers a graph's filters and matrices hold, of any width in bits, and how many its vectors."""
+    given = {weight.name for weight in graph.initializer}
+    beside: set[str] = set()  # scales of weights in fewer bits, running statistics of norms
+    for node in graph.node:
+        if node.op_type in _WIDENING and node.input[0] in given:
+            given |= set(node.output)
+            beside |= set(node.input[1:])
+        if node.op_type == "BatchNormalization":
+            beside |= set(node.input[3:])
+    arrays = [numpy_helper.to_array(weight) for weight in graph.initializer if weight.name not in beside]
     matrices = sum(
         array.size for array in arrays if array.ndim > 1 and (array.dtype.kind == "f" or array.itemsize == 1)
     )

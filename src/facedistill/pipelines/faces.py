@@ -23,7 +23,13 @@ from facedistill.files import sole_writer, write_bytes, write_text
 from facedistill.pictures import encode_picture
 from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.pipelines.finished_run import SUMMARY, read_summary, report_runs
-from facedistill.pipelines.model_file import model_digest, sweep_test_set, teacher_model_files, write_model_file
+from facedistill.pipelines.model_file import (
+    Weights,
+    model_digest,
+    sweep_test_set,
+    teacher_model_files,
+    write_model_file,
+)
 from facedistill.processes import barrier, first_process_first, process_rank
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe.files import read_recipe
@@ -179,7 +185,7 @@ def _write_examples(recipe: Recipe, faces: TrainingFaces, folder: Path) -> None:
         write_bytes(folder / EXAMPLES / f"{name}.png", encode_picture(photos.get(face.key, face.image), ".png"))
 
 
-def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> Proof:
+def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights: Weights = "float32") -> Proof:
     """Writes a run's best net as a model file.
 
     Args:
@@ -187,6 +193,7 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> Proo
         out: The model file.
         calibrate_on: `orl` or a face set of people who were not trained on, to measure thresholds and probability on;
             None takes the run's validation people.
+        weights: As for `write_model_file`.
 
     Returns:
         How far the file's embeddings are from torch's.
@@ -199,7 +206,8 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None) -> Proo
     recipe = replace(read_recipe(folder / RECIPE), out=str(folder))
     others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
-    return write_model_file(recipe, faces, out, calibrate_on or recipe.data.faces, others or faces.validation)
+    calibrated_on = calibrate_on or recipe.data.faces
+    return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights)
 
 
 def _open_others(recipe: Recipe, name: str) -> FaceSet:

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.backbones import BACKBONES, embed_crops, load_backbone
+from facedistill.backbones.int8_weights import with_int8_weights
 from facedistill.datasets import FaceSet
 from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.evaluation import calibrate, evaluate, sweep
@@ -25,11 +26,19 @@ from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training import BEST
 from facedistill.training.loop import Embed
 
+Weights = Literal["float32", "int8"]
+
 _PARITY_FACES = 64
+_TARGETS: dict[Weights, str] = {"float32": "onnx", "int8": "onnx_int8"}
 
 
 def write_model_file(
-    recipe: Recipe, faces: TrainingFaces, out: Path, calibrated_on: str, others: FaceSet | None
+    recipe: Recipe,
+    faces: TrainingFaces,
+    out: Path,
+    calibrated_on: str,
+    others: FaceSet | None,
+    weights: Weights = "float32",
 ) -> Proof:
     """Writes the model file of a run's best net.
 
@@ -39,6 +48,7 @@ def write_model_file(
         out: The model file.
         calibrated_on: The name of the set that `others` are from.
         others: Whom to calibrate on, none of them trained on; None calibrates nothing.
+        weights: `int8` stores the weights rounded to 8 bits, and calibrates on the embeddings that these give.
 
     Returns:
         How far the file's embeddings are from torch's.
@@ -48,7 +58,8 @@ def write_model_file(
     calibrated: dict[str, Any] = {}
     calibration = "not calibrated: the recipe keeps no people for validation"
     if others is not None:
-        calibrated = as_metadata(calibrate(partial(embed_crops, backbone), others))
+        stored = with_int8_weights(backbone) if weights == "int8" else backbone
+        calibrated = as_metadata(calibrate(partial(embed_crops, stored), others))
         calibration = (
             f"on {len(others)} pictures of {others.classes} people of {calibrated_on} that were not trained on"
         )
@@ -61,9 +72,11 @@ def write_model_file(
         data_digest=faces.train.digest,
         recipe_digest=recipe.digest,
         licence=recipe.licence,
+        net=backbone.spec,
     )
     with foreign_errors(f"the export of {recipe.student.backbone} fails", recipe.student.backbone):
-        return build_exporter("onnx").write(backbone, out, metadata, sample_crops(faces.validation or faces.train))
+        exporter = build_exporter(_TARGETS[weights])
+        return exporter.write(backbone, out, metadata, sample_crops(faces.validation or faces.train))
 
 
 def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) -> list[Path]:

@@ -1,0 +1,76 @@
+"""The commands about model files: what they cost, writing one, using one."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from facedistill.cli.values import crop_size, write_json
+
+
+def info(
+    net: str,
+    width: float | None = None,
+    se: bool = False,
+    input: str | None = None,  # noqa: A002 - the option's name
+    json: str | None = None,
+) -> None:
+    """Prints what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
+
+    Args:
+        net: A backbone's name, a checkpoint or an ONNX file.
+        width: For a name: factor on all channel counts, 1 by default.
+        se: For a name: with squeeze-and-excitation.
+        input: For a name: crop, height x width, 112x96 by default.
+        json: Also write the figures here.
+    """
+    from facedistill.export.info import info_lines, net_info
+
+    figures = net_info(net, width, se, None if input is None else crop_size(input))
+    for line in info_lines(figures):
+        print(line)
+    if json:
+        write_json(json, asdict(figures))
+
+
+def export(
+    run: str, out: str, calibrate_on: str | None = None, weights: Literal["float32", "int8"] = "float32"
+) -> None:
+    """Writes a run's best net as one ONNX file with preprocessing inside, proven equal to the trained net.
+
+    Args:
+        run: A run folder, or RUN/control.
+        out: The model file to write, OUT.onnx.
+        calibrate_on: `orl` or a face set of people who were not trained on, to measure the thresholds on; by default
+            the run's validation people, who are often too few for small false match rates.
+        weights: `int8` makes the file about a quarter as large; the thresholds are those of the rounded weights.
+    """
+    from facedistill.pipelines.faces import export_run
+
+    proof = export_run(Path(run), Path(out), calibrate_on, weights)
+    size = Path(out).stat().st_size / 1e6
+    cosine = f" (cosine {proof.least_cosine:.4f} or more)" if weights == "int8" else ""
+    print(f"{out}: {size:.2f} MB, differs from the trained net by at most {proof.max_difference:.1g}{cosine}")
+
+
+def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:
+    """Says whether two photos show the same person, compared at the resolution of the smaller face.
+
+    Args:
+        a: A photo.
+        b: Another.
+        model: A model file; by default the one that $FACEDISTILL_MODEL names.
+        fmr: The share of wrong matches to accept.
+        json: Also write the answer here.
+    """
+    from facedistill.runtime import Recognizer
+
+    answer = Recognizer(model).verify(a, b, fmr=fmr)
+    verdict = "the same person" if answer.same else "different people"
+    likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
+    assert answer.rows is not None, "both pictures were given"
+    print(
+        f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g}, "
+        f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}"
+    )
+    if json:
+        write_json(json, asdict(answer))
