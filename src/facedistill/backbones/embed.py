@@ -7,18 +7,19 @@ from numpy.typing import NDArray
 from facedistill.backbones.base import Backbone, normalise_crops
 
 
-def embed_crops(backbone: Backbone, crops: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
+def embed_crops(backbone: Backbone, crops: NDArray[np.uint8], batch: int | None = None) -> NDArray[np.float32]:
     """Embeddings of aligned faces; the backbone's training or evaluation mode is left as it was.
 
     Args:
         backbone: The net, on any device.
         crops: uint8 [B, H, W, 3] RGB of the net's input size; B may be 0.
-        batch: Most crops at once.
+        batch: Most crops at once; None takes 64 on the CPU and 512 elsewhere.
 
     Returns:
         float32 [B, D], not normalised.
     """
     device = next(backbone.parameters()).device
+    batch = batch or (64 if device.type == "cpu" else 512)
     embeddings = np.empty((len(crops), backbone.embedding_size), dtype=np.float32)
     training = backbone.training
     backbone.eval()

@@ -155,7 +155,7 @@ def evaluate(
     from facedistill.evaluation.protocols import PROTOCOLS
     from facedistill.teachers import load_teacher
 
-    net = load_teacher(model)
+    net = load_teacher(model, device="auto")
     # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
     size = net.input_size if net.input_size[0] == 112 else (112, 96)
     given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups}

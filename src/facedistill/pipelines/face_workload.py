@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facedistill.datasets import FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
+from facedistill.devices import choose_device
 from facedistill.evaluation import sweep
 from facedistill.export import build_exporter
 from facedistill.model_file import NATIVE, ModelMetadata
@@ -150,7 +151,7 @@ class FaceWorkload:
 
     def test(self, recipe: Recipe, path: Path) -> dict[str, Any]:
         """The sweep of a model file over the recipe's test set."""
-        return sweep_test_set(recipe, self.faces, load_teacher(path).embed)
+        return sweep_test_set(recipe, self.faces, load_teacher(path, device="auto").embed)
 
 
 def open_face_workload(recipe: Recipe, folder: Path) -> FaceWorkload:
@@ -160,7 +161,7 @@ def open_face_workload(recipe: Recipe, folder: Path) -> FaceWorkload:
         UsageError: The teacher or the faces do not fit the recipe.
         FacedistillError: See `open_cache`.
     """
-    teacher = load_teachers(recipe.all_teachers) if recipe.distils else None
+    teacher = load_teachers(recipe.all_teachers, choose_device(recipe.device)) if recipe.distils else None
     resolve_student(recipe, teacher)
     faces = open_training_faces(recipe.data, recipe.student.input_size)
     return FaceWorkload(faces, teacher, cache_teacher_targets(teacher, recipe, faces, folder) if teacher else ())
@@ -218,7 +219,7 @@ def _mean_over_views(teacher: Teacher, shown: AugmentedFaces) -> NDArray[np.floa
     for first in range(0, _MEAN_VIEWS, _MEAN_BLOCK):
         places = range(_FAR + first, _FAR + first + _MEAN_BLOCK)
         samples = [shown[position, int(rng.integers(len(shown.faces)))] for position in places]
-        embeddings = teacher.embed(BatchInput(teacher.input_size).crops(collate(samples)))
+        embeddings = teacher.embed(BatchInput(teacher.input_size).crops(collate(samples)).numpy())
         total += (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).sum(axis=0)
     return np.asarray(total / _MEAN_VIEWS, np.float32)
 

@@ -16,6 +16,7 @@ import numpy as np
 from facedistill.datasets import FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
+from facedistill.devices import choose_device
 from facedistill.errors import UsageError
 from facedistill.export import Proof, latencies_ms
 from facedistill.export.cost import total_cost
@@ -63,7 +64,7 @@ def run_faces(recipe: Recipe) -> dict[str, Any]:
         UsageError: The recipe cannot work, or another process works in its folder; nothing was loaded.
     """
     validate(recipe)
-    teacher = load_teachers(recipe.all_teachers) if recipe.distils else None
+    teacher = load_teachers(recipe.all_teachers, choose_device(recipe.device)) if recipe.distils else None
     recipe = resolve_student(recipe, teacher)
     with nullcontext() if process_rank() else sole_writer(recipe.folder):
         folder = open_run_folder(recipe)
@@ -112,7 +113,7 @@ def _evaluate_models(
 ) -> dict[str, dict[str, Any]]:
     """Role -> its figures on the test set and its cost; every model sees the same pictures."""
     embedders: dict[str, Embed] = {TEACHER: teacher.embed} if teacher else {}
-    embedders |= {role: load_teacher(path).embed for role, path in files.items()}
+    embedders |= {role: load_teacher(path, device="auto").embed for role, path in files.items()}
     costed = {role: [path] for role, path in files.items()}
     if teacher is not None:
         costed[TEACHER] = teacher_model_files(teacher, recipe.folder, faces)

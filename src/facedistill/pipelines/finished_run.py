@@ -167,7 +167,7 @@ def _trained_net(path: Path, measured: Mapping[str, Any]) -> Net:
 
 def _teacher_net(recipe: Recipe) -> Net:
     try:
-        teacher = load_teachers(recipe.all_teachers)
+        teacher = load_teachers(recipe.all_teachers, "auto")
     except FacedistillError as error:  # a run folder may have travelled without its teacher
         return Net(None, f"unknown: {recipe.all_teachers}", missing=str(error))
     return Net(teacher.embed, teacher.digest)

@@ -13,6 +13,7 @@ from facedistill.backbones import BACKBONES, embed_crops, load_backbone
 from facedistill.backbones.int8_weights import with_int8_weights
 from facedistill.datasets import FaceSet
 from facedistill.datasets.training_faces import TrainingFaces
+from facedistill.devices import choose_device
 from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import as_metadata
 from facedistill.export import Proof, build_exporter
@@ -23,6 +24,7 @@ from facedistill.model_file import ModelMetadata
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.teachers import OnnxTeacher, Teacher, parts_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
+from facedistill.teachers.dlib_on_device import DlibOnDevice
 from facedistill.training import BEST
 from facedistill.training.loop import Embed
 
@@ -59,7 +61,8 @@ def write_model_file(
     calibration = "not calibrated: the recipe keeps no people for validation"
     if others is not None:
         stored = with_int8_weights(backbone) if weights == "int8" else backbone
-        calibrated = as_metadata(calibrate(partial(embed_crops, stored), others))
+        calibrated = as_metadata(calibrate(partial(embed_crops, stored.to(choose_device("auto"))), others))
+        backbone.cpu()
         calibration = (
             f"on {len(others)} pictures of {others.classes} people of {calibrated_on} that were not trained on"
         )
@@ -83,14 +86,14 @@ def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) ->
     """Each teacher as an ONNX file, so that its cost is measured as the student's is."""
     paths = []
     for number, part in enumerate(parts_of(teacher), start=1):
-        if isinstance(part, OnnxTeacher):
+        if isinstance(part, OnnxTeacher | DlibOnDevice):
             paths.append(part.path)
             continue
         assert isinstance(part, CheckpointTeacher), "there are no other teachers"
         paths.append(folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx"))
         metadata = ModelMetadata(part.name, part.input_size, part.embedding_size)
         crops = np.stack([recrop(crop, part.input_size) for crop in sample_crops(faces.train)])
-        build_exporter("onnx").write(part.backbone, paths[-1], metadata, crops)
+        build_exporter("onnx").write(load_backbone(part.path), paths[-1], metadata, crops)
     return paths
 
 

@@ -12,7 +12,8 @@ from facedistill.losses import CheckedLoss
 from facedistill.processes import process_count
 from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances, build_views
 from facedistill.recipe.recipe import HARD, HELD_OUT, Recipe
-from facedistill.teachers.load import CHECKPOINT_SUFFIXES, DLIB
+from facedistill.teachers.load import CHECKPOINT_SUFFIXES
+from facedistill.teachers.teacher import DLIB
 
 
 def validate(recipe: Recipe) -> None:

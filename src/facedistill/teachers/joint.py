@@ -66,12 +66,14 @@ class TeacherSettings(Protocol):
     weight: float
 
 
-def load_teachers(settings: Sequence[TeacherSettings]) -> Teacher:
-    """Loads one teacher, or several as a `JointTeacher`.
+def load_teachers(settings: Sequence[TeacherSettings], device: str = "cpu") -> Teacher:
+    """Loads one teacher, or several as a `JointTeacher`, for a device (see `load_teacher`).
 
     Raises:
         UsageError: See `load_teacher`.
         FacedistillError: See `load_teacher`.
     """
-    loaded = [load_teacher(one.spec, mean=one.mean, std=one.std, channels=one.channels) for one in settings]
+    loaded = [
+        load_teacher(one.spec, mean=one.mean, std=one.std, channels=one.channels, device=device) for one in settings
+    ]
     return loaded[0] if len(loaded) == 1 else JointTeacher(loaded, [one.weight for one in settings])

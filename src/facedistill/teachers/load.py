@@ -4,16 +4,19 @@ from pathlib import Path
 from typing import Literal
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.teachers.teacher import Teacher
+from facedistill.teachers.teacher import DLIB, Teacher
 
-DLIB = "dlib"
 _ONNX_SUFFIX = ".onnx"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 _ZIP = b"PK\x03\x04"  # how every file that torch.save writes begins
 
 
 def load_teacher(
-    spec: str | Path, mean: float = 127.5, std: float = 127.5, channels: Literal["rgb", "bgr"] = "rgb"
+    spec: str | Path,
+    mean: float = 127.5,
+    std: float = 127.5,
+    channels: Literal["rgb", "bgr"] = "rgb",
+    device: str = "cpu",
 ) -> Teacher:
     """Loads a teacher.
 
@@ -25,6 +28,8 @@ def load_teacher(
         mean: Foreign ONNX file only: subtracted from each pixel.
         std: Foreign ONNX file only: what the difference is divided by; more than 0.
         channels: Foreign ONNX file only: the channel order it was trained with.
+        device: Where it runs: `cpu`, `cuda`, `mps`, or `auto` for the best there is. Where onnxruntime cannot use the
+            device, an ONNX file runs on the CPU, with a warning that gives its rate; under `auto` without one.
 
     Raises:
         UsageError: No such file, or arguments that do not fit the file.
@@ -35,19 +40,42 @@ def load_teacher(
         from facedistill.teachers.dlib_teacher import load_dlib
 
         _refuse_normalisation(DLIB, foreign)
-        return load_dlib()
+        if (chosen := _torch_device(device)) == "cpu":
+            return load_dlib()
+        from facedistill.teachers.dlib_on_device import DlibOnDevice
+
+        return DlibOnDevice(chosen)
     path = Path(spec)
     if _kind(path) == _ONNX_SUFFIX:
         from facedistill.teachers.onnx_teacher import load_onnx
 
-        teacher, inside = load_onnx(path, mean, std, channels)
+        teacher, inside = load_onnx(path, mean, std, channels, device=device)
         if inside:
             _refuse_normalisation(path.name, foreign)
         return teacher
-    from facedistill.teachers.checkpoint_teacher import load_checkpoint
-
     _refuse_normalisation(path.name, foreign)
-    return load_checkpoint(path)
+    try:
+        from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UsageError(
+            f"teacher {path} is a checkpoint and needs torch; run `pip install 'facedistill[train]'`"
+        ) from error
+    return CheckpointTeacher(path, _torch_device(device))
+
+
+def _torch_device(device: str) -> str:
+    """What `auto` means for nets in torch; the CPU where it is not installed."""
+    if device == "cpu":
+        return device
+    try:
+        from facedistill.devices import choose_device
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        return "cpu"
+    return choose_device(device)
 
 
 def _refuse_normalisation(name: str, given: bool) -> None:

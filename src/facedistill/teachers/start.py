@@ -15,7 +15,7 @@ from facedistill.backbones.dlibresnet import STAGES
 from facedistill.errors import UsageError
 from facedistill.teachers.dlib_net import PIXEL_SCALE, read_dlib_net
 from facedistill.teachers.dlib_teacher import dlib_weights
-from facedistill.teachers.load import DLIB
+from facedistill.teachers.teacher import DLIB
 
 _NET = "dlibresnet"
 _STEM, _PROJECTION = "stages.0.1", "neck.2.weight"

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from facedistill.errors import UsageError
 from facedistill.faces import crop_convention, recrop
 
+DLIB = "dlib"
+"""The name of dlib's net."""
+
 DEFAULT_BATCH = 32
 
 
@@ -77,6 +80,7 @@ class BatchedTeacher(ABC):
         self.input_size = input_size
         self.embedding_size = embedding_size
         self.normalisation = normalisation
+        self.weights_digest = weights_digest
         # The template too: it decides where faces of other crop conventions land.
         parts = [weights_digest, normalisation, crop_convention(input_size).points, embedding_size]
         self.digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()

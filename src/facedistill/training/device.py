@@ -1,15 +1,14 @@
-"""Which device and precision a recipe's `auto` means on this machine."""
+"""The engine that runs the steps of a run."""
 
 import logging
 import os
-from collections.abc import Mapping
 from typing import Literal
 
-import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+from facedistill.devices import choose_device, computes_bf16
 from facedistill.processes import process_count
 
 
@@ -23,7 +22,7 @@ def make_fabric(device: str, precision: str, idle_weights: bool = False) -> Fabr
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces what stands in the recipe
     chosen = choose_device(device)
-    half = precision == "bf16" or (precision == "auto" and _computes_bf16(chosen))
+    half = precision == "bf16" or (precision == "auto" and computes_bf16(chosen))
     kind: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if half else "32-true"
     if process_count() == 1:
         return Fabric(accelerator=chosen, devices=1, precision=kind)
@@ -38,23 +37,3 @@ def make_fabric(device: str, precision: str, idle_weights: bool = False) -> Fabr
     )
     fabric.launch()
     return fabric
-
-
-def choose_device(device: str) -> str:
-    """What `auto` means here; another name is returned."""
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _computes_bf16(device: str) -> bool:
-    """Whether bf16 is native there; emulated, it is slower than 32 bits."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device == "mps":
-        return False
-    # Older torch does not report it; then 32 bits are the safe choice.
-    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

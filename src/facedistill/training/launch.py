@@ -17,10 +17,10 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from facedistill.datasets.sources import parse_source
+from facedistill.devices import choose_device
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
 from facedistill.processes import barrier, process_count, process_rank
 from facedistill.recipe import Recipe
-from facedistill.training.device import choose_device
 
 # A collective may wait for days while one process runs the teacher; a process that is gone is noticed otherwise.
 _PATIENCE = timedelta(days=30)

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from facedistill.backbones import Backbone, normalise_crops
@@ -20,6 +21,7 @@ from facedistill.datasets import FaceSet
 from facedistill.faces import recrop
 from facedistill.outputs import Outputs
 from facedistill.teachers import Teacher
+from facedistill.teachers.torch_teacher import TorchTeacher
 from facedistill.training.data import Batch
 
 
@@ -39,10 +41,11 @@ class TargetSpace:
         scale: What cosines to the centres are multiplied by to make logits.
     """
 
-    def __init__(self, mean: NDArray[np.float32], centres: torch.Tensor | None = None, scale: float = 1.0) -> None:
+    def __init__(self, mean: NDArray[np.float32], centres: Tensor | None = None, scale: float = 1.0) -> None:
         self.mean = mean
         self.centres = centres
         self.scale = scale
+        self._placed: dict[torch.device, tuple[Tensor | None, Tensor | None]] = {}
 
     def centred(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embeddings [..., D] less the mean, of unit length."""
@@ -51,12 +54,24 @@ class TargetSpace:
 
     def outputs(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
         """The targets of any faces from their bare teacher embeddings [B, D]: unit-length embeddings, and logits."""
-        embedding = torch.from_numpy(self.centred(embeddings))
-        if self.centres is None:
-            return Outputs(embedding.to(device))
-        with torch.autocast("cpu", enabled=False):
-            logits = self.scale * embedding @ self.centres.T
-        return Outputs(embedding.to(device), logits.to(device))
+        return self.outputs_of(torch.from_numpy(np.ascontiguousarray(embeddings)).to(device, non_blocking=True))
+
+    @torch.no_grad()
+    def outputs_of(self, embeddings: Tensor) -> Outputs:
+        """`outputs` of embeddings float32 [B, D] on the device where they lie."""
+        mean, centres = self._on(embeddings.device)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            embedding = normalize(embeddings, dim=1)
+            if mean is not None:
+                embedding = normalize(embedding - mean, dim=1)
+            return Outputs(embedding, None if centres is None else self.scale * embedding @ centres.T)
+
+    def _on(self, device: torch.device) -> tuple[Tensor | None, Tensor | None]:
+        """Mean, where there is one to subtract, and centres on a device."""
+        if device not in self._placed:
+            mean = torch.from_numpy(self.mean).to(device) if self.mean.any() else None
+            self._placed[device] = mean, None if self.centres is None else self.centres.to(device)
+        return self._placed[device]
 
 
 class CachedTargets:
@@ -138,8 +153,8 @@ class CombinedTargets:
 class TeacherInput(Protocol):
     """The crops that a teacher gets when it is run at every step."""
 
-    def crops(self, batch: Batch) -> NDArray[np.uint8]:
-        """Crops uint8 [B, h, w, 3] of the teacher's size."""
+    def crops(self, batch: Batch) -> Tensor:
+        """Crops uint8 [B, h, w, 3] of the teacher's size, on the device of the batch."""
 
 
 class StoredInput:
@@ -154,11 +169,12 @@ class StoredInput:
         self._faces = faces
         self._size = size
 
-    def crops(self, batch: Batch) -> NDArray[np.uint8]:
+    def crops(self, batch: Batch) -> Tensor:
         """See `TeacherInput`."""
         originals = [_fitted(self._faces[index].image, self._size) for index in batch.indices.tolist()]
         oriented = zip(originals, batch.mirrored.tolist(), strict=True)
-        return np.stack([crop[:, ::-1] if mirrored else crop for crop, mirrored in oriented])
+        crops = np.stack([crop[:, ::-1] if mirrored else crop for crop, mirrored in oriented])
+        return torch.from_numpy(crops).to(batch.crops.device)
 
 
 class BatchInput:
@@ -171,10 +187,13 @@ class BatchInput:
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
 
-    def crops(self, batch: Batch) -> NDArray[np.uint8]:
-        """See `TeacherInput`."""
+    def crops(self, batch: Batch) -> Tensor:
+        """See `TeacherInput`; crops of another size are cut on the CPU."""
         crops = batch.crops if batch.views is None else batch.views
-        return np.stack([_fitted(crop, self._size) for crop in crops.cpu().numpy()])
+        if crops.shape[1:3] == self._size:
+            return crops
+        fitted = np.stack([_fitted(crop, self._size) for crop in crops.cpu().numpy()])
+        return torch.from_numpy(fitted).to(crops.device)
 
 
 class OnlineTargets:
@@ -193,7 +212,10 @@ class OnlineTargets:
 
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`."""
-        return self.space.outputs(self._teacher.embed(self._input.crops(batch)), batch.crops.device)
+        crops = self._input.crops(batch)
+        if isinstance(self._teacher, TorchTeacher) and self._teacher.device.type == crops.device.type:
+            return self.space.outputs_of(self._teacher.embed_tensor(crops))
+        return self.space.outputs(self._teacher.embed(crops.cpu().numpy()), crops.device)
 
 
 class FeatureTargets:
@@ -221,14 +243,14 @@ class FeatureTargets:
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`; `features` are each stage's maps."""
         device = batch.crops.device
-        crops = torch.from_numpy(self._input.crops(batch)).to(device)
+        crops = self._input.crops(batch)
         backbone = self._backbone.to(device)
         with torch.no_grad():
             maps = backbone.maps(normalise_crops(crops).contiguous(memory_format=torch.channels_last))
             if self._cached is not None:
                 return replace(self._cached.for_batch(batch), features=maps)
-            embeddings = backbone.embed(maps[-1]).float().cpu().numpy()
-        return replace(self.space.outputs(embeddings, device), features=maps)
+            embeddings = backbone.embed(maps[-1]).float()
+        return replace(self.space.outputs_of(embeddings), features=maps)
 
 
 def _fitted(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
