@@ -1,5 +1,6 @@
 """Training on faces: the teacher's targets for them, and how a net is validated, priced, exported and tested."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,22 @@ from facedistill.datasets.training_faces import TrainingFaces, open_training_fac
 from facedistill.devices import choose_device
 from facedistill.evaluation import sweep
 from facedistill.export import build_exporter
+from facedistill.files import cache_folder, sole_writer
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.pipelines.fidelity import Fidelity
 from facedistill.pipelines.model_file import sample_crops, sweep_test_set, write_model_file
 from facedistill.recipe import Recipe, TeacherRecipe
-from facedistill.recipe.parts import build_variances, build_views
+from facedistill.recipe.parts import build_variances, build_views, views_identity
 from facedistill.recipe.resolve import needs, resolve
-from facedistill.teachers import Teacher, TeacherCache, load_teacher, load_teachers, open_cache, parts_of
+from facedistill.teachers import (
+    Teacher,
+    TeacherCache,
+    load_teacher,
+    load_teachers,
+    open_cache,
+    open_shown_cache,
+    parts_of,
+)
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.training.data import AugmentedFaces, collate
 from facedistill.training.loop import Embed, Validate
@@ -29,14 +39,16 @@ from facedistill.training.targets import (
     CachedTargets,
     CombinedTargets,
     FeatureTargets,
+    FixedViewTargets,
     OnlineTargets,
     StoredInput,
     TargetSpace,
     TeacherInput,
     TeacherTargets,
+    mean_embedding,
 )
 from facedistill.training.task import Task
-from facedistill.training.viewed import ViewedFaces
+from facedistill.training.viewed import FixedViews, ViewedFaces
 
 _VALIDATED_AT = 16  # rows: where cameras leave little, and where nets still differ on ORL
 _MEAN_VIEWS, _MEAN_BLOCK = 1024, 64
@@ -69,9 +81,19 @@ class FaceWorkload:
         sizes = _view_sizes(recipe, self.teacher)
         if not recipe.views and not sizes:
             return AugmentedFaces(self.pictures, variances, recipe.data.mirror, seed)
-        size = max(sizes, default=None)
-        stored = parse_source(recipe.data.faces).widest(self.faces.train, size, recipe.data.synth)
-        return ViewedFaces(self.pictures, stored, build_views(recipe), variances, recipe.data.mirror, seed, size)
+        widest = max((size for size, _ in sizes), default=None)
+        stored = parse_source(recipe.data.faces).widest(self.faces.train, widest, recipe.data.synth)
+        shown = max((size for size, online in sizes if online), default=None)
+        return ViewedFaces(
+            self.pictures,
+            stored,
+            build_views(recipe),
+            variances,
+            recipe.data.mirror,
+            seed,
+            teacher_size=shown,
+            fixed=recipe.fixed_views,
+        )
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """See `resolve_student`."""
@@ -95,13 +117,18 @@ class FaceWorkload:
     ) -> TeacherTargets:
         faces, size = self.faces.train, teacher.input_size
         mean = None
+        viewed = self.cached_views(recipe, teacher) if settings.views else None
         if settings.input == "view" and settings.centred:
             mean = _mean_over_views(teacher, self.augmented(recipe))
+        elif viewed is not None and settings.centred:
+            mean = mean_embedding(viewed.embeddings)
         cached = None
         if cache is not None:
             cached = CachedTargets(cache.embeddings, faces.labels, faces.classes, settings.centred, scale, mean)
         space = TargetSpace(np.zeros(teacher.embedding_size, np.float32) if mean is None else mean)
         space = space if cached is None else cached.space
+        if viewed is not None:
+            return FixedViewTargets(viewed.embeddings, space)
         online = settings.input != "original"
         if not online and not needs(recipe, "features"):
             assert cached is not None, "a teacher of original faces has its cache"
@@ -113,9 +140,33 @@ class FaceWorkload:
             return FeatureTargets(space, teacher.backbone, shown, None if online else cached)
         return OnlineTargets(space, teacher, shown)
 
+    def cached_views(self, recipe: Recipe, teacher: Teacher) -> TeacherCache:
+        """A teacher's embeddings of the fixed views of the training faces, in the user's cache folder.
+
+        All runs of the same teacher, faces, views and seed share them; computed where they are not there yet.
+
+        Raises:
+            FacedistillError: See `open_shown_cache`.
+        """
+        faces = self.augmented(recipe)
+        assert isinstance(faces, ViewedFaces), "a recipe with fixed views has views"
+        shown = FixedViews(faces, teacher.input_size, views_identity(recipe))
+        name = hashlib.sha256(f"{teacher.digest} {shown.digest}".encode()).hexdigest()[:32]
+        folder = cache_folder() / "teacher-views" / name
+        with sole_writer(folder, wait=True):
+            return open_shown_cache(teacher, shown, folder)
+
+    def cache_all_views(self, recipe: Recipe) -> None:
+        """Computes what `cached_views` gives, before the training needs it."""
+        assert self.teacher is not None, "a recipe that distils has a teacher"
+        for settings, teacher in zip(recipe.all_teachers, parts_of(self.teacher), strict=True):
+            if settings.views:
+                self.cached_views(recipe, teacher)
+
     def observer(self, recipe: Recipe, task: Task) -> Validate | None:
         """The fidelity of a student that is compared with one teacher on views; None for other runs."""
-        if not isinstance(task.targets, OnlineTargets | FeatureTargets) or recipe.teacher.input != "view":
+        on_views = recipe.teacher.input == "view" or recipe.teacher.views
+        if not isinstance(task.targets, OnlineTargets | FeatureTargets | FixedViewTargets) or not on_views:
             return None
         assert self.teacher is not None, "targets have a teacher"
         source, size = parse_source(recipe.data.faces), self.teacher.input_size
@@ -182,7 +233,7 @@ def cache_teacher_targets(
 ) -> tuple[TeacherCache | None, ...]:
     """The embeddings of the training faces by each teacher of the recipe, computed where they are not cached yet.
 
-    None for a teacher that is shown the views, unless a loss compares logits, which need its class centres.
+    None for a teacher that is shown views, unless a loss compares logits, which need its class centres.
 
     Args:
         teacher: See `load_teachers`.
@@ -196,7 +247,7 @@ def cache_teacher_targets(
     """
     caches: list[TeacherCache | None] = []
     for number, (settings, part) in enumerate(zip(recipe.all_teachers, parts_of(teacher), strict=True), start=1):
-        if settings.input == "view" and not needs(recipe, "logits"):
+        if (settings.input == "view" or settings.views) and not needs(recipe, "logits"):
             caches.append(None)
             continue
         crops = _teacher_crops(recipe, faces, part.input_size, settings.own_crop)
@@ -204,12 +255,12 @@ def cache_teacher_targets(
     return tuple(caches)
 
 
-def _view_sizes(recipe: Recipe, teacher: Teacher | None) -> list[tuple[int, int]]:
-    """(height, width) of the crops of those teachers that are shown the views."""
+def _view_sizes(recipe: Recipe, teacher: Teacher | None) -> list[tuple[tuple[int, int], bool]]:
+    """(height, width) of the crops of those teachers that are shown views, and whether they are at every step."""
     if teacher is None or not recipe.distils:
         return []
     pairs = zip(recipe.all_teachers, parts_of(teacher), strict=True)
-    return [part.input_size for settings, part in pairs if settings.input == "view"]
+    return [(part.input_size, not each.views) for each, part in pairs if each.input == "view" or each.views]
 
 
 def _mean_over_views(teacher: Teacher, shown: AugmentedFaces) -> NDArray[np.float32]:

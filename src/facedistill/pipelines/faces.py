@@ -88,6 +88,7 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
     if teacher is not None:
         with first_process_first(), _timed(seconds, TEACHER):
             workload = FaceWorkload(faces, teacher, cache_teacher_targets(teacher, recipe, faces, folder / TEACHER))
+            workload.cache_all_views(recipe)
     files: dict[str, Path] = {}
     for role, net in _nets_to_train(recipe).items():
         if deadline is not None:

@@ -1,10 +1,14 @@
 """The parts that a recipe's sections name, each built alone; an error names the section's field."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
+from typing import Any
 
 from facedistill.backbones import Backbone, build_backbone
 from facedistill.errors import UsageError
+from facedistill.foreign import SEPARATOR
 from facedistill.heads import Head, ShardedHead, build_head
 from facedistill.losses import CheckedLoss, build_loss
 from facedistill.recipe.recipe import ALIAS_SEPARATOR, HARD, Recipe
@@ -50,6 +54,15 @@ def build_views(recipe: Recipe) -> Views:
         return Views([build_view(step.name, **step.options) for step in recipe.views])
 
 
+def views_identity(recipe: Recipe) -> list[dict[str, Any]]:
+    """What decides how the recipe's views are drawn: each part's settings, and the code of one of another package."""
+    return [
+        {"part": repr(part) if is_dataclass(part) else step.name, "options": step.options}
+        | ({"source": _source(type(part))} if SEPARATOR in step.name else {})
+        for step, part in zip(recipe.views, build_views(recipe).parts, strict=True)
+    ]
+
+
 def build_net(net: NetRecipe, embedding_size: int) -> Backbone:
     """The student's backbone with fresh weights.
 
@@ -77,6 +90,15 @@ def build_classifier_head(head: HeadRecipe, embedding_size: int, classes: int) -
         if head.sharded:
             return ShardedHead(head.name, embedding_size, classes, head.sample_rate, **head.options)
         return build_head(head.name, embedding_size, classes, **head.options)
+
+
+def _source(part: type) -> str:
+    """The text of the module that a class is written in; empty where there is none to read."""
+    module = inspect.getmodule(part)
+    try:
+        return "" if module is None else inspect.getsource(module)
+    except OSError:
+        return ""
 
 
 @contextmanager

@@ -174,11 +174,27 @@ class Recipe:
             raise UsageError("recipe: views `mirror` and data.mirror are both given; set data.mirror to false")
         if self.views and classes:
             raise UsageError("recipe: views are for faces; leave them out, or leave out `classification`")
+        counts = {teacher.views for teacher in self.all_teachers if teacher.views}
+        if len(counts) > 1:
+            raise UsageError(
+                f"recipe: teachers have {' and '.join(map(str, sorted(counts)))} fixed views of a face (`views`), but "
+                "all are compared on the same ones; give all the same number, or 0"
+            )
+        if counts and not self.views:
+            raise UsageError(
+                f"recipe: a teacher's views are {self.fixed_views}, but `views` lists nothing to draw them from; list "
+                "what may be drawn, or leave the teacher's out"
+            )
 
     @property
     def all_teachers(self) -> list[TeacherRecipe]:
         """`teacher` and `teachers`."""
         return [self.teacher, *self.teachers]
+
+    @property
+    def fixed_views(self) -> int:
+        """How many fixed views each face is shown in; 0 draws a new one each time."""
+        return max(teacher.views for teacher in self.all_teachers)
 
     @property
     def distils(self) -> bool:

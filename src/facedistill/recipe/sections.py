@@ -81,6 +81,10 @@ class TeacherRecipe:
             resolution is taken away (function matching, Beyer et al., CVPR 2022); it runs at every step. `student`: the
             very crop that the student gets (the second step of two-step distillation). Class centres for soft
             labels are those of the original faces in each case.
+        views: With `input: original`: show each face in so many fixed views, which the seed draws from the recipe's
+            `views`, and cache the teacher's embeddings of them. The student is shown these views alone, each time
+            degraded anew. Between `original`, where it is 0, and `view`: for a teacher that is dear, or a machine that
+            is slow.
         stored: Of earlier versions; `input` says it now.
         sees: Likewise.
     """
@@ -93,6 +97,7 @@ class TeacherRecipe:
     weight: float = 1.0
     own_crop: bool = False
     input: Literal["original", "view", "student"] = added("original")
+    views: int = added(0)
     stored: bool = True
     sees: Literal["original", "student"] = "original"
 
@@ -118,6 +123,26 @@ class TeacherRecipe:
         if self.input != "original" and self.own_crop:
             raise UsageError(
                 f"recipe: {name}.own_crop needs the photos, but {name}.input is {self.input}; leave one of them out"
+            )
+        self._check_views(name, classes)
+
+    def _check_views(self, name: str, classes: bool) -> None:
+        if self.views < 0:
+            raise UsageError(f"recipe: {name}.views is {self.views}; it counts the views of a face, so it is 0 or more")
+        if not self.views:
+            return
+        if classes:
+            raise UsageError(f"recipe: {name}.views is {self.views}, but views are for faces; leave it out")
+        if self.input != "original":
+            shown = "views that are drawn anew" if self.input == "view" else "the student's own crops"
+            raise UsageError(
+                f"recipe: {name}.views is {self.views}, which caches fixed views, but {name}.input is {self.input}, "
+                f"which takes {shown}; leave one of them out"
+            )
+        if self.own_crop:
+            raise UsageError(
+                f"recipe: {name}.own_crop is for the original faces, but {name}.views is {self.views}; leave one of "
+                "them out"
             )
 
 

@@ -92,6 +92,11 @@ def _check_loss(recipe: Recipe, name: str, loss: CheckedLoss) -> None:
         )
     if "embedding" in loss.needs and recipe.student.module is not None:
         raise UsageError(f"recipe: losses.{name} compares embeddings, but student.module gives class scores alone")
+    if "features" in loss.needs and recipe.fixed_views:
+        raise UsageError(
+            f"recipe: losses.{name} compares feature maps, which are too large to cache, so teacher.views would save "
+            "nothing; write `input: view` instead of it, or leave out the loss"
+        )
     single = recipe.classification is None and not recipe.teachers
     if "features" in loss.needs and not (single and Path(recipe.teacher.spec).suffix.lower() in CHECKPOINT_SUFFIXES):
         raise UsageError(

@@ -1,14 +1,16 @@
 """The cache of a teacher's embeddings of every face of a set: computed once, kept on disk.
 
 The teacher sees only the fixed original faces (Wang et al., ICCVW 2019), so its embedding of a face is a constant;
-with mirror images there are two. A cache is a folder: `embeddings.npy`, float32 [N, 2, D], and `store.json` with the
-teacher, the face set, how many faces are done and the SHA-256 of their embeddings.
+with mirror images there are two. Any other fixed pictures of the faces can be cached alike. A cache is a folder:
+`embeddings.npy`, float32 [N, K, D] for K pictures of each face, and `store.json` with the teacher, the face set, how
+many faces are done and the SHA-256 of their embeddings.
 """
 
 import hashlib
 import io
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -19,17 +21,18 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets import Face, FaceSet
+from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, FacedistillWarning, UsageError
 from facedistill.files import write_text
 from facedistill.progress import track
+from facedistill.teachers.shown import FacesAndMirrors, Shown, ShownFaces
 from facedistill.teachers.teacher import Teacher
 
 ARRAY = "embeddings.npy"
 STATE = "store.json"  # the name that earlier versions gave it
 
 _FORMAT = "facedistill-teacher-store-1"
-_BLOCK = 128  # faces between two records of how far it got
+_BLOCK = 256  # pictures between two records of how far it got
 _HASH_BYTES = 1 << 20
 _ALWAYS_HASHED = 1 << 30  # bytes; hashing more takes seconds on each start
 
@@ -40,8 +43,8 @@ class TeacherCache:
 
     Attributes:
         folder: Where it lives.
-        embeddings: Read-only memory map, float32 [N, 2, D], in the face set's order; index 0 on the second axis is the
-            face as it is, 1 its mirror image. Not normalised.
+        embeddings: Read-only memory map, float32 [N, K, D], in the order of the faces and of each face's pictures. Not
+            normalised.
     """
 
     folder: Path
@@ -49,6 +52,11 @@ class TeacherCache:
 
 
 def open_cache(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherCache:
+    """Opens the cache of the faces and their mirror images, see `open_shown_cache`."""
+    return open_shown_cache(teacher, FacesAndMirrors(face_set), folder)
+
+
+def open_shown_cache(teacher: Teacher, shown: ShownFaces, folder: Path) -> TeacherCache:
     """Opens the cache in `folder`; builds it first, or goes on building it, when it is not complete.
 
     A broken cache (damaged `store.json`, wrong length, wrong checksum) is reported by a warning and built anew. The
@@ -58,21 +66,22 @@ def open_cache(teacher: Teacher, face_set: FaceSet, folder: Path) -> TeacherCach
     Raises:
         UsageError: The face set is empty.
         FacedistillError: The cache was made by another teacher or from other faces (delete the folder); a face cannot
-            be read, or its embedding is not finite; the disk is full. What was done by then is kept.
+            be read, or its embedding is not finite; the disk is full, or has not the room for all. What was done by
+            then is kept.
     """
     folder = Path(folder)
-    if len(face_set) == 0:
+    if len(shown) == 0:
         raise UsageError(f"no teacher cache can be made in {folder}: the face set is empty")
-    fresh = _State.fresh(teacher, face_set)
+    fresh = _State.fresh(teacher, shown)
     try:
         state = _recorded_state(folder, fresh)
     except _BrokenCacheError as broken:
         warnings.warn(
-            f"teacher cache {folder} is broken ({broken}); it is built anew", FacedistillWarning, stacklevel=2
+            f"teacher cache {folder} is broken ({broken}); it is built anew", FacedistillWarning, stacklevel=3
         )
         state = fresh
     if not state.complete:
-        _build(teacher, face_set, folder, state)
+        _build(teacher, shown, folder, state)
     return TeacherCache(folder, np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False))
 
 
@@ -95,14 +104,14 @@ class _State:
     modified_ns: int
 
     @classmethod
-    def fresh(cls, teacher: Teacher, face_set: FaceSet) -> Self:
+    def fresh(cls, teacher: Teacher, shown: ShownFaces) -> Self:
         return cls(
             format=_FORMAT,
             teacher=teacher.name,
             teacher_digest=teacher.digest,
             preprocessing=teacher.normalisation,
-            face_set_digest=face_set.digest,
-            shape=(len(face_set), 2, teacher.embedding_size),
+            face_set_digest=shown.digest,
+            shape=(len(shown), shown.per_face, teacher.embedding_size),
             done=0,
             sha256=hashlib.sha256().hexdigest(),
             modified_ns=0,
@@ -132,7 +141,7 @@ class _State:
     @property
     def length(self) -> int:
         """Bytes of the .npy file once `done` faces are in it."""
-        return len(self.header) + self.done * 2 * self.shape[2] * 4
+        return len(self.header) + self.done * self.shape[1] * self.shape[2] * 4
 
 
 def _recorded_state(folder: Path, fresh: _State) -> _State:
@@ -194,10 +203,12 @@ def _hash(file: IO[bytes], end: int) -> "hashlib._Hash":
     return digest
 
 
-def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> None:
+def _build(teacher: Teacher, shown: ShownFaces, folder: Path, state: _State) -> None:
     """Embeds the faces from `state.done` on; records after each block how many are done."""
     path = folder / ARRAY
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_room(folder, state)
         write_text(folder / STATE, json.dumps(asdict(state), indent=1))
         path.touch()
         with path.open("r+b") as file:
@@ -206,7 +217,7 @@ def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> 
             file.truncate(state.length)
             file.seek(len(state.header))
             digest = _hash(file, state.length)
-            for faces in _blocks(face_set, state.done):
+            for faces in _blocks(shown, state.done):
                 block = _embed(teacher, faces).tobytes()
                 # Written, not mapped: on a full disk a mapped page would kill the process.
                 file.write(block)
@@ -222,16 +233,28 @@ def _build(teacher: Teacher, face_set: FaceSet, folder: Path, state: _State) -> 
         ) from error
 
 
-def _blocks(face_set: FaceSet, start: int) -> Iterator[list[Face]]:
-    faces = map(face_set.__getitem__, track(range(start, len(face_set)), "teacher embeds faces"))
-    while block := list(islice(faces, _BLOCK)):
+def _check_room(folder: Path, state: _State) -> None:
+    """Refuses a cache that the disk cannot hold, before the teacher has worked for hours."""
+    faces, pictures, size = state.shape
+    needed, free = (faces - state.done) * pictures * size * 4, shutil.disk_usage(folder).free
+    if needed > free:
+        raise FacedistillError(
+            f"teacher cache {folder} takes {needed / 1e9:.3g} GB more for {faces} faces x {pictures} pictures, and "
+            f"{free / 1e9:.3g} GB are free there; free some"
+            + (", or lower teacher.views" if pictures > FacesAndMirrors.per_face else "")
+        )
+
+
+def _blocks(shown: ShownFaces, start: int) -> Iterator[list[Shown]]:
+    faces = map(shown.__getitem__, track(range(start, len(shown)), "teacher embeds faces"))
+    while block := list(islice(faces, max(1, _BLOCK // shown.per_face))):
         yield block
 
 
-def _embed(teacher: Teacher, faces: list[Face]) -> NDArray[np.float32]:
-    """float32 [len(faces), 2, D]: each face and its mirror image."""
-    crops = np.stack([view for face in faces for view in (face.image, face.image[:, ::-1])])
-    embeddings = teacher.embed(crops).astype("<f4", copy=False).reshape(len(faces), 2, -1)
+def _embed(teacher: Teacher, faces: list[Shown]) -> NDArray[np.float32]:
+    """float32 [len(faces), K, D]."""
+    crops = np.stack([crop for face in faces for crop in face.crops])
+    embeddings = teacher.embed(crops).astype("<f4", copy=False).reshape(len(faces), len(faces[0].crops), -1)
     finite = np.isfinite(embeddings).all(axis=(1, 2))
     if not finite.all():
         key = faces[int(np.argmin(finite))].key

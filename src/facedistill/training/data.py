@@ -25,7 +25,7 @@ from facedistill.training.sampling import BalancedBatches, ShuffledBatches
 from facedistill.variance import Variance
 from facedistill.variance.drawn import DrawnVariance
 
-_PICTURE = 1  # a stream of random numbers of its own, see `sampling`
+_PICTURE, _VIEW = 1, 4  # streams of random numbers of their own, see `sampling` and `loop`
 
 
 class Batch(NamedTuple):
@@ -42,6 +42,7 @@ class Batch(NamedTuple):
         second_labels: int64 [B]: who else is in the picture; the label itself where nobody is.
         shares: float32 [B], 0..1: the share of the first face.
         rows: float32 [B]: how many rows of pixels are left of each of the student's crops.
+        view_numbers: int64 [B]: which of its face's fixed views each is; None where views are drawn anew.
     """
 
     crops: Tensor
@@ -53,6 +54,7 @@ class Batch(NamedTuple):
     second_labels: Tensor | None = None
     shares: Tensor | None = None
     rows: Tensor | None = None
+    view_numbers: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -76,6 +78,7 @@ class Sample:
     second_label: int | None = None
     share: float = 1.0
     rows: int = 0
+    view_number: int | None = None
 
 
 class AugmentedFaces(Dataset[Sample]):
@@ -125,6 +128,11 @@ def picture_rng(seed: int, position: int) -> np.random.Generator:
     return np.random.default_rng((seed, _PICTURE, position))
 
 
+def view_rng(seed: int, index: int, number: int) -> np.random.Generator:
+    """Of everything random about a fixed view of a face."""
+    return np.random.default_rng((seed, _VIEW, index, number))
+
+
 class _CaughtErrors(Dataset["Sample | FacedistillError"]):
     """Gives an error instead of raising it: the loader would hang a traceback on its message."""
 
@@ -136,7 +144,7 @@ class _CaughtErrors(Dataset["Sample | FacedistillError"]):
             return self._augmented[place]
         except FacedistillError as error:
             return error
-        except (Exception, SystemExit) as error:  # from another process it would come without its place
+        except (Exception, SystemExit, GeneratorExit) as error:  # from another process it would come without its place
             if failure := foreign_failure(error):
                 return failure
             raise
@@ -145,6 +153,7 @@ class _CaughtErrors(Dataset["Sample | FacedistillError"]):
 def collate(samples: Sequence[Sample]) -> Batch:
     """The samples as one batch."""
     views = [face.view for face in samples if face.view is not None]
+    numbers = [face.view_number for face in samples if face.view_number is not None]
     mixed = any(face.second_label is not None for face in samples)
     seconds = [face.label if face.second_label is None else face.second_label for face in samples]
     return Batch(
@@ -157,6 +166,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         second_labels=torch.tensor(seconds) if mixed else None,
         shares=torch.tensor([face.share for face in samples], dtype=torch.float32) if mixed else None,
         rows=torch.tensor([face.rows for face in samples], dtype=torch.float32),
+        view_numbers=torch.tensor(numbers) if numbers else None,
     )
 
 

@@ -105,10 +105,7 @@ class CachedTargets:
         self._embeddings = embeddings
         size = embeddings.shape[2]
         if mean is None:
-            total = np.zeros(size)
-            for block in np.array_split(embeddings, max(1, len(embeddings) // 8192)):
-                total += _normalised(block).sum(axis=(0, 1))
-            mean = (total / (2 * len(embeddings)) if centred else np.zeros(size)).astype(np.float32)
+            mean = mean_embedding(embeddings) if centred else np.zeros(size, np.float32)
         self.space = TargetSpace(mean)
         if scale is None:
             return
@@ -121,6 +118,25 @@ class CachedTargets:
     def for_batch(self, batch: Batch) -> Outputs:
         """See `TeacherTargets`: unit-length embeddings [B, D] and logits [B, C]."""
         rows = self._embeddings[batch.indices.cpu().numpy(), batch.mirrored.long().cpu().numpy()]
+        return self.space.outputs(rows, batch.crops.device)
+
+
+class FixedViewTargets:
+    """Cached teacher embeddings of the fixed views of each face.
+
+    Args:
+        embeddings: float32 [N, K, D], of K views of each face.
+        space: How they become targets.
+    """
+
+    def __init__(self, embeddings: NDArray[np.float32], space: TargetSpace) -> None:
+        self._embeddings = embeddings
+        self.space = space
+
+    def for_batch(self, batch: Batch) -> Outputs:
+        """See `TeacherTargets`: those of the very views that the batch shows."""
+        assert batch.view_numbers is not None, "the faces of the batch are shown in fixed views"
+        rows = self._embeddings[batch.indices.cpu().numpy(), batch.view_numbers.cpu().numpy()]
         return self.space.outputs(rows, batch.crops.device)
 
 
@@ -251,6 +267,15 @@ class FeatureTargets:
                 return replace(self._cached.for_batch(batch), features=maps)
             embeddings = backbone.embed(maps[-1]).float()
         return replace(self.space.outputs_of(embeddings), features=maps)
+
+
+def mean_embedding(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean float32 [D] of embeddings [N, K, D], each brought to unit length first."""
+    faces, pictures, size = embeddings.shape
+    total = np.zeros(size)
+    for block in np.array_split(embeddings, max(1, faces // 8192)):
+        total += _normalised(block).sum(axis=(0, 1))
+    return np.asarray(total / (pictures * faces), np.float32)
 
 
 def _fitted(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

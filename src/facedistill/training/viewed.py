@@ -1,21 +1,39 @@
 """Faces in drawn views: the student's crop and the teacher's are cut out of one view of the stored picture."""
 
+import hashlib
+import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from facedistill.datasets import FaceSet
+from facedistill.datasets import Face, FaceSet
 from facedistill.faces import crop_matrix
-from facedistill.training.data import AugmentedFaces, Sample, picture_rng
+from facedistill.teachers import Shown
+from facedistill.training.data import AugmentedFaces, Sample, picture_rng, view_rng
 from facedistill.variance import Variance
-from facedistill.views import Cut, Views
+from facedistill.variance.checks import Crop
+from facedistill.views import Cut, Draws, Views
+
+_FIXED_VIEWS = "facedistill-fixed-views-1"  # changes with what a seed draws, or with what becomes of it
+
+
+class _Drawn(NamedTuple):
+    """A view of a face: what it is made of."""
+
+    face: Face
+    picture: Crop
+    second: Face | None
+    draws: Draws
+    mirrored: bool
 
 
 class ViewedFaces(AugmentedFaces):
-    """Faces in views drawn anew at each position, degraded for the student alone.
+    """Faces in views, degraded for the student alone.
 
     Everything random about a picture, the second face of a mixture included, follows from the seed and its position in
-    the run.
+    the run; with fixed views, the view follows from the seed, the face and the number of the view instead, and the
+    position decides which one is shown and how it is degraded.
 
     Args:
         faces: The face set in the student's crops, for labels and order.
@@ -26,6 +44,7 @@ class ViewedFaces(AugmentedFaces):
         seed: See there.
         teacher_size: (height, width) of the teacher's crops of the same views; None makes none.
         student_size: (height, width) of the student's crops; None takes that of `faces`.
+        fixed: How many fixed views each face has; 0 draws a new one at each position.
     """
 
     def __init__(
@@ -38,40 +57,104 @@ class ViewedFaces(AugmentedFaces):
         seed: int,
         teacher_size: tuple[int, int] | None,
         student_size: tuple[int, int] | None = None,
+        fixed: int = 0,
     ) -> None:
         super().__init__(faces, variance, mirror, seed)
         self.stored = stored
         self.views = views
+        self.fixed = fixed
         self._student_cut = _cut(stored.size, student_size or faces.size)
         self._teacher_cut = None if teacher_size is None else _cut(stored.size, teacher_size)
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:
         position, index = place
         rng = picture_rng(self.seed, position)
+        number = int(rng.integers(self.fixed)) if self.fixed else None
+        drawn = self._drawn(index, rng if number is None else view_rng(self.seed, index, number))
+        crop = self._shown(drawn, self._student_cut)
+        view = None
+        if self._teacher_cut == self._student_cut:
+            view = crop
+        elif self._teacher_cut is not None:
+            view = self._shown(drawn, self._teacher_cut)
+        degraded, rows = self.degraded(crop, rng)
+        return Sample(
+            crop=degraded,
+            label=drawn.face.label,
+            index=index,
+            mirrored=drawn.mirrored != bool(np.linalg.det(drawn.draws.matrix) < 0),
+            key=drawn.face.key,
+            view=view,
+            second_label=self._second_label(drawn),
+            share=min(max(drawn.draws.share, 0.0), 1.0),
+            rows=rows,
+            view_number=number,
+        )
+
+    def _second_label(self, drawn: _Drawn) -> int | None:
+        """None only where no view of the recipe has a second face.
+
+        So each process of a distributed run takes the hard loss of mixtures at each step, whose collectives all join,
+        whether its own share of the batch holds a mixture or not.
+        """
+        if not self.views.needs_partner:
+            return None
+        return drawn.face.label if drawn.second is None else drawn.second.label
+
+    def fixed_view(self, index: int, number: int, size: tuple[int, int]) -> Crop:
+        """One of the fixed views of a face, undegraded: uint8 [*size, 3]."""
+        return self._shown(self._drawn(index, view_rng(self.seed, index, number)), _cut(self.stored.size, size))
+
+    def _drawn(self, index: int, rng: np.random.Generator) -> _Drawn:
         face = self.stored[index]
         mirrored = self.mirror and bool(rng.random() < 0.5)
         picture = np.ascontiguousarray(face.image[:, ::-1]) if mirrored else face.image
         draws = self.views.draw(rng, *self.stored.size)
         second = self.stored[int(rng.integers(len(self.stored)))] if draws.needs_partner else None
-        partner = None if second is None else second.image
-        crop = self.views.apply(picture, partner, draws, self._student_cut).picture
-        view = None
-        if self._teacher_cut == self._student_cut:
-            view = crop
-        elif self._teacher_cut is not None:
-            view = self.views.apply(picture, partner, draws, self._teacher_cut).picture
-        degraded, rows = self.degraded(crop, rng)
-        return Sample(
-            crop=degraded,
-            label=face.label,
-            index=index,
-            mirrored=mirrored != bool(np.linalg.det(draws.matrix) < 0),
-            key=face.key,
-            view=view,
-            second_label=None if second is None else second.label,
-            share=min(max(draws.share, 0.0), 1.0),
-            rows=rows,
-        )
+        return _Drawn(face, picture, second, draws, mirrored)
+
+    def _shown(self, drawn: _Drawn, cut: Cut) -> Crop:
+        partner = None if drawn.second is None else drawn.second.image
+        return self.views.apply(drawn.picture, partner, drawn.draws, cut).picture
+
+
+class FixedViews:
+    """The fixed views of faces as a teacher is shown them: a `teachers.shown.ShownFaces`.
+
+    Args:
+        viewed: The faces, with at least one fixed view each.
+        size: (height, width) of the teacher's crops.
+        recipe: Names and options of the views in JSON's types; they and the code of parts of other packages decide what
+            is drawn.
+    """
+
+    def __init__(self, viewed: ViewedFaces, size: tuple[int, int], recipe: object) -> None:
+        self._viewed = viewed
+        self._size = size
+        self._recipe = recipe
+        self.per_face = viewed.fixed
+
+    def __len__(self) -> int:
+        return len(self._viewed.faces)
+
+    def __getitem__(self, index: int) -> Shown:
+        crops = [self._viewed.fixed_view(index, number, self._size) for number in range(self.per_face)]
+        return Shown(self._viewed.faces[index].key, crops)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the faces, the views and the seed."""
+        viewed = self._viewed
+        parts = [
+            _FIXED_VIEWS,
+            viewed.stored.digest,
+            self._recipe,
+            viewed.mirror,
+            viewed.seed,
+            self.per_face,
+            self._size,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _cut(stored: tuple[int, int], size: tuple[int, int]) -> Cut:
