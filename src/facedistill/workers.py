@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -56,8 +57,17 @@ def in_processes(
 
 def _start_process(start: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(0)
     start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the parent does, however that ends: else it would wait for jobs for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "the process was started by another one"
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from facedistill.datasets.aligned import align_faces
 from facedistill.datasets.bins import read_bin
 from facedistill.datasets.face import FaceSet
 from facedistill.datasets.folder import open_face_set
+from facedistill.datasets.growing import GrowingFaces
 from facedistill.datasets.orl import load_orl
 from facedistill.datasets.pairs import PairSet
 from facedistill.datasets.recropped import RecroppedFaces
@@ -25,6 +26,7 @@ from facedistill.datasets.split import Subset
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import shown_share
 from facedistill.files import cache_folder
+from facedistill.synth.pool import RenderSettings
 
 ORL, SYNTH = "orl", "synth"
 BIN_SUFFIX = ".bin"
@@ -50,6 +52,8 @@ class SynthSettings(Protocol):
     images: int
     seed: int
     same_day: bool
+    start: int | None
+    growth: float
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,12 @@ class Source:
         stored = faces.parent.source if isinstance(faces.parent, RecroppedFaces) else faces.parent
         if not own_crop or shown_share(stored.size, size) == 1:
             return Subset(stored, faces.indices)
+        if isinstance(stored, GrowingFaces):
+            raise UsageError(
+                f"data.synth.start renders people in crops of {stored.size[0]}x{stored.size[1]}, which show "
+                f"{shown_share(stored.size, size):.0%} of the teacher's {size[0]}x{size[1]}; give data.stored_size: "
+                "[128, 112]"
+            )
         if self.kind == "face set":
             raise UsageError(
                 f"own_crop needs photos, but {self.name} holds crops of {stored.size[0]}x"
@@ -218,11 +228,13 @@ class Source:
         return Subset(faces.parent.source, faces.indices) if isinstance(faces.parent, RecroppedFaces) else faces
 
     def _rendered(self, synth: SynthSettings, size: tuple[int, int]) -> FaceSet:
-        """The synthetic set in the cache folder; rendered now when it is not there or not finished."""
-        from facedistill.synth.dataset import PICTURES_VERSION, write_synthetic  # compiles kernels: only when needed
+        """The synthetic set in the cache folder; rendered now when it is not there or not finished, unless it grows."""
+        settings = RenderSettings(synth.images, synth.seed, size, synth.same_day)
+        folder = cache_folder() / settings.folder_name(synth.identities)
+        if synth.start is not None:
+            return GrowingFaces(folder, settings, synth.identities)
+        from facedistill.synth.dataset import write_synthetic  # compiles kernels: only when needed
 
-        name = f"{synth.identities}x{synth.images}-{size[0]}x{size[1]}-{synth.seed}{'-day' * synth.same_day}"
-        folder = cache_folder() / f"people-{PICTURES_VERSION}-{name}"
         write_synthetic(folder, synth.identities, synth.images, synth.seed, size, same_day=synth.same_day)
         return open_face_set(folder)
 

@@ -1,11 +1,17 @@
 """The faces of a training run, split by identity into training, validation and test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
+from facedistill.datasets.growing import GrowingFaces, GrowingPeople
+from facedistill.datasets.recropped import RecroppedFaces
 from facedistill.datasets.sources import LABELLED, SynthSettings, parse_source
 from facedistill.datasets.split import Subset, split_identities
 from facedistill.errors import UsageError
+from facedistill.progress import track
+from facedistill.synth.renderers import Renderers
 
 
 class FaceSettings(Protocol):
@@ -31,20 +37,38 @@ class TrainingFaces:
         validation: Whom checkpoints and thresholds are chosen on; None when nobody is kept for it.
         held_out: Whom the result is tested on; None when nobody is kept for it.
         failed: Pictures in which no face was found.
+        growing: Who of `train` is drawn from, where people are rendered while training goes on; else None.
     """
 
     train: Subset
     validation: Subset | None
     held_out: Subset | None
     failed: int
+    growing: GrowingPeople | None = None
+
+    @property
+    def initial(self) -> "TrainingFaces":
+        """The same groups with those to train on who are there from the beginning; no more of them come."""
+        if self.growing is None:
+            return self
+        first = np.arange(self.growing.faces(0))
+        return replace(self, train=Subset(self.train.parent, self.train.indices[first]), growing=None)
+
+    def close(self) -> None:
+        """Ends what renders people in the background."""
+        if self.growing is not None:
+            self.growing.close()
 
 
 def open_training_faces(settings: FaceSettings, size: tuple[int, int]) -> TrainingFaces:
     """Opens the faces to train on as crops of `size` (height, width), and splits them by identity.
 
+    Where the people of `synth` are rendered while training goes on, those who are kept out and those to begin with are
+    rendered first.
+
     Raises:
         UsageError: The stored crops do not hold crops of `size`, or too few people are left to train on.
-        FacedistillError: The set is damaged.
+        FacedistillError: The set is damaged, or people cannot be rendered.
     """
     try:
         opened = parse_source(settings.faces, LABELLED).open(size, settings.synth, settings.stored_size)
@@ -60,4 +84,15 @@ def open_training_faces(settings: FaceSettings, size: tuple[int, int]) -> Traini
     held_out, validation, train = split_identities(
         opened.faces, (settings.held_out_identities, settings.validation_identities, left), seed=settings.split_seed
     )
-    return TrainingFaces(train, validation or None, held_out or None, opened.failed)
+    faces = TrainingFaces(train, validation or None, held_out or None, opened.failed)
+    stored = opened.faces.source if isinstance(opened.faces, RecroppedFaces) else opened.faces
+    synth = settings.synth
+    if not isinstance(stored, GrowingFaces) or synth.start is None:
+        return faces
+    kept_out = np.unique(stored.labels[np.concatenate([validation.indices, held_out.indices])]).tolist()
+    renderers = Renderers(stored.folder, stored.settings, stored.classes, kept_out)
+    first = kept + min(synth.start, train.classes)
+    for _ in track(map(renderers.wait, range(1, first + 1)), "rendering people", first):
+        pass
+    growing = GrowingPeople(synth.start, train.classes, synth.images, synth.growth, renderers, kept)
+    return replace(faces, growing=growing)

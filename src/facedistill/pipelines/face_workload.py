@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,9 @@ class FaceWorkload:
         """The faces as the recipe's views and variance show them."""
         variances, seed = build_variances(recipe), recipe.seed
         sizes = _view_sizes(recipe, self.teacher)
+        mirror, growing = recipe.data.mirror, self.faces.growing
         if not recipe.views and not sizes:
-            return AugmentedFaces(self.pictures, variances, recipe.data.mirror, seed)
+            return AugmentedFaces(self.pictures, variances, mirror, seed, growing)
         widest = max((size for size, _ in sizes), default=None)
         stored = parse_source(recipe.data.faces).widest(self.faces.train, widest, recipe.data.synth)
         shown = max((size for size, online in sizes if online), default=None)
@@ -89,10 +90,11 @@ class FaceWorkload:
             stored,
             build_views(recipe),
             variances,
-            recipe.data.mirror,
+            mirror,
             seed,
             teacher_size=shown,
             fixed=recipe.fixed_views,
+            growing=growing,
         )
 
     def resolved(self, recipe: Recipe) -> Recipe:
@@ -119,7 +121,7 @@ class FaceWorkload:
         mean = None
         viewed = self.cached_views(recipe, teacher) if settings.views else None
         if settings.input == "view" and settings.centred:
-            mean = _mean_over_views(teacher, self.augmented(recipe))
+            mean = _mean_over_views(teacher, replace(self, faces=self.faces.initial).augmented(recipe))
         elif viewed is not None and settings.centred:
             mean = mean_embedding(viewed.embeddings)
         cached = None
@@ -194,7 +196,7 @@ class FaceWorkload:
         """Writes the model file of a net as it stands, to measure what it costs."""
         backbone = task.backbone
         metadata = ModelMetadata("untrained", backbone.input_size, backbone.embedding_size)
-        build_exporter("onnx").write(backbone, path, metadata, sample_crops(self.faces.train))
+        build_exporter("onnx").write(backbone, path, metadata, sample_crops(self.faces.initial.train))
 
     def write_best(self, recipe: Recipe, path: Path) -> None:
         """Writes the model file of a finished run, calibrated on the validation people."""

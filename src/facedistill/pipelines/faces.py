@@ -97,6 +97,7 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
         files[role] = folder / f"{role}.onnx"
         if not process_rank():
             write_model_file(net, faces, files[role], recipe.data.faces, faces.validation)
+    faces.close()
     if not process_rank():
         models = _evaluate_models(recipe, faces, teacher, files, seconds)
         _write_examples(recipe, faces, folder)
@@ -135,6 +136,7 @@ def _evaluate_models(
 def _summary(
     recipe: Recipe, faces: TrainingFaces, models: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
+    growing, drawn = faces.growing, recipe.steps * recipe.batch_size
     return {
         "name": recipe.name,
         "test": _test_set(recipe, faces),
@@ -145,8 +147,8 @@ def _summary(
             "recipe": f"{recipe.folder / RECIPE}",
             "recipe_digest": recipe.digest,
             "versions": versions(),
-            "train_identities": faces.train.classes,
-            "train_pictures": len(faces.train),
+            "train_identities": faces.train.classes if growing is None else growing.people(drawn),
+            "train_pictures": len(faces.train) if growing is None else growing.faces(drawn),
             "steps": recipe.steps,
             "seconds": {name: round(taken, 1) for name, taken in seconds.items()},
         },

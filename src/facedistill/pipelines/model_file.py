@@ -79,7 +79,7 @@ def write_model_file(
     )
     with foreign_errors(f"the export of {recipe.student.backbone} fails", recipe.student.backbone):
         exporter = build_exporter(_TARGETS[weights])
-        return exporter.write(backbone, out, metadata, sample_crops(faces.validation or faces.train))
+        return exporter.write(backbone, out, metadata, sample_crops(faces.validation or faces.initial.train))
 
 
 def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) -> list[Path]:
@@ -92,7 +92,7 @@ def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) ->
         assert isinstance(part, CheckpointTeacher), "there are no other teachers"
         paths.append(folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx"))
         metadata = ModelMetadata(part.name, part.input_size, part.embedding_size)
-        crops = np.stack([recrop(crop, part.input_size) for crop in sample_crops(faces.train)])
+        crops = np.stack([recrop(crop, part.input_size) for crop in sample_crops(faces.initial.train)])
         build_exporter("onnx").write(load_backbone(part.path), paths[-1], metadata, crops)
     return paths
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from facedistill.errors import UsageError
 from facedistill.recipe.fields import added, check_positive
 
+LEAST_STARTED = 2  # people
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
 
 
@@ -18,12 +19,27 @@ class SynthRecipe:
         images: Pictures of each.
         seed: Another seed, other people.
         same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
+        start: Begin to train when so many of the people to train on are rendered; the others are rendered while
+            training goes on, by what it leaves of the cores. None renders all people first.
+        growth: With `start`: pictures of new people for each picture trained on. Training waits where rendering is
+            slower, so that who is drawn does not depend on the machine.
     """
 
     identities: int = 300
     images: int = 12
     seed: int = 0
     same_day: bool = False
+    start: int | None = added(None)
+    growth: float = added(0.05)
+
+    def check(self) -> None:
+        """Refuses what cannot work; see `Recipe.check`, as all checks here."""
+        check_positive({"data.synth.growth": self.growth})
+        if self.start is not None and not LEAST_STARTED <= self.start <= self.identities:
+            raise UsageError(
+                f"recipe: data.synth.start is {self.start}; it must be {LEAST_STARTED} to data.synth.identities, "
+                f"{self.identities}"
+            )
 
 
 @dataclass
@@ -60,6 +76,11 @@ class DataRecipe:
             count = getattr(self, name)
             if count != 0 and count < LEAST_TESTED:
                 raise UsageError(f"recipe: data.{name} is {count}; give 0, or at least {LEAST_TESTED} people")
+        self.synth.check()
+        if self.synth.start is not None and self.faces != "synth":
+            raise UsageError(
+                f"recipe: data.synth.start is given, but data.faces is {self.faces}; leave one of them out"
+            )
 
 
 @dataclass

@@ -30,6 +30,7 @@ def validate(recipe: Recipe) -> None:
         _check_crop(recipe)
         _check_test(recipe)
     _check_student(recipe)
+    _check_growing(recipe)
     for name, loss in losses.items():
         _check_loss(recipe, name, loss)
         if recipe.losses[name].small is not None and not loss.has_face_losses:
@@ -83,12 +84,30 @@ def _check_student(recipe: Recipe) -> None:
     build_classifier_head(recipe.head, 1, classes=max(2, process_count()))
 
 
+def _check_growing(recipe: Recipe) -> None:
+    """Refuses teachers whose embeddings of all faces are needed before there are all faces."""
+    if recipe.data.synth.start is None or not recipe.distils:
+        return
+    for number, teacher in enumerate(recipe.all_teachers):
+        if teacher.input != "view":
+            name = f"teachers.{number - 1}" if number else "teacher"
+            raise UsageError(
+                f"recipe: {name}.input is {teacher.input}, for which all faces are embedded first, but with "
+                f"data.synth.start they are not there; give {name}.input: view, or leave data.synth.start out"
+            )
+
+
 def _check_loss(recipe: Recipe, name: str, loss: CheckedLoss) -> None:
     """Refuses a loss that compares what this recipe's student or teacher does not give."""
     if "logits" in loss.needs and recipe.head.sharded:
         raise UsageError(
             f"recipe: losses.{name} compares logits, which a sharded head does not give; leave out the loss or "
             "head.sharded"
+        )
+    if "logits" in loss.needs and recipe.data.synth.start is not None:
+        raise UsageError(
+            f"recipe: losses.{name} compares logits, for which all faces are embedded first, but with "
+            "data.synth.start they are not there; leave one of them out"
         )
     if "embedding" in loss.needs and recipe.student.module is not None:
         raise UsageError(f"recipe: losses.{name} compares embeddings, but student.module gives class scores alone")

@@ -1,12 +1,10 @@
 """Writes a face set of synthetic people: in parallel, the same bytes for any number of workers, resumable."""
 
-import io
-import json
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,11 @@ from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.synth.assets import load_assets
 from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
+from facedistill.synth.pool import SETTINGS, WORK, RenderSettings, pack_part, part_path, read_part
 from facedistill.workers import in_processes
 
-LABELS, SETTINGS = "labels.parquet", "synth.json"
-_WORK = ".synth"
+LABELS = "labels.parquet"
 _FILES = (RECORDS, INDEX, PROPERTY, LABELS)
-PICTURES_VERSION = 4  # raise it when the same seed gives other pictures, so that old and new ones are never mixed
 
 
 @dataclass(frozen=True)
@@ -47,16 +44,6 @@ class SynthResult:
     images_per_second: float
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """What is rendered, besides the number of identities; recorded in `SETTINGS`."""
-
-    images: int
-    seed: int
-    size: tuple[int, int]
-    same_day: bool
-
-
 def write_synthetic(
     out: Path,
     identities: int,
@@ -65,6 +52,7 @@ def write_synthetic(
     size: tuple[int, int] = (112, 96),
     workers: int | None = None,
     same_day: bool = False,
+    first: Sequence[int] = (),
 ) -> SynthResult:
     """Renders a face set (RecordIO) and its `labels.parquet`, a row a picture in the set's settings.
 
@@ -79,6 +67,7 @@ def write_synthetic(
         size: (height, width) of a crop convention.
         workers: Number of processes, at least 1; None takes one per core.
         same_day: Hair, clothes, glasses and age stay the same in all pictures of a person.
+        first: Numbers of the people to render before the others; the finished set does not depend on it.
 
     Raises:
         UsageError: A number is out of range, or `out` holds something else.
@@ -92,51 +81,49 @@ def write_synthetic(
         )
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; it must be at least 1")
-    settings = _Settings(images, seed, size, same_day)
-    recorded = json.dumps({"version": PICTURES_VERSION, "identities": identities, **asdict(settings)})
+    settings = RenderSettings(images, seed, size, same_day)
+    recorded = settings.recorded(identities)
     with sole_writer(out, wait=True):  # a process that waited finds the finished set
-        if is_finished(out, recorded, SETTINGS, _WORK, _FILES, "rendered with other settings", "render"):
+        if is_finished(out, recorded, SETTINGS, WORK, _FILES, "rendered with other settings", "render"):
             rows = _read_labels(out / LABELS)
             return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)
-        return _render(out, identities, settings, recorded, workers)
+        order = list(dict.fromkeys([*first, *range(identities)]))
+        return _render(out, order, settings, recorded, workers)
 
 
-def _render(out: Path, identities: int, settings: _Settings, recorded: str, workers: int | None) -> SynthResult:
-    """Renders the missing identities and packs the set."""
-    work = out / _WORK
-    write_text(work / SETTINGS, recorded)
-    left = [number for number in range(identities) if not _part(work, number).exists()]
+def _render(out: Path, order: list[int], settings: RenderSettings, recorded: str, workers: int | None) -> SynthResult:
+    """Renders the missing identities in the given order and packs the set."""
+    write_text(out / WORK / SETTINGS, recorded)
+    left = [number for number in order if not part_path(out, number).exists()]
     started = time.perf_counter()
     # `closing`: after an interrupt, worker processes would otherwise finish all queued jobs.
-    with closing(_render_missing(work, left, settings, workers)) as pictures:
+    with closing(_render_missing(out, left, settings, workers)) as pictures:
         for _ in track(pictures, "rendering people", len(left) * settings.images, unit="pictures"):
             pass
     seconds = time.perf_counter() - started
     try:
-        result = _pack(out, work, identities, settings, len(left) * settings.images / seconds if left else 0.0)
+        result = _pack(out, len(order), settings, len(left) * settings.images / seconds if left else 0.0)
         write_text(out / SETTINGS, recorded)
-        shutil.rmtree(work)
+        shutil.rmtree(out / WORK)
     except OSError as error:
         raise FacedistillError(
-            f"cannot pack {work}: {error.strerror or error}; mend that and run again, it goes on"
+            f"cannot pack {out / WORK}: {error.strerror or error}; mend that and run again, it goes on"
         ) from error
     return result
 
 
-def _part(work: Path, number: int) -> Path:
-    return work / f"{number:08d}.npz"
-
-
-def _render_missing(work: Path, numbers: list[int], settings: _Settings, workers: int | None) -> Generator[int]:
+def _render_missing(out: Path, numbers: list[int], settings: RenderSettings, workers: int | None) -> Generator[int]:
     """Renders identities and writes the part file of each; yields once per picture, for the progress bar."""
     if numbers:  # builds cached files once, and raises their errors here instead of in a worker process
         load_assets()
         Detector()
     jobs = [(number, settings) for number in numbers]
-    with closing(in_processes(_render_identity, jobs, _start_worker, workers)) as rendered:
-        for number, part in rendered:
-            write_bytes(_part(work, number), part)
-            yield from range(settings.images)
+    # The first person in this process, which compiles the kernels once instead of in each worker process.
+    for share, processes in ((jobs[:1], 1), (jobs[1:], workers)):
+        with closing(in_processes(_render_identity, share, _start_worker, processes)) as rendered:
+            for number, part in rendered:
+                write_bytes(part_path(out, number), part)
+                yield from range(settings.images)
 
 
 _image_formation: ImageFormation | None = None
@@ -148,31 +135,27 @@ def _start_worker() -> None:
         _image_formation = ImageFormation()
 
 
-def _render_identity(job: tuple[int, _Settings]) -> tuple[int, bytes]:
-    """One identity's pictures (JPEG) and labels (JSON) as the bytes of an .npz file."""
+def _render_identity(job: tuple[int, RenderSettings]) -> tuple[int, bytes]:
+    """One identity's pictures (JPEG) and labels as the bytes of a part file."""
     number, settings = job
     assert _image_formation is not None, "the worker was started"
     person = draw_person(settings.seed, number)
-    contents: dict[str, Any] = {}
-    rows = []
+    encoded, rows = [], []
     for index in range(settings.images):
         picture = _image_formation.capture(person, settings.seed, index, settings.size, settings.same_day)
-        contents[f"picture{index}"] = np.frombuffer(encode_picture(picture.crop), dtype=np.uint8)
+        encoded.append(encode_picture(picture.crop))
         rows.append(picture.labels | {"image": index})
-    part = io.BytesIO()
-    np.savez(part, labels=np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8), **contents)
-    return number, part.getvalue()
+    return number, pack_part(encoded, rows)
 
 
-def _pack(out: Path, work: Path, identities: int, settings: _Settings, images_per_second: float) -> SynthResult:
+def _pack(out: Path, identities: int, settings: RenderSettings, images_per_second: float) -> SynthResult:
     rows: list[dict[str, Any]] = []
 
     def records() -> Iterator[tuple[int, bytes]]:
         for number in range(identities):
-            with np.load(_part(work, number), allow_pickle=False) as part:
-                rows.extend(json.loads(part["labels"].tobytes()))
-                for index in range(settings.images):
-                    yield number, part[f"picture{index}"].tobytes()
+            pictures, labels = read_part(part_path(out, number))
+            rows.extend(labels)
+            yield from ((number, picture) for picture in pictures)
 
     (out / PROPERTY).unlink(missing_ok=True)
     write_records(out, records(), settings.size, identities)

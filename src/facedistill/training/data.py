@@ -6,7 +6,7 @@ the number of workers and a resumed run continues with the very pictures it woul
 
 import os
 import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from facedistill.datasets import FaceSet
+from facedistill.datasets.growing import GrowingPeople
 from facedistill.errors import FacedistillError
 from facedistill.foreign import foreign_failure
 from facedistill.recipe import Recipe
@@ -91,13 +92,26 @@ class AugmentedFaces(Dataset[Sample]):
         variance: What degrades each crop, in this order.
         mirror: Whether half of the faces are mirrored first.
         seed: Of everything random about a picture.
+        growing: Who may be drawn from, where the set grows.
     """
 
-    def __init__(self, faces: FaceSet, variance: Sequence[Variance], mirror: bool, seed: int) -> None:
+    def __init__(
+        self,
+        faces: FaceSet,
+        variance: Sequence[Variance],
+        mirror: bool,
+        seed: int,
+        growing: GrowingPeople | None = None,
+    ) -> None:
         self.faces = faces
         self.variance = tuple(variance)
         self.mirror = mirror
         self.seed = seed
+        self.growing = growing
+
+    def drawable(self, position: int) -> int:
+        """Number of faces, the first ones of the set, that may be drawn from at a position in the run."""
+        return len(self.faces) if self.growing is None else self.growing.faces(position)
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:
         position, index = place
@@ -181,7 +195,13 @@ def _start_worker(_worker: int) -> None:
         signal.signal(ending, signal.SIG_IGN)
 
 
-def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers: int) -> Generator[Batch, None, None]:
+def batches(
+    augmented: AugmentedFaces,
+    recipe: Recipe,
+    first_step: int,
+    workers: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Generator[Batch, None, None]:
     """This process's shares of the batches from `first_step` to the recipe's last.
 
     Args:
@@ -189,17 +209,18 @@ def batches(augmented: AugmentedFaces, recipe: Recipe, first_step: int, workers:
         recipe: Its batch size, steps and sampling.
         first_step: Steps done.
         workers: Processes that prepare pictures; 0 prepares them in this one.
+        stopped: Ends the waiting for the people of a growing set, and the batches with it.
 
     Raises:
-        FacedistillError: The set has fewer faces than a batch, or a picture is damaged.
+        FacedistillError: The set has fewer faces than a batch, a picture is damaged, or people cannot be rendered.
     """
-    faces = augmented.faces
-    if len(faces) < recipe.batch_size:
+    faces, count = augmented.faces, augmented.drawable(0)
+    if count < recipe.batch_size:
         raise FacedistillError(
-            f"the face set has {len(faces)} faces to train on, fewer than batch_size {recipe.batch_size}; "
+            f"the face set has {count} faces to train on, fewer than batch_size {recipe.batch_size}; "
             "lower batch_size or add faces"
         )
-    order = (recipe.batch_size, first_step, recipe.steps, augmented.seed)
+    order = (recipe.batch_size, first_step, recipe.steps, augmented.seed, augmented.growing, stopped)
     balanced = recipe.data.sampling == "balanced"
     loader: DataLoader[Sample | FacedistillError] = DataLoader(
         _CaughtErrors(augmented),

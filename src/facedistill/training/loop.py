@@ -1,11 +1,9 @@
 """The training loop: one for teachers, controls and students."""
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +29,7 @@ from facedistill.training.device import make_fabric
 from facedistill.training.log import RunLog
 from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
 from facedistill.training.run_folder import record_length
+from facedistill.training.stopping import stopping
 from facedistill.training.synced_norm import synchronise_norms
 from facedistill.training.task import Task
 
@@ -126,21 +125,22 @@ def fit(
     if average is not None:
         average.to(fabric.device)
     workers = default_workers() if recipe.workers is None else recipe.workers
-    loader = batches(augmented, recipe, progress.step, workers)
     foreign = ", ".join(task.foreign_parts)
-    deadline = math.inf if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
 
     def keep() -> None:
         save_last(folder, task, optimiser, average, progress, recipe.digest)
 
-    run_log = RunLog(folder, recipe.name, recipe.steps, progress.step)
-    # Closed whatever happens: workers that outlive an error keep the program from ending.
-    with closing(loader), run_log as log, _ctrl_c() as stop:
+    with (
+        RunLog(folder, recipe.name, recipe.steps, progress.step) as log,
+        stopping(recipe.minutes) as stop,
+        # Closed whatever happens: workers that outlive an error keep the program from ending.
+        closing(batches(augmented, recipe, progress.step, workers, stop)) as loader,
+    ):
         clock = Clock()
         if progress.step == recipe.steps and math.isinf(progress.best_score):  # of a light pack, without its best net
             progress = _validated(progress, task, average, validate, objective, log, folder)
             keep()
-        for batch in loader:
+        for batch in _kept_on_error(loader, keep):
             batch = batch.to(fabric.device)
             clock.data_came()
             set_learning_rate(optimiser, recipe, progress.step)
@@ -156,15 +156,16 @@ def fit(
             optimiser.zero_grad(set_to_none=True)
             if average is not None:
                 average.update_parameters(task.backbone)
-            figures, stopping = _agreed(terms, stop.is_set() or time.monotonic() >= deadline)
+            figures, stops = _agreed(terms, stop())
             progress = _advanced(progress, figures, clock.step_done())
 
             if progress.step % _LOG_EVERY == 0 or progress.step == recipe.steps:
                 means = {name: value / progress.window_steps for name, value in progress.window.items()}
                 rate = optimiser.param_groups[0]["lr"]
                 timing = clock.read(recipe.batch_size)
-                log.write("train", progress.step, {**means, "learning_rate": rate}, timing)
-                log.advance(progress.step, _status(means, timing))
+                people = _people(augmented, progress.step * recipe.batch_size)
+                log.write("train", progress.step, {**means, "learning_rate": rate, **people}, timing)
+                log.advance(progress.step, _status(means, timing, augmented))
                 progress = replace(progress, window={}, window_steps=0)
             if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
                 progress = _validated(progress, task, average, validate, objective, log, folder)
@@ -174,15 +175,15 @@ def fit(
                 keep()
                 clock = Clock()
                 # Validating takes long enough to be interrupted.
-                stopping = stopping or broadcast_from_first(float(stop.is_set())) > 0
-            if stopping and progress.step < recipe.steps:
-                keep()
-                where = f"at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
-                if recipe.minutes is None or stop.is_set():
-                    raise InterruptedRunError(f"stopped {where}")
-                raise TimeIsUpError(f"time is up {where}")
-    if progress.step < recipe.steps:
-        raise FacedistillError(f"the pictures ended at step {progress.step} of {recipe.steps}; run it again")
+                stops = stops or broadcast_from_first(float(stop.wanted)) > 0
+            if stops:
+                break
+        if progress.step < recipe.steps:
+            keep()
+            where = f"at step {progress.step} of {recipe.steps}; the state is in {folder}; run it again"
+            if recipe.minutes is None or stop.wanted:
+                raise InterruptedRunError(f"stopped {where}")
+            raise TimeIsUpError(f"time is up {where}")
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
@@ -269,28 +270,23 @@ def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> 
             )
 
 
-def _status(means: Mapping[str, float], timing: Mapping[str, float]) -> str:
+def _people(augmented: AugmentedFaces, position: int) -> dict[str, float]:
+    """How many people may be drawn from, where the set grows."""
+    return {} if augmented.growing is None else {"people": float(augmented.growing.people(position))}
+
+
+def _status(means: Mapping[str, float], timing: Mapping[str, float], augmented: AugmentedFaces) -> str:
     losses = " ".join(f"{name} {value:.3g}" for name, value in means.items())
-    return f"{losses} | {timing['images_per_second']:.0f} images/s"
+    growing = augmented.growing
+    rendered = f" | {growing.rendered}/{growing.most} people" if growing is not None else ""
+    return f"{losses} | {timing['images_per_second']:.0f} images/s{rendered}"
 
 
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """Sets the event on Ctrl-C or SIGTERM instead of interrupting a step; a second one interrupts it."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, former[signal.Signals(number)])
-
+def _kept_on_error(loader: Iterator[Batch], keep: Callable[[], None]) -> Iterator[Batch]:
+    """The batches; an error among them leaves the state of the last step, unless other processes are at work."""
     try:
-        for number in former:
-            signal.signal(number, handle)
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        yield from loader
+    except FacedistillError:
+        if process_count() == 1:
+            keep()
+        raise

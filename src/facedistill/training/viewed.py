@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facedistill.datasets import Face, FaceSet
+from facedistill.datasets.growing import GrowingPeople
 from facedistill.faces import crop_matrix
 from facedistill.teachers import Shown
 from facedistill.training.data import AugmentedFaces, Sample, picture_rng, view_rng
@@ -45,6 +46,7 @@ class ViewedFaces(AugmentedFaces):
         teacher_size: (height, width) of the teacher's crops of the same views; None makes none.
         student_size: (height, width) of the student's crops; None takes that of `faces`.
         fixed: How many fixed views each face has; 0 draws a new one at each position.
+        growing: See `AugmentedFaces`.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class ViewedFaces(AugmentedFaces):
         teacher_size: tuple[int, int] | None,
         student_size: tuple[int, int] | None = None,
         fixed: int = 0,
+        growing: GrowingPeople | None = None,
     ) -> None:
-        super().__init__(faces, variance, mirror, seed)
+        super().__init__(faces, variance, mirror, seed, growing)
         self.stored = stored
         self.views = views
         self.fixed = fixed
@@ -70,7 +73,7 @@ class ViewedFaces(AugmentedFaces):
         position, index = place
         rng = picture_rng(self.seed, position)
         number = int(rng.integers(self.fixed)) if self.fixed else None
-        drawn = self._drawn(index, rng if number is None else view_rng(self.seed, index, number))
+        drawn = self._drawn(index, rng, self.drawable(position)) if number is None else self._fixed(index, number)
         crop = self._shown(drawn, self._student_cut)
         view = None
         if self._teacher_cut == self._student_cut:
@@ -103,14 +106,17 @@ class ViewedFaces(AugmentedFaces):
 
     def fixed_view(self, index: int, number: int, size: tuple[int, int]) -> Crop:
         """One of the fixed views of a face, undegraded: uint8 [*size, 3]."""
-        return self._shown(self._drawn(index, view_rng(self.seed, index, number)), _cut(self.stored.size, size))
+        return self._shown(self._fixed(index, number), _cut(self.stored.size, size))
 
-    def _drawn(self, index: int, rng: np.random.Generator) -> _Drawn:
+    def _fixed(self, index: int, number: int) -> _Drawn:
+        return self._drawn(index, view_rng(self.seed, index, number), len(self.stored))
+
+    def _drawn(self, index: int, rng: np.random.Generator, partners: int) -> _Drawn:
         face = self.stored[index]
         mirrored = self.mirror and bool(rng.random() < 0.5)
         picture = np.ascontiguousarray(face.image[:, ::-1]) if mirrored else face.image
         draws = self.views.draw(rng, *self.stored.size)
-        second = self.stored[int(rng.integers(len(self.stored)))] if draws.needs_partner else None
+        second = self.stored[int(rng.integers(partners))] if draws.needs_partner else None
         return _Drawn(face, picture, second, draws, mirrored)
 
     def _shown(self, drawn: _Drawn, cut: Cut) -> Crop:
