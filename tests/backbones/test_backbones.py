@@ -26,6 +26,7 @@ FOLDING = [name for name in NAMES if not name.startswith("iresnet")]  # insightf
 DEEPER_TWINS = ("resnet36", "resnet64", "iresnet100")
 THIN = 0.125
 STAGES = 4
+DLIB = ("dlibresnet", "dliblowrank")
 DLIB_MAPS = [(35, 35), (17, 17), (8, 8), (2, 2)]  # of dlib's own 150x150 window, which pads nothing
 
 
@@ -44,7 +45,7 @@ def crops(batch: int, height: int = 112, width: int = 96) -> torch.Tensor:
     ],
 )
 def test_shapes(name, size, se, activation):
-    if name == "dlibresnet" and size[0] < 112:
+    if name in DLIB and size[0] < 112:
         with pytest.raises(UsageError, match="no crop convention"):
             build_backbone(name, input_size=size)
         return
@@ -53,7 +54,7 @@ def test_shapes(name, size, se, activation):
     assert outputs.embedding.shape == (2, 24)
     assert outputs.logits is None
     expected = [tuple(int(np.ceil(side / 2**halvings)) for side in size) for halvings in range(1, STAGES + 1)]
-    assert [tuple(maps.shape[2:]) for maps in outputs.features] == (DLIB_MAPS if name == "dlibresnet" else expected)
+    assert [tuple(maps.shape[2:]) for maps in outputs.features] == (DLIB_MAPS if name in DLIB else expected)
     assert (net.embedding_size, net.input_size) == (24, size)
 
 
@@ -112,7 +113,7 @@ def test_embeddings_start_at_a_sane_size(name):
 )
 def test_training_lowers_a_loss(name):
     torch.manual_seed(0)
-    size, rate = ((112, 96), 0.2) if name == "dlibresnet" else ((48, 48), 0.02)  # without norms gradients are small
+    size, rate = ((112, 96), 0.2) if name in DLIB else ((48, 48), 0.02)  # without norms gradients are small
     net = build_backbone(name, 16, input_size=size, width=THIN, se=True)
     optimiser = torch.optim.SGD(net.parameters(), lr=rate)
     people = interpolate(crops(8, 4, 4), size, mode="bilinear")

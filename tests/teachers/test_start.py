@@ -9,7 +9,8 @@ import pytest
 import torch
 from tests.conftest import draw_toy_people
 
-from facedistill.backbones import build_backbone, embed_crops, load_backbone, save_backbone
+from facedistill.backbones import build_backbone, embed_crops, load_backbone, normalise_crops, save_backbone
+from facedistill.backbones.dliblowrank import LowRankConvolution
 from facedistill.datasets import write_face_set
 from facedistill.errors import UsageError
 from facedistill.faces import recrop
@@ -208,7 +209,7 @@ def test_the_recipe_brings_a_thinned_net_nearer_to_its_teacher_at_low_resolution
 @pytest.mark.parametrize(
     ("student", "message"),
     [
-        pytest.param({"backbone": "resnet20"}, "student.backbone must be dlibresnet", id="another net"),
+        pytest.param({"backbone": "resnet20"}, "student.backbone must be dlibresnet or dliblowrank", id="another net"),
         pytest.param({"width": 1.5}, "student.width must be at most 1", id="wider than dlib's"),
         pytest.param({"se": True}, "student.se must be False", id="gates"),
         pytest.param({"activation": "prelu"}, "student.activation must be relu", id="slopes"),
@@ -221,3 +222,70 @@ def test_a_recipe_that_cannot_start_is_refused_before_anything_is_loaded(student
     recipe = read_recipe(RECIPE)
     with pytest.raises(UsageError, match=message):
         validate(replace(recipe, student=replace(recipe.student, **student)))
+
+
+def people_as_faces(count, size=(150, 150)):
+    return draw_toy_people(count, 3, size)
+
+
+def test_a_factorised_net_of_all_ranks_is_dlibs_net_less_the_mean(full):
+    faces = people_as_faces(6)
+    net = build_backbone("dliblowrank", 128, (150, 150))
+    load_start(net, "dlib", faces)
+    crops = np.stack([face.image for face in faces.faces])
+    theirs = embed_crops(full, crops).astype(np.float64)
+    lengths = np.linalg.norm(theirs, axis=1, keepdims=True)
+    assert np.abs(embed_crops(net, crops) - (theirs - lengths.mean() * (theirs / lengths).mean(axis=0))).max() < 1e-4
+
+
+def test_a_factorised_convolution_is_the_best_of_its_rank(full):
+    """The oracle projects the maps themselves, at float64: no projection of that rank leaves less of their variance."""
+    faces = people_as_faces(6)
+    net = build_backbone("dliblowrank", 128, (150, 150), width=0.75)
+    load_start(net, "dlib", faces)
+    name = "stages.3.0.first"  # 128 channels, all kept, to 256, of which 160 directions are
+    layer, factors = full.get_submodule(name), net.get_submodule(name)
+    seen = []
+    handle = layer.register_forward_hook(
+        lambda _layer, inputs, output: seen.append((inputs[0].clone(), output.clone()))
+    )
+    crops = normalise_crops(torch.from_numpy(np.stack([face.image for face in faces.faces])))
+    with torch.no_grad():
+        full(crops)
+        handle.remove()
+        maps = seen[0][1].transpose(0, 1).flatten(1).double().numpy()
+        ours = factors(seen[0][0]).transpose(0, 1).flatten(1).double().numpy()
+    centred = maps - maps.mean(axis=1, keepdims=True)
+    least = (np.linalg.svd(centred, compute_uv=False)[160:] ** 2).sum()
+    assert factors.ranks == (128, 160)
+    assert ((ours - maps) ** 2).sum() == pytest.approx(least, rel=1e-3)
+
+
+def test_fewer_directions_keep_less_and_more_than_thinning_does(dlib):
+    faces = people_as_faces(8, (112, 96))
+    crops = np.stack([face.image for face in faces.faces])
+    expected = dlib.embed(crops)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    kept = {}
+    for width in (0.53125, 0.25):
+        net = build_backbone("dliblowrank", 128, width=width)
+        load_start(net, "dlib", faces)
+        kept[width] = cosines(embed_crops(net, crops), expected - expected.mean(axis=0)).mean()
+    assert kept[0.53125] > 0.9 > kept[0.25] > 0.3
+
+
+def test_the_1x1_factors_have_directions_of_unit_length():
+    """A step of Adam is as long for small weights as for large ones: small factors do not survive the first steps."""
+    net = build_backbone("dliblowrank", 128, (150, 150), width=0.25)
+    load_start(net, "dlib", people_as_faces(6))
+    layers = dict(net.named_modules())
+    factors = [module for module in layers.values() if isinstance(module, LowRankConvolution) and len(module) == 3]
+    assert factors
+    for reduce, _, restore in factors:
+        assert torch.allclose(reduce.weight.flatten(1).norm(dim=1), torch.ones(len(reduce.weight)), atol=1e-4)
+        assert torch.allclose(restore.weight.flatten(1).norm(dim=0), torch.ones(reduce.weight.shape[0]), atol=1e-4)
+
+
+def test_a_factorised_start_needs_faces():
+    with pytest.raises(UsageError, match="needs faces"):
+        load_start(build_backbone("dliblowrank", 128, width=0.25), "dlib")

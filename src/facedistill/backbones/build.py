@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from facedistill.backbones.base import Backbone, BackboneSpec
+from facedistill.backbones.dliblowrank import dliblowrank
 from facedistill.backbones.dlibresnet import dlibresnet
 from facedistill.backbones.ghostfacenet import ghostfacenet
 from facedistill.backbones.iresnet import UNITS, iresnet
@@ -20,7 +21,7 @@ for _name, _units in {"resnet20": (1, 2, 4, 1), "resnet36": (2, 4, 8, 2), "resne
     BACKBONES.register(_name)(sphereface(_units))
 for _name, _units in UNITS.items():
     BACKBONES.register(_name)(iresnet(_units))
-for _net in (slim, mobilefacenet, mobilenetv2, shufflenetv2, squeezenet, ghostfacenet, dlibresnet):
+for _net in (slim, mobilefacenet, mobilenetv2, shufflenetv2, squeezenet, ghostfacenet, dlibresnet, dliblowrank):
     BACKBONES.register(_net.__name__)(_net)
 
 
@@ -38,8 +39,9 @@ def build_backbone(
         name: A name in `BACKBONES`; or `package.module:Class` of a class derived from `Backbone`, or of a function
             that returns one, which is called with the `BackboneSpec`.
         embedding_size: Length of the embedding.
-        input_size: (height, width) of the crops in pixels, each at least 32; a crop convention for `dlibresnet`.
-        width: Factor on all channel counts, which become multiples of 8, at least 8.
+        input_size: (height, width) of the crops in pixels, each at least 32; a crop convention for `dlibresnet` and
+            `dliblowrank`.
+        width: Factor on all channel counts, which become multiples of 8, at least 8; in `dliblowrank` on the ranks.
         se: Whether residual branches (in `squeezenet` the fire modules) carry squeeze-and-excitation.
         activation: A name in `ACTIVATIONS`.
 

@@ -4,6 +4,8 @@ The norms are those of a finished net, so they are part of the convolutions: no 
 can shift what it knows.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -22,15 +24,26 @@ STAGES = (
 )
 
 
+# (channels inside, channels outside, stride, padding) -> a 3x3 convolution with bias, or what stands in for it.
+MakeConvolution = Callable[[int, int, int, int], nn.Module]
+
+
+def convolution_3x3(inside: int, outside: int, stride: int, padding: int) -> nn.Conv2d:
+    """The convolution of dlib's own net."""
+    return nn.Conv2d(inside, outside, 3, stride, padding)
+
+
 class DlibUnit(nn.Module):
     """relu(second(relu(first(x))) + x); where it halves, x is averaged over 2x2, and zeros fill the smaller summand."""
 
-    def __init__(self, inside: int, outside: int, *, halves: bool, se: bool, activation: str) -> None:
+    def __init__(
+        self, inside: int, outside: int, *, halves: bool, se: bool, activation: str, convolution: MakeConvolution
+    ) -> None:
         super().__init__()
         self.missing = outside - inside
-        self.first = nn.Conv2d(inside, outside, 3, 2 if halves else 1, padding=0 if halves else 1)
+        self.first = convolution(inside, outside, 2 if halves else 1, 0 if halves else 1)
         self.inner = activation_layer(activation, outside)
-        self.second = nn.Conv2d(outside, outside, 3, padding=1)
+        self.second = convolution(outside, outside, 1, 1)
         self.gate = SqueezeExcitation(outside) if se else nn.Identity()
         self.pool = nn.AvgPool2d(2) if halves else nn.Identity()
         self.outer = activation_layer(activation, outside)
@@ -76,22 +89,40 @@ def dlibresnet(spec: BackboneSpec) -> Backbone:
     Raises:
         UsageError: The input size is no crop convention.
     """
-    inside = scaled(STAGES[0][0], spec.width)
+    return dlib_units(spec, [scaled(channels, spec.width) for channels, _ in STAGES], convolution_3x3)
+
+
+def dlib_units(spec: BackboneSpec, widths: Sequence[int], convolution: MakeConvolution, bias: bool = False) -> Backbone:
+    """Stem, residual units and projection of dlib's net, with any channels and convolutions.
+
+    Args:
+        spec: What to build.
+        widths: Channels of the four stages.
+        convolution: Makes the two convolutions of each unit.
+        bias: Whether the projection has a bias.
+
+    Raises:
+        UsageError: The input size is no crop convention.
+    """
+    inside = widths[0]
     stages = []
-    for number, (channels, halvings) in enumerate(STAGES):
+    for number, (outside, (_, halvings)) in enumerate(zip(widths, STAGES, strict=True)):
         layers: list[nn.Module] = []
         if number == 0:
             stem = nn.Conv2d(3, inside, 7, 2)
             layers = [DlibCrop(spec.input_size), stem, activation_layer(spec.activation, inside), nn.MaxPool2d(3, 2)]
-        outside = scaled(channels, spec.width)
         for halves in halvings:
-            layers.append(DlibUnit(inside, outside, halves=halves, se=spec.se, activation=spec.activation))
+            unit = DlibUnit(
+                inside, outside, halves=halves, se=spec.se, activation=spec.activation, convolution=convolution
+            )
+            layers.append(unit)
             inside = outside
         stages.append(nn.Sequential(*layers))
-    neck = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, spec.embedding_size, bias=False))
+    neck = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, spec.embedding_size, bias=bias))
     net = Backbone(spec, stages, neck)
     for module in net.modules():
         if isinstance(module, DlibUnit):
             # Without norms, units that add nothing at first keep the maps in bounds (Zhang et al. 2019, "Fixup").
-            nn.init.zeros_(module.second.weight)
+            last = [layer for layer in module.second.modules() if isinstance(layer, nn.Conv2d)][-1]
+            nn.init.zeros_(last.weight)
     return net

@@ -93,7 +93,7 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
     for role, net in _nets_to_train(recipe).items():
         if deadline is not None:
             net = replace(net, minutes=max(0, deadline - time.monotonic()) / 60)
-        seconds[role] = train(workload, net, build_task(net, faces.train.classes)).seconds
+        seconds[role] = train(workload, net, build_task(net, faces.train.classes, faces.train)).seconds
         files[role] = folder / f"{role}.onnx"
         if not process_rank():
             write_model_file(net, faces, files[role], recipe.data.faces, faces.validation)

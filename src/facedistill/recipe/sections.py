@@ -179,7 +179,8 @@ class NetRecipe:
         embedding_size: None takes the teacher's (512 without a teacher).
         input_size: Crop (height, width).
         start: Weights to start from, instead of random ones: `dlib` for the backbone `dlibresnet`, of which a thinner
-            one keeps the channels that matter most; or a checkpoint of the very same net.
+            one keeps the channels that matter most, and for `dliblowrank`, which keeps the directions in which faces
+            move its maps most; or a checkpoint of the very same net.
         module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
             `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
             What stands above, but for `input_size`, is then not used.
@@ -208,7 +209,7 @@ class NetRecipe:
 
     def _check_dlib(self) -> None:
         needed: dict[str, tuple[Any, bool]] = {
-            "backbone": ("dlibresnet", self.backbone == "dlibresnet"),
+            "backbone": ("dlibresnet or dliblowrank", self.backbone in ("dlibresnet", "dliblowrank")),
             "width": ("at most 1", self.width <= 1),
             "se": (False, not self.se),
             "activation": ("relu", self.activation == "relu"),

@@ -125,7 +125,8 @@ class _Search:
         An untrained net is measured, so that a figure that these pictures cannot show is refused before training.
         """
         workload = open_workload(self.recipe, self.folder / TEACHER)
-        task = build_task(workload.resolved(replace(self.recipe, control=False)), workload.pictures.classes)
+        recipe, pictures = workload.resolved(replace(self.recipe, control=False)), workload.pictures
+        task = build_task(recipe, pictures.classes, pictures)
         self._validator(workload, task)(lambda crops: embed_crops(task.backbone, crops))
         return workload
 
@@ -202,7 +203,7 @@ class _Search:
         except UsageError as error:  # values that work alone but not together
             self._end(trial, IMPOSSIBLE, TrialState.FAIL, why=str(error))
             return
-        task = build_task(run, workload.pictures.classes)
+        task = build_task(run, workload.pictures.classes, workload.pictures)
         costs = untrained_costs(task, workload.write_untrained, self.folder)
         trial.set_user_attr("costs", dict(costs))  # as the other attributes of a trial, a field of `Outcome`
         for bound in self.standard.costs:

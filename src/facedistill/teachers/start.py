@@ -6,34 +6,43 @@ Pictures of synthetic people cannot teach what a teacher knows of real faces; it
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from facedistill.backbones import Backbone, build_backbone, load_backbone
+from facedistill.backbones import Backbone, build_backbone, load_backbone, normalise_crops
 from facedistill.backbones.blocks import scaled
 from facedistill.backbones.dlibresnet import STAGES
+from facedistill.datasets import FaceSet
 from facedistill.errors import UsageError
 from facedistill.teachers.dlib_net import PIXEL_SCALE, read_dlib_net
 from facedistill.teachers.dlib_teacher import dlib_weights
+from facedistill.teachers.factorise import factorise
 from facedistill.teachers.teacher import DLIB
 
-_NET = "dlibresnet"
+_NET, _FACTORISED = "dlibresnet", "dliblowrank"
+_FACES = 256  # that decide which directions a factorised net keeps
 _STEM, _PROJECTION = "stages.0.1", "neck.2.weight"
 
 
-def load_start(backbone: Backbone, start: str) -> None:
+def load_start(backbone: Backbone, start: str, faces: FaceSet | None = None) -> None:
     """Fills a net with a teacher's weights.
 
     Args:
         backbone: The net, on the CPU.
-        start: `dlib` for a `dlibresnet`, or a checkpoint of the very same net; a `dlibresnet` may be thinner than what
-            it starts from, and then keeps the channels that matter most, see `thinned`.
+        start: `dlib` for a `dlibresnet` or a `dliblowrank`, or a checkpoint of the very same net; a `dlibresnet` may be
+            thinner than what it starts from, and then keeps the channels that matter most, see `thinned`.
+        faces: Faces in the net's crops, of which 256 decide what a `dliblowrank` keeps of dlib's net, see `factorise`;
+            needed for that alone.
 
     Raises:
         UsageError: The weights are of another net.
         FacedistillError: The weights are missing or damaged.
     """
     source = dlib_backbone(backbone.input_size) if start == DLIB else load_backbone(Path(start))
+    if start == DLIB and backbone.spec["name"] == _FACTORISED:
+        factorise(source, backbone, _some_crops(faces))
+        return
     ours, theirs = backbone.spec, source.spec
     weights: Mapping[str, Tensor] = source.state_dict()
     differing = [key for key, value in theirs.items() if ours.get(key) != value]
@@ -43,6 +52,14 @@ def load_start(backbone: Backbone, start: str) -> None:
         differences = ", ".join(f"{key} {theirs[key]} instead of {ours.get(key)}" for key in differing)
         raise UsageError(f"recipe: student.start: {start} is another net than the recipe's student: {differences}")
     backbone.load_state_dict(weights)
+
+
+def _some_crops(faces: FaceSet | None) -> Tensor:
+    """float32 [N, 3, H, W] of at most 256 faces, evenly out of the set."""
+    if not faces:
+        raise UsageError(f"recipe: student.start: {DLIB} as a {_FACTORISED} needs faces to train on")
+    places = np.linspace(0, len(faces) - 1, min(_FACES, len(faces))).astype(int)
+    return normalise_crops(torch.from_numpy(np.stack([faces[place].image for place in places.tolist()])))
 
 
 def dlib_backbone(input_size: tuple[int, int]) -> Backbone:

@@ -3,6 +3,7 @@
 import torch
 
 from facedistill.backbones import Backbone
+from facedistill.datasets import FaceSet
 from facedistill.errors import UsageError
 from facedistill.heads import Head, ShardedHead
 from facedistill.recipe import Recipe
@@ -12,7 +13,7 @@ from facedistill.training.custom_module import CustomModule, PassThroughHead
 from facedistill.training.task import Task
 
 
-def build_task(recipe: Recipe, classes: int) -> Task:
+def build_task(recipe: Recipe, classes: int, faces: FaceSet | None = None) -> Task:
     """The student, its head and losses, with initial weights that follow from the recipe's seed.
 
     The backbone and the head are made first, so the control starts from the very same weights.
@@ -20,6 +21,7 @@ def build_task(recipe: Recipe, classes: int) -> Task:
     Args:
         recipe: Resolved, so that it has an embedding size.
         classes: Number of identities or classes C.
+        faces: Faces in the student's crops, for a start that depends on them, see `load_start`.
 
     Raises:
         UsageError: The embedding size is open, or `student.start` or `student.module` does not do.
@@ -37,5 +39,5 @@ def build_task(recipe: Recipe, classes: int) -> Task:
         backbone = build_net(recipe.student, recipe.student.embedding_size)
         head = build_classifier_head(recipe.head, recipe.student.embedding_size, classes)
     if recipe.student.start is not None:
-        load_start(backbone, recipe.student.start)
+        load_start(backbone, recipe.student.start, faces)
     return Task(backbone, head, build_losses(recipe), recipe.losses)
