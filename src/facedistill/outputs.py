@@ -17,8 +17,11 @@ class Outputs:
         embedding: [B, D], not normalised.
         logits: [B, C] class scores, or None where the net has no classifier.
         features: Intermediate feature maps, each [B, c, h, w], from shallow to deep.
+        lengths: [B], of a teacher's targets alone: how long each embedding was when its mean was taken off, before it
+            was brought to unit length.
     """
 
     embedding: Tensor
     logits: Tensor | None = None
     features: tuple[Tensor, ...] = ()
+    lengths: Tensor | None = None

@@ -1,5 +1,6 @@
 """Each loss's formula against a float64 oracle written from the paper."""
 
+from dataclasses import replace
 from functools import partial
 
 import loss_oracles as oracles
@@ -18,6 +19,7 @@ from tests.losses.loss_outputs import (
     tensors,
 )
 
+from facedistill.errors import UsageError
 from facedistill.losses import LOSSES, build_loss
 from facedistill.outputs import Outputs
 
@@ -135,3 +137,21 @@ def test_dkd_is_soft_where_the_others_weigh_what_the_teacher_gives_them():
     rest = 1 - torch.softmax(teacher.logits[0] / 2, 0)[0].item()
     value = build_loss("dkd", alpha=1.0, beta=rest, temperature=2.0)(*one, LABELS[:1])
     torch.testing.assert_close(value, build_loss("soft", temperature=2.0)(*one, LABELS[:1]))
+
+
+def test_l2_with_lengths_is_the_distance_to_the_target_before_it_was_brought_to_unit_length():
+    student, teacher = outputs(1), outputs(2)
+    lengths = torch.rand(len(LABELS), dtype=torch.float64) + 0.5
+    loss = build_loss("l2", lengths=True)(student, replace(teacher, lengths=lengths), LABELS)
+    s, t = arrays("embedding", student), arrays("embedding", teacher)
+    expected = np.mean(
+        [
+            sum((a - length * b / np.linalg.norm(row)) ** 2 for a, b in zip(mine, row, strict=True))
+            for mine, row, length in zip(s, t, lengths.tolist(), strict=True)
+        ]
+    )
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(UsageError, match="lengths, which targets of several teachers do not have"):
+        build_loss("l2", lengths=True)(student, teacher, LABELS)
+    with pytest.raises(UsageError, match="must be true or false, not 1"):
+        build_loss("l2", lengths=1)

@@ -130,6 +130,8 @@ class CheckedLoss(nn.Module):
         for field in self.needs:
             tensors = tuple(prepared(tensor) for tensor in field_tensors(outputs, field))
             fields[field] = tensors if field == "features" else tensors[0]
+        if outputs.lengths is not None:  # they belong to the embedding
+            fields["lengths"] = prepared(outputs.lengths)
         return _NeededOutputs(self.name, fields)
 
     def _check_field(self, field: Field, student: Outputs, teacher: Outputs) -> None:

@@ -18,7 +18,8 @@ _RIDGE = 1e-4  # times the mean variance: keeps directions in which no face move
 def factorise(source: Backbone, net: Backbone, crops: Tensor) -> None:
     """Fills a `dliblowrank` with the weights of dlib's net, factorised where its own convolutions are.
 
-    The embedding becomes dlib's less its mean over the faces, as centred teacher targets are.
+    The embedding becomes what centred teacher targets are before they are brought to unit length: dlib's, divided by
+    its mean length over the faces, less its mean.
 
     Args:
         source: A `dlibresnet` of width 1, on the CPU.
@@ -37,7 +38,8 @@ def factorise(source: Backbone, net: Backbone, crops: Tensor) -> None:
                 module.load_state_dict(source.get_submodule(name).state_dict(), strict=isinstance(module, nn.Conv2d))
         (projection,) = (module for module in net.neck.modules() if isinstance(module, nn.Linear))
         lengths = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
-        projection.bias.copy_(-lengths.mean() * (embeddings / lengths).mean(dim=0))
+        projection.weight /= lengths.mean()
+        projection.bias.copy_(-(embeddings / lengths).mean(dim=0))
 
 
 class _Moments:

@@ -53,7 +53,7 @@ class TargetSpace:
         return _normalised(normalised - self.mean) if self.mean.any() else normalised
 
     def outputs(self, embeddings: NDArray[np.float32], device: torch.device) -> Outputs:
-        """The targets of any faces from their bare teacher embeddings [B, D]: unit-length embeddings, and logits."""
+        """The targets of any faces from their bare teacher embeddings [B, D]; but for `Outputs.features`."""
         return self.outputs_of(torch.from_numpy(np.ascontiguousarray(embeddings)).to(device, non_blocking=True))
 
     @torch.no_grad()
@@ -63,8 +63,11 @@ class TargetSpace:
         with torch.autocast(embeddings.device.type, enabled=False):
             embedding = normalize(embeddings, dim=1)
             if mean is not None:
-                embedding = normalize(embedding - mean, dim=1)
-            return Outputs(embedding, None if centres is None else self.scale * embedding @ centres.T)
+                embedding = embedding - mean
+            lengths = torch.linalg.vector_norm(embedding, dim=1)
+            embedding = normalize(embedding, dim=1)
+            logits = None if centres is None else self.scale * embedding @ centres.T
+            return Outputs(embedding, logits, lengths=lengths)
 
     def _on(self, device: torch.device) -> tuple[Tensor | None, Tensor | None]:
         """Mean, where there is one to subtract, and centres on a device."""

@@ -112,4 +112,5 @@ def _rounded(targets: Outputs) -> Outputs:
         return targets
     dtype = torch.get_autocast_dtype(kind)
     logits = None if targets.logits is None else targets.logits.to(dtype)
-    return Outputs(targets.embedding.to(dtype), logits, tuple(maps.to(dtype) for maps in targets.features))
+    features = tuple(maps.to(dtype) for maps in targets.features)
+    return Outputs(targets.embedding.to(dtype), logits, features, targets.lengths)
