@@ -1,6 +1,6 @@
 """Is a student better off with its teacher's own weights as its start?
 
-Students that begin as dlib's net, whole or thinned, beside the same nets and the quickstart's from random weights: the
+Students that begin as dlib's net, whole, thinned or factorised, beside the same nets and the quickstart's from random weights: the
 same people, pictures, steps and seeds. A started one learns dlib's embedding of the sharp face for the degraded one
 (`recipes/teacher_start.yaml`); those from random weights learn as the quickstart's student does:
 python benchmarks/starts.py --jobs 2
@@ -45,9 +45,17 @@ TITLES = {
     "scratch": "dlib's net, from random weights",
     "started_thin": "thinned, started from dlib's weights",
     "scratch_thin": "as thin, from random weights",
+    "started_factorised": "factorised, started from dlib's weights",
+    "scratch_factorised": "factorised alike, from random weights",
     "quickstart": "the quickstart's net, from random weights",
 }
-PAIRS = (("started", "scratch"), ("started_thin", "scratch_thin"), ("started", "quickstart"))
+PAIRS = (
+    ("started", "scratch"),
+    ("started_thin", "scratch_thin"),
+    ("started_factorised", "scratch_factorised"),
+    ("started", "quickstart"),
+)
+FACTORISED = 0.21875  # the width of `slim-m`
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -61,11 +69,16 @@ def table_rows(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[Run]
     started, quickstart = (read_recipe(RECIPES / f"{name}.yaml") for name in ("teacher_start", "quickstart"))
     teacher = Run(sized(started, sizes, out / TEACHER, options), trains=False, tests=tests, extra=as_it_is)
     random = replace(quickstart, student=replace(started.student, start=None))
+    factorised, random_factorised = (
+        replace(recipe, student=replace(recipe.student, backbone="dliblowrank")) for recipe in (started, random)
+    )
     recipes = {
         "started": (started, sizes.teacher_width),
         "scratch": (random, sizes.teacher_width),
         "started_thin": (started, sizes.student_width),
         "scratch_thin": (random, sizes.student_width),
+        "started_factorised": (factorised, FACTORISED),
+        "scratch_factorised": (random_factorised, FACTORISED),
         "quickstart": (quickstart, quickstart.student.width),
     }
     rows = {TEACHER: [teacher]}
@@ -124,7 +137,8 @@ def markdown(content: Mapping[str, Any]) -> list[str]:
         "# The teacher's weights as the student's start",
         "",
         "dlib's net was trained on real faces, which rendered people do not replace, but on no small ones. A student",
-        "that begins as dlib's net, or as its most used channels, learns on rendered people dlib's embedding of the",
+        "that begins as dlib's net, as its most used channels, or as the directions in which faces move its maps",
+        "most (the width of slim-m), learns on rendered people dlib's embedding of the",
         "sharp face for the degraded one. The others begin with random weights and learn as the quickstart's student",
         "does, labels included. The same people, pictures, steps and seeds in each row.",
         "",
