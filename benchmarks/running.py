@@ -194,7 +194,8 @@ def perform(run: Run, threads: int) -> None:
         if not run.trains:
             assert teacher is not None, "a run that does not train has a teacher"
             with timed(folder, TARGETS):
-                cache_teacher_targets(teacher, recipe, faces, folder / CACHE)
+                caches = cache_teacher_targets(teacher, recipe, faces, folder / CACHE)
+                FaceWorkload(faces, teacher, caches).cache_all_views(recipe)
             extra = run.extra(run, faces) if run.extra else {}
             write_text(folder / RESULT, json.dumps({"teacher": recipe.teacher.spec, **extra}) + "\n")
             return

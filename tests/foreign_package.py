@@ -6,7 +6,8 @@ from torch import nn
 from facedistill.backbones import Backbone
 from facedistill.errors import FacedistillError
 from facedistill.heads import Head
-from facedistill.views import Geometry, PixelPart
+from facedistill.variance.drawn import DrawnVariance
+from facedistill.views import Geometry, PixelPart, Warp
 
 
 class Agreement(nn.Module):
@@ -216,10 +217,15 @@ class Spotted(PixelPart):
             raise LookupError("no spot")
         return 1.0
 
+    def share(self, draws):
+        return {"text share": "half", "nan share": float("nan")}.get(self.fault, 1.0)
+
     def change(self, picture, draws, context):
         if self.fault == "exit":
             raise SystemExit(0)
-        return picture[::2]
+        if self.fault == "closes":
+            raise GeneratorExit
+        return picture * float("nan") if self.fault == "nan" else picture[::2]
 
     def change_batch(self, pictures, draws, context):
         return pictures
@@ -238,7 +244,60 @@ class Tilted(Geometry):
 
     def extremes(self, height, width):
         import numpy as np
-        return [np.eye(3)]
+        if self.drawn == "no extremes":
+            return []
+        if self.drawn == "far extremes":
+            return [np.array([[1.0, 0, 90], [0, 1, 0], [0, 0, 1]])]
+        return ["left"] if self.drawn == "text extremes" else [np.eye(3)]
+
+
+class Bent(Warp):
+    """Displaces by what is none, or as far as it does not tell."""
+
+    def __init__(self, fault: str = "text"):
+        self.fault = fault
+
+    @property
+    def furthest(self):
+        return {"far": 0.4, "furthest text": "far", "furthest nan": float("nan")}.get(self.fault, 0.0)
+
+    def draw(self, rng, height, width):
+        return 0.0
+
+    def displace(self, places, draws):
+        given = {"text": "left", "small": places[::2], "nan": places * float("nan"), "words": places.astype(str)}
+        return given.get(self.fault, places * 0)
+
+    def displace_batch(self, places, draws):
+        given = {"text": "left", "nan": places[None] * float("nan")}
+        return given.get(self.fault, places[None])
+
+
+class Coarse(DrawnVariance):
+    """Leaves a few rows of pixels, and tells how many."""
+
+    def __init__(self, rows: object = 9):
+        self.rows = rows
+
+    def draw(self, rng, height, width):
+        return 1.0
+
+    def change(self, crop, draws):
+        return crop.copy()
+
+    def change_batch(self, crops, draws):
+        return crops
+
+    def rows_left(self, draws):
+        return self.rows
+
+
+class Kept(Centred):
+    """A head whose options no checkpoint can hold."""
+
+    def __init__(self, embedding_size, classes, factor: float = 3.0):
+        Head.__init__(self, embedding_size, classes, factor=torch.ones(()))
+        self.factor = factor
 
 
 class Rated:
@@ -255,7 +314,7 @@ class Rated:
     def to_json(self):
         if self.fault == "json":
             raise SystemExit(0)
-        return {}
+        return {"rates": [0.5, {"eer": float("nan")}]} if self.fault == "nan" else {}
 
     def tables(self, title):
         raise LookupError("no table")
@@ -269,6 +328,11 @@ class NoTables(Rated):
 class RaisesInJson(Rated):
     def __init__(self):
         super().__init__("json")
+
+
+class GivesNaN(Rated):
+    def __init__(self):
+        super().__init__("nan")
 
 
 class RaisesInRun(Rated):

@@ -16,7 +16,9 @@ from facedistill.errors import FacedistillError
 from facedistill.recipe import SearchRange
 from facedistill.recipe.files import read_recipe
 from facedistill.search.space import check_space, recipe_with
+from facedistill.training.data import AugmentedFaces, collate
 from facedistill.training.log import read_lines
+from facedistill.variance import build_variance
 from tests.block_means import write_block_means
 from tests.conftest import draw_toy_people
 from tests.foreign_package import PACKAGE
@@ -122,8 +124,8 @@ def net(name):
     return ["--student.backbone", name]
 
 
-def variance(name):
-    return ["--variance", str([{"name": f"elsewhere.parts:{name}"}])]
+def variance(name, **options):
+    return ["--variance", str([{"name": f"elsewhere.parts:{name}", "options": options}])]
 
 
 def view(name, **options):
@@ -190,6 +192,23 @@ REFUSED = [
     (view("Tilted", drawn="flat"), 2, ["views: Tilted draws", "that has an inverse"], "a matrix without inverse"),
     (view("Tilted", drawn="nan"), 2, ["views: Tilted draws", "finite"], "a matrix of NaN"),
     (view("Spotted", fault="size"), 2, ["Spotted", "[112, 96, 3]"], "a view of another size"),
+    (view("Spotted", fault="nan"), 2, ["views: Spotted gives float32 [112, 96, 3], not", "finite"], "a view of NaN"),
+    (view("Spotted", fault="closes"), 1, ["elsewhere.parts", "(GeneratorExit; parts.py"], "an end of a generator"),
+    (view("Spotted", fault="text share"), 2, ["views: Spotted gives the share 'half'"], "a text for a share"),
+    (view("Spotted", fault="nan share"), 2, ["views: Spotted gives the share nan"], "a share of NaN"),
+    (view("Tilted", drawn="no extremes"), 2, ["views: Tilted has the extremes []; give at least"], "no extremes"),
+    (view("Tilted", drawn="text extremes"), 2, ["views: Tilted has the extreme str"], "a text for an extreme"),
+    (view("Tilted", drawn="far extremes"), 2, ["views: tilted together may leave 0% of the face"], "no face left"),
+    (view("Bent", fault="text"), 2, ["views: Bent displaces by str, not [112, 96, 2]"], "a text for a displacement"),
+    (view("Bent", fault="small"), 2, ["views: Bent displaces by float64 [56, 96, 2]"], "half a displacement"),
+    (view("Bent", fault="words"), 2, ["views: Bent displaces by <U", "finite"], "words for a displacement"),
+    (view("Bent", fault="nan"), 2, ["views: Bent displaces by float64 [112, 96, 2], not", "finite"], "one of NaN"),
+    (view("Bent", fault="far"), 2, ["views: bent together may leave", "of the face"], "one that leaves no face"),
+    (view("Bent", fault="furthest text"), 2, ["views: Bent has furthest 'far'"], "a text for the furthest"),
+    (view("Bent", fault="furthest nan"), 2, ["views: Bent has furthest nan"], "NaN for the furthest"),
+    (variance("Coarse", rows=0), 2, ["Coarse' leaves 0 rows, not"], "no row left"),
+    (variance("Coarse", rows="few"), 2, ["Coarse' leaves 'few' rows, not"], "a text for rows"),
+    (head("elsewhere.parts:Kept"), 2, ["recipe: head", "no plain values ({'factor': tensor(1.)})"], "a tensor to keep"),
     (["--losses.elsewhere.parts:Whole.weight", "3"], 2, ["set it in the recipe file"], "an option that has dots"),
 ]
 
@@ -224,6 +243,7 @@ EVALUATED = [
     ("elsewhere.parts:RaisesInJson", 1, ["elsewhere.parts", "fails (SystemExit: 0; parts.py"], "an exit in its JSON"),
     ("elsewhere.parts:Rated", 1, ["elsewhere.parts", "fails (LookupError: no table; parts.py"], "in its tables"),
     ("elsewhere.parts:NoTables", 1, ["elsewhere.parts:NoTables fails (TypeError: 'NoneType'"], "no tables"),
+    ("elsewhere.parts:GivesNaN", 2, ["x.json: ", ".rates.1.eer is no finite number"], "a figure of NaN"),
     ("elsewhere.parts:Shifted", 2, ["no method run"], "a variance"),
     ("lfww", 2, ["'lfww' does not exist", "did you mean 'lfw'?"], "a misspelt protocol"),
     ("", 2, ["'' does not exist", "name `orl`"], "nothing, which is not the current folder"),
@@ -235,6 +255,13 @@ EVALUATED = [
 def test_what_cannot_be_evaluated_is_one_line(place, importable, tmp_path, capsys, on, code, parts, why):
     assert main(["eval", str(place / "teacher.onnx"), "--on", on, "--json", str(tmp_path / "x.json")]) == code
     one_line(capsys, parts)
+
+
+def test_the_rows_that_a_variance_of_another_package_leaves_weigh_its_faces(importable):
+    faces = draw_toy_people(2, 1)
+    for name, rows in (("Coarse", 9), ("Shifted", 112)):
+        shown = AugmentedFaces(faces, [build_variance(f"elsewhere.parts:{name}")], False, 0)
+        assert collate([shown[0, 0], shown[1, 1]]).rows.tolist() == [rows, rows]
 
 
 def test_a_search_sets_the_weight_of_a_loss_of_another_package(place, importable):

@@ -35,7 +35,7 @@ def import_callable(what: str, path: str) -> Callable[..., Any]:
     _foreign_packages.add(name.partition(".")[0])
     try:
         module = importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # a module of somebody else's may do anything while it is imported
+    except (Exception, SystemExit, GeneratorExit) as error:  # a module may do anything while it is imported
         hint = ""
         if isinstance(error, ModuleNotFoundError) and error.name:
             own = f"{name}.".startswith(f"{error.name}.")
@@ -91,8 +91,9 @@ def foreign_errors(what: str, *names: str, error_type: type[FacedistillError] = 
     """
     try:
         yield
-    except (Exception, SystemExit) as error:  # an exit would end the program without a word, or as a success
-        if isinstance(error, FacedistillError) or not any(SEPARATOR in name for name in names):
+    except (Exception, SystemExit, GeneratorExit) as error:  # an exit would end the program without a word
+        closed = isinstance(error, GeneratorExit) and not _foreign_place(error)  # a generator of ours is closed
+        if closed or isinstance(error, FacedistillError) or not any(SEPARATOR in name for name in names):
             raise
         raise error_type(f"{what} ({_described(error)})") from error
 

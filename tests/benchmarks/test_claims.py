@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from tests.benchmarks import made_up
 from tests.conftest import draw_toy_people
 
@@ -13,8 +14,10 @@ import low_resolution
 import mobile
 import running
 import starts
+import teacher_views
 from facedistill.datasets import write_face_set
 from facedistill.errors import FacedistillError
+from facedistill.heads.margins import AMSoftmax
 from facedistill.losses import LOSSES
 from facedistill.recipe import HARD, NetRecipe, Recipe
 from facedistill.recipe.validate import validate
@@ -59,7 +62,7 @@ def folders(tmp_path):
     return ["--out", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", [*SCRIPTS, teacher_views])
 def test_every_recipe_of_a_benchmark_can_be_trained(script, folders, monkeypatch):
     monkeypatch.setattr("facedistill.recipe.validate.Path.is_file", lambda _path: True)  # the teachers to come
     rows = parsed(script, [*folders, "--teacher", "dlib"] if script is losses else folders)["rows"]
@@ -93,6 +96,30 @@ def test_the_variants_differ_in_what_they_are_called_after(folders):
     assert recipes["augmented"].variance == recipes["stored"].variance
     students = [recipes[name] for name in ("no_kd", "two_step", "l2", "live", "stored", "soft_mmd")]
     assert all(each.student.backbone == "resnet36" and each.steps == students[0].steps for each in students)
+
+
+def test_the_rows_of_teacher_views_differ_in_what_they_are_called_after(folders, tmp_path):
+    rows = parsed(teacher_views, [*folders, "--seeds", "0"])["rows"]
+    shown = {name: rows[name][0].recipe.teacher for name in teacher_views.TITLES}
+    assert {name: (teacher.input, teacher.views) for name, teacher in shown.items()} == {
+        "original": ("original", 0),
+        "fixed_1": ("original", 1),
+        "fixed_4": ("original", 4),
+        "fixed_16": ("original", 16),
+        "drawn": ("view", 0),
+        "left_out": ("view", 0),
+    }
+    assert rows["left_out"][0].recipe.head.name == "teacher_views:WithoutMixtures"
+
+
+def test_a_head_without_mixtures_counts_them_as_0():
+    torch.manual_seed(0)
+    heads = [kind(5, 4).double() for kind in (teacher_views.WithoutMixtures, AMSoftmax)]
+    heads[1].load_state_dict(heads[0].state_dict())
+    embedding, labels = torch.randn(3, 5, dtype=torch.float64), torch.tensor([0, 1, 2])
+    mixture = torch.tensor([3, 1, 2]), torch.tensor([0.25, 1.0, 1.0]).double()
+    expected = 2 / 3 * heads[1].loss(embedding[1:], labels[1:])
+    assert heads[0].weighted_loss(embedding, labels, mixture).item() == pytest.approx(expected.item(), rel=1e-12)
 
 
 def test_every_registered_loss_has_its_row(folders):

@@ -14,6 +14,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.groups import evaluate_groups, group_figures
 from facedistill.evaluation.labels import UNKNOWN, Attribute
 from facedistill.evaluation.metrics import eer
+from facedistill.evaluation.sweep import sweep
 
 PEOPLE, EACH = 30, 4
 
@@ -145,8 +146,10 @@ def test_a_face_set_on_disk_by_its_own_labels(tmp_path):
     groups = evaluate_groups(embed, open_face_set(tmp_path), tmp_path, "auto", resolutions=(8,))
     result = groups.to_json()
     assert list(result["attributes"]) == ["resolution", "town", "take"]
-    assert list(result["attributes"]["resolution"]["groups"]) == ["native", "8"]
+    assert list(result["attributes"]["resolution"]["groups"]) == ["native", "8", "matched 8"]
     assert result["attributes"]["resolution"]["groups"]["native"]["fmr"] <= result["fmr"] == 1e-2  # 594 impostor pairs
+    both = sweep(embed, open_face_set(tmp_path), (8,), bootstrap=0).both["8"]
+    assert result["attributes"]["resolution"]["groups"]["matched 8"]["eer"] == pytest.approx(both.eer)
     assert result["attributes"]["town"]["rule"] == "within"
     assert result["attributes"]["take"]["rule"] == "probe"
     console = Console(width=200, record=True, file=io.StringIO())

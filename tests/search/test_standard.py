@@ -117,13 +117,28 @@ def test_the_shortfall_is_0_exactly_where_all_figures_are_met(eer, auc, allowed,
 def test_a_figure_is_found_in_a_cell(metric, value):
     sign = "<=" if metric == "eer" else ">="
     (bound,) = parse_standard(f"s@16.{metric} {sign} 0.5").bounds
-    assert bound.figure(CELL) == value
+    assert bound.figure({"16": CELL}) == value
+
+
+def test_a_matched_figure_is_that_of_both_pictures_at_as_many_rows():
+    cells = {"native": {"eer": 0.1}, "16": {"eer": 0.2}, "both": {"native": {"eer": 0.1}, "16": {"eer": 0.3}}}
+    found = {}
+    for bound in parse_standard("s@native.eer <= 1, s@16.eer <= 1, s@matched 16.eer <= 1").bounds:
+        found[bound.resolution] = bound.figure(cells), bound.rows
+    assert found == {"native": (0.1, None), "16": (0.2, 16), "matched 16": (0.3, 16)}
+    assert str(parse_standard("s@matched 16.eer <= 0.05")) == "s@matched 16.eer <= 0.05"
+
+
+@pytest.mark.parametrize("resolution", ["matched", "matched native", "matched 300", "matched16", "both 16"])
+def test_what_is_no_resolution_is_refused(resolution):
+    with pytest.raises(UsageError, match=r"is neither 'native' nor 4\.\.112 rows"):
+        parse_standard(f"s@{resolution}.eer <= 0.1")
 
 
 def test_a_far_that_too_few_people_cannot_show_is_refused():
     (bound,) = parse_standard("s@16.tar@1e-4 >= 0.5").bounds
     with pytest.raises(UsageError, match="too few"):
-        bound.figure(CELL)
+        bound.figure({"16": CELL})
 
 
 def test_only_validation_people_judge():

@@ -1,5 +1,7 @@
 """A training in slices: prolonged, cut by minutes, carried elsewhere in a pack."""
 
+import hashlib
+import io
 import json
 import shutil
 import zipfile
@@ -179,8 +181,8 @@ HARMED = [
     ("pack.json", lambda _: b"{", "is damaged", "no JSON"),
     ("pack.json", lambda _: b"[1]", "is damaged", "no mapping"),
     ("pack.json", manifest(files=["recipe.yaml", "last.pt"]), "is damaged", "files without digests"),
-    ("pack.json", lambda _: None, "it has no pack.json", "no manifest"),
-    ("pack.json", lambda _: b" " * 70_000, "it has no pack.json", "a manifest of any size"),
+    ("pack.json", lambda _: None, "is no pack; make one", "no manifest"),
+    ("pack.json", lambda _: b" " * 70_000, r"pack.json is damaged \(too long\)", "a manifest of any size"),
     ("last.pt", lambda old: old[:-1], "last.pt is not what was packed", "a byte less"),
     ("best.pt", lambda _: None, "has not the files of a run", "a file less"),
     ("../evil", lambda _: b"x", "has not the files of a run", "a file outside"),
@@ -197,6 +199,53 @@ def test_a_pack_that_was_changed_is_one_line(run, tmp_path, name, content, reaso
     assert not list(tmp_path.glob(".*part"))
 
 
+def test_a_pack_that_is_cut_anywhere_is_cut_short(run, tmp_path):
+    """Also behind one of the states in it, each of which is an archive with an end of its own."""
+    pack_run(run, tmp_path / "run.pack")
+    content = (tmp_path / "run.pack").read_bytes()
+    ends = [place + 22 for place in range(len(content)) if content.startswith(b"PK\x05\x06", place)]
+    assert len(ends) > 2, "the states' and its own"
+    for end in (40, *ends[:-1], len(content) - 1):
+        (tmp_path / "cut.pack").write_bytes(content[:end])
+        with pytest.raises(FacedistillError, match="is cut short"):
+            unpack_run(tmp_path / "cut.pack", tmp_path / "elsewhere")
+
+
+def resealed(pack, name, content):
+    """The pack with one file changed and its digest with it."""
+    with zipfile.ZipFile(pack) as archive:
+        listed = json.loads(archive.read("pack.json"))
+        new = content(archive.read(name))
+    listed["files"][name] = hashlib.sha256(new).hexdigest()
+    changed(pack, name, lambda _: new)
+    changed(pack, "pack.json", lambda _: json.dumps(listed).encode())
+
+
+def of_another_recipe(state):
+    content = torch.load(io.BytesIO(state), weights_only=True)
+    out = io.BytesIO()
+    torch.save({**content, "recipe": "abc"}, out)
+    return out.getvalue()
+
+
+TAMPERED = [
+    ("recipe.yaml", lambda old: old.replace(b"batch_size: ", b"batch_size: 1"), "which was changed", "another recipe"),
+    ("recipe.yaml", lambda old: old + b"stesp: 3\n", r"cannot read .*has no 'stesp'", "a recipe with another name"),
+    ("last.pt", of_another_recipe, "holds the state of another recipe", "a state of another recipe"),
+    ("last.pt", lambda old: old[:100], "last.pt", "half a state"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "reason", "why"), TAMPERED, ids=[row[3] for row in TAMPERED])
+def test_a_pack_that_was_tampered_with_makes_no_run(run, tmp_path, name, content, reason, why):
+    pack_run(run, tmp_path / "run.pack")
+    resealed(tmp_path / "run.pack", name, content)
+    with pytest.raises(FacedistillError, match=reason):
+        unpack_run(tmp_path / "run.pack", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    assert not list(tmp_path.glob(".*part"))
+
+
 def test_what_cannot_be_packed_or_unpacked_is_one_line(run, tmp_path):
     pack_run(run, tmp_path / "run.pack")
     with pytest.raises(UsageError, match="is not empty"):
@@ -204,7 +253,10 @@ def test_what_cannot_be_packed_or_unpacked_is_one_line(run, tmp_path):
     with pytest.raises(UsageError, match="does not exist; make a pack"):
         unpack_run(tmp_path / "none.pack", tmp_path / "elsewhere")
     (tmp_path / "cut.pack").write_bytes((tmp_path / "run.pack").read_bytes()[:5000])
-    with pytest.raises(FacedistillError, match="no pack, or is cut short"):
+    with pytest.raises(FacedistillError, match="is cut short"):
+        unpack_run(tmp_path / "cut.pack", tmp_path / "elsewhere")
+    (tmp_path / "cut.pack").write_bytes(b"PK")
+    with pytest.raises(FacedistillError, match="is no pack; make one"):
         unpack_run(tmp_path / "cut.pack", tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="lies in the run that is packed"):
         pack_run(run, run / LAST)

@@ -253,6 +253,8 @@ def test_shares_are_multiplied() -> None:
         pytest.param([Shift(0.6)], r"shift together may leave 1?\d% of the face", id="shifted out"),
         pytest.param([Scale((1, 4))], "scale together may leave", id="grown out"),
         pytest.param([Turn(180), Scale((1, 1.3)), Shift(0.4)], "turn, scale, shift together", id="a little of each"),
+        pytest.param([Elastic(0.5, 0.2)], "elastic together may leave", id="warped out, by few cycles"),
+        pytest.param([Shift(0.3), Elastic(0.2, 0.5)], "shift, elastic together", id="shifted and warped"),
         pytest.param([Mirror(), Mirror()], "mirror is there twice", id="twice"),
         pytest.param([lambda picture: picture], "is no part", id="a function"),
     ],

@@ -97,7 +97,8 @@ def search(
 
     Args:
         recipe: A recipe file whose section `search` says what may be tried.
-        until: The standard, such as "synth@16.eer <= 0.05, size_mb <= 1, latency_ms <= 2".
+        until: The standard, such as "synth@matched 16.eer <= 0.05, size_mb <= 1, latency_ms <= 2"; "16" alone leaves
+            the gallery native.
         trials: Most trials; those of former calls and those that cost too much to be trained count.
         minutes: After so many no new trial is begun.
         out: Where the search is kept, runs/NAME-search by default. The same command goes on where it stopped.

@@ -1,6 +1,7 @@
 """Functions as a command line: the parser, its arguments, and one line and an exit code for what goes wrong."""
 
 import inspect
+import os
 import re
 import sys
 import warnings
@@ -14,7 +15,8 @@ from jsonargparse import ArgumentParser
 
 from facedistill.errors import AnotherFailedError, FacedistillError, FacedistillWarning, UsageError
 from facedistill.foreign import foreign_failure
-from facedistill.recipe.files import one_line, parse_recipe_file, recipe_parser
+from facedistill.progress import notify
+from facedistill.recipe.files import check_options, one_line, parse_recipe_file, recipe_parser
 
 _show_warning = warnings.showwarning
 
@@ -61,6 +63,7 @@ def recipe_file_first(arguments: list[str], recipe_commands: Collection[str]) ->
     command, first, *rest = arguments
     if first == "--resume" and rest:
         run, *rest = rest
+        _notice_lost_state(Path(run))
         first, rest = str(Path(run) / "recipe.yaml"), ["--out", run, *rest]
     elif first.startswith("-"):
         return arguments
@@ -69,8 +72,16 @@ def recipe_file_first(arguments: list[str], recipe_commands: Collection[str]) ->
             f"{foreign[0].partition('=')[0]}: an option cannot reach into a loss of another package; set it in the "
             "recipe file, or give all terms: --losses '{NAME: {weight: 1, options: {}}}'"
         )
+    check_options(rest)
     parse_recipe_file(recipe_parser(), Path(first))  # whose errors name the file
     return [command, "--config", first, *rest]
+
+
+def _notice_lost_state(run: Path) -> None:
+    """Tells that a run has nothing saved to go on with, where it has begun and is not finished."""
+    begun = (run / "recipe.yaml").exists() and not (run / "summary.json").exists()
+    if begun and not any(run.rglob("last.pt")) and os.environ.get("RANK", "0") == "0":
+        notify(f"{run} has no last.pt, so nothing was saved before it stopped; it begins at step 0")
 
 
 def with_flags(arguments: list[str], commands: Commands) -> list[str]:
@@ -95,7 +106,7 @@ def exit_code(work: Callable[[], None]) -> int:
         return _fail(str(error), error.exit_code)
     except ArgumentError as error:
         return _fail(f"{one_line(error)}; see `facedistill --help`", UsageError.exit_code)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         if failure := foreign_failure(error):
             return _fail(str(failure), failure.exit_code)
         if isinstance(error, ModuleNotFoundError):

@@ -15,7 +15,7 @@ from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, supp
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.evaluation.uncertainty import bootstrap
-from facedistill.model_file import NATIVE
+from facedistill.model_file import MATCHED_PREFIX, NATIVE
 from facedistill.progress import track
 
 LEAST_PEOPLE = 10
@@ -82,8 +82,9 @@ def evaluate_groups(
 ) -> GroupsResult:
     """`group_figures` of every two pictures of a face set, and the attribute "resolution" beside its labels.
 
-    Either picture of a native pair is once the probe. The groups of "resolution" are all pairs with the probe
-    degraded, at the threshold of native ones: what happens to a system that does not know the resolution.
+    Either picture of a native pair is once the probe. The groups of "resolution" are all pairs with the probe degraded
+    ("16"), and with both pictures degraded ("matched 16"), at the threshold of native ones: what happens to a system
+    that does not know the resolution.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
@@ -104,7 +105,9 @@ def evaluate_groups(
     left, right, _ = picture_pairs(people, ordered=True)
     embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
     native = embeddings[NATIVE]
-    scores = {name: np.clip(rows @ native.T, -1.0, 1.0)[left, right] for name, rows in embeddings.items()}
+    sides = {name: (rows, native) for name, rows in embeddings.items()}
+    sides |= {MATCHED_PREFIX + name: (rows, rows) for name, rows in embeddings.items() if name != NATIVE}
+    scores = {name: np.clip(probes @ gallery.T, -1.0, 1.0)[left, right] for name, (probes, gallery) in sides.items()}
     result = group_figures(scores[NATIVE], left, right, people, attributes)
     pairs, everything = _Pairs(left, right, people), np.ones(len(left), dtype=bool)
     cells = {

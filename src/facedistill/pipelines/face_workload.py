@@ -244,9 +244,10 @@ def cache_teacher_targets(
         folder: The first teacher's cache; those of the others are beside it, FOLDER-2, ...
 
     Raises:
-        UsageError: See `Source.crops_for_teacher`.
+        UsageError: See `Source.crops_for_teacher`; or a teacher's crop of a view does not fit into the stored one.
         FacedistillError: See `open_cache`.
     """
+    FaceWorkload(faces, teacher).augmented(recipe)  # refuses what does not fit before a teacher works for hours
     caches: list[TeacherCache | None] = []
     for number, (settings, part) in enumerate(zip(recipe.all_teachers, parts_of(teacher), strict=True), start=1):
         if (settings.input == "view" or settings.views) and not needs(recipe, "logits"):

@@ -1,7 +1,8 @@
 """Recipes as files and as command-line options: one parser for both."""
 
+import re
 from argparse import ArgumentError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from jsonargparse import ArgumentParser, Namespace
 
 from facedistill.errors import UsageError
 from facedistill.recipe import Recipe
+from facedistill.recipe.names import check_names, check_option
+
+_CLASS = re.compile(r"Problem with given class_path '[\w.]+': ")
+_PARSERS_OWN = ("config", "print_config", "help")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -42,6 +47,10 @@ def parse_recipe_file(parser: ArgumentParser, path: Path) -> Namespace:
         raise UsageError(f"the recipe {path} is no YAML: {one_line(error)[:200]}") from error
     if not isinstance(content, dict):
         raise UsageError(f"the recipe {path} is empty or no mapping; copy one of recipes/ and edit it")
+    try:
+        check_names(content, Recipe)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     try:
         parsed: Namespace = parser.parse_path(str(path))
     except (ArgumentError, TypeError) as error:
@@ -86,6 +95,24 @@ def _check_keys(value: Any, place: str) -> None:
         _check_keys(inner, f"{place}.{key}" if place else key)
 
 
+def check_options(arguments: Sequence[str]) -> None:
+    """Refuses options of the command line that no recipe has, with the nearest name.
+
+    Args:
+        arguments: What follows the command and its recipe.
+
+    Raises:
+        UsageError: An option names no field.
+    """
+    for word in arguments:
+        if word.startswith("--"):
+            option = word.partition("=")[0]
+            try:
+                check_option(option.removeprefix("--").removesuffix("+").split("."), Recipe, _PARSERS_OWN)
+            except UsageError as error:
+                raise UsageError(f"{option}: {error}") from error
+
+
 def one_line(error: Exception) -> str:
-    """A parser's message without its line breaks."""
-    return " ".join(str(error).split())
+    """A parser's message without its line breaks and the names of our classes."""
+    return _CLASS.sub("", " ".join(str(error).split()))

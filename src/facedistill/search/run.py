@@ -247,11 +247,11 @@ class _Search:
 
     def _validator(self, workload: SearchableWorkload, task: Task) -> Validate:
         """The standard's figures of a net."""
-        rows = sorted({int(bound.resolution) for bound in self.standard.figures if bound.resolution != NATIVE})
+        rows = sorted({bound.rows for bound in self.standard.figures if bound.rows is not None})
 
         def measure(embed: Embed) -> Mapping[str, float]:
             cells = workload.cells(task, embed, rows)
-            return {bound.target: bound.figure(cells[bound.resolution]) for bound in self.standard.figures}
+            return {bound.target: bound.figure(cells) for bound in self.standard.figures}
 
         return measure
 

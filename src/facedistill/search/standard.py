@@ -1,4 +1,4 @@
-"""The standard a net must meet: `synth@16.eer <= 0.05, size_mb <= 1, latency_ms <= 2`."""
+"""The standard a net must meet: `synth@matched 16.eer <= 0.05, size_mb <= 1, latency_ms <= 2`."""
 
 import math
 import re
@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.metrics import FARS
-from facedistill.model_file import NATIVE
+from facedistill.evaluation.sweep import BOTH
+from facedistill.model_file import MATCHED_PREFIX, NATIVE
 
 Operator = Literal["<=", ">="]
 
@@ -20,7 +21,7 @@ _RATES = ("eer", "auc", "accuracy", "rank1")
 _LEAST_ROWS, _MOST_ROWS = 4, 112
 _CLAUSE = re.compile(r"(?P<target>[^<>=!]+?)\s*(?P<operator><=|>=|==|!=|=|<|>)\s*(?P<bound>\S+)")
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?")
-_RESOLUTION = re.compile(rf"{NATIVE}|[1-9]\d{{0,2}}")
+_RESOLUTION = re.compile(rf"{NATIVE}|(?:{MATCHED_PREFIX})?(?P<rows>[1-9]\d{{0,2}})")
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class Bound:
     """One part of a standard.
 
     Attributes:
-        target: As it was written: `synth@16.eer`, `size_mb`.
+        target: As it was written: `synth@matched 16.eer`, `size_mb`.
         operator: `<=` where less is better, `>=` where more is.
         value: The worst value that is good enough; a rate is a fraction from 0 to 1.
         people: The set before the `@`; empty for a cost.
-        resolution: `native` or a number of rows, such as `16`; empty for a cost.
+        resolution: `native`; a number of rows, such as `16`, for the gallery native; or `matched 16`, for both faces at
+            16 rows, as `verify` compares them. Empty for a cost.
         metric: `eer`, `auc`, `accuracy`, `rank1`, `tar@FAR`, or the name of the cost.
     """
 
@@ -48,13 +50,21 @@ class Bound:
         """Whether it bounds what a net costs, which is known before any training."""
         return not self.people
 
-    def figure(self, cell: Mapping[str, Any]) -> float:
-        """Its value in a cell of a sweep.
+    @property
+    def rows(self) -> int | None:
+        """To how many rows faces are degraded; None where they stay native, and for a cost."""
+        text = self.resolution.removeprefix(MATCHED_PREFIX)
+        return int(text) if text.isdecimal() else None
+
+    def figure(self, cells: Mapping[str, Any]) -> float:
+        """Its value in the cells of a sweep.
 
         Raises:
             UsageError: Nothing: a FAR is too small for so few impostors.
         """
         name, _, far = self.metric.partition("@")
+        matched = self.resolution.startswith(MATCHED_PREFIX)
+        cell = cells[BOTH][str(self.rows)] if matched else cells[self.resolution]
         try:
             return float(cell["tar_at_far"][far] if far else cell[name])
         except KeyError:
@@ -111,23 +121,26 @@ class Standard:
 def parse_standard(text: str) -> Standard:
     """Reads `SET@RESOLUTION.METRIC OP NUMBER`, `size_mb OP NUMBER` and the like, parted by commas.
 
-    SET is the set that validation people are taken from, or `validation`; RESOLUTION is `native` or a number
-    of rows; METRIC is eer, auc, accuracy, rank1 or tar@FAR; OP is `<=` or `>=`. Costs are size_mb, latency_ms (one
-    picture on one core), params and macs.
+    SET is the set that validation people are taken from, or `validation`; RESOLUTION is `native`, a number of rows (the
+    gallery stays native) or `matched` and a number of rows (both pictures have as many, as `verify` compares them);
+    METRIC is eer, auc, accuracy, rank1 or tar@FAR; OP is `<=` or `>=`. Costs are size_mb, latency_ms (one picture on
+    one core), params and macs.
 
     Raises:
         UsageError: The text is no standard; the message quotes the part that is wrong.
     """
     parts = [part.strip() for part in text.split(",")]
     if not any(parts):
-        raise UsageError("the standard is empty; give one, such as --until 'synth@16.eer <= 0.05, size_mb <= 1'")
+        raise UsageError(
+            "the standard is empty; give one, such as --until 'synth@matched 16.eer <= 0.05, size_mb <= 1'"
+        )
     bounds = [_parse_bound(part) for part in parts]
     targets = [(bound.people, bound.resolution, bound.metric) for bound in bounds]
     for number, bound in enumerate(bounds):
         if targets[number] in targets[:number]:
             raise UsageError(f"the standard bounds {bound.target!r} twice; keep one of the two")
     if all(bound.is_cost for bound in bounds):
-        raise UsageError("the standard bounds no recognition figure; add one, such as 'synth@16.eer <= 0.05'")
+        raise UsageError("the standard bounds no recognition figure; add one, such as 'synth@matched 16.eer <= 0.05'")
     return Standard(tuple(bounds))
 
 
@@ -174,12 +187,11 @@ def _parse_target(part: str, target: str) -> tuple[str, str, str]:
         raise UsageError(
             f"the standard's part {part!r}: {target!r} is neither SET@RESOLUTION.METRIC nor one of {', '.join(COSTS)}"
         )
-    if not _RESOLUTION.fullmatch(resolution) or (
-        resolution != NATIVE and not _LEAST_ROWS <= int(resolution) <= _MOST_ROWS
-    ):
+    found = _RESOLUTION.fullmatch(resolution)
+    if not found or (found["rows"] and not _LEAST_ROWS <= int(found["rows"]) <= _MOST_ROWS):
         raise UsageError(
             f"the standard's part {part!r}: the resolution {resolution!r} is neither {NATIVE!r} nor "
-            f"{_LEAST_ROWS}..{_MOST_ROWS} rows"
+            f"{_LEAST_ROWS}..{_MOST_ROWS} rows, as in '16' (the gallery native) or '{MATCHED_PREFIX}16'"
         )
     if metric not in _RATES:
         name, _, far = metric.partition("@")

@@ -24,6 +24,7 @@ from facedistill.foreign import foreign_failure
 from facedistill.recipe import Recipe
 from facedistill.training.sampling import BalancedBatches, ShuffledBatches
 from facedistill.variance import Variance
+from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.drawn import DrawnVariance
 
 _PICTURE, _VIEW = 1, 4  # streams of random numbers of their own, see `sampling` and `loop`
@@ -132,6 +133,9 @@ class AugmentedFaces(Dataset[Sample]):
                 if drawn is not None:
                     crop = change.change(crop, drawn)
                     rows = min(rows, change.rows_left(drawn) or rows)
+            elif isinstance(change, CheckedVariance):
+                crop, left = change.with_rows(crop, rng)
+                rows = min(rows, left or rows)
             else:
                 crop = change(crop, rng)
         return crop, rows

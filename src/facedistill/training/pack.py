@@ -17,6 +17,7 @@ import torch
 from facedistill.backbones.checkpoint import load_plain
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import atomic_path
+from facedistill.recipe.files import read_recipe
 from facedistill.training.checkpoint import BEST, LAST, Progress
 from facedistill.training.log import METRICS
 from facedistill.training.run_folder import ENVIRONMENT, RECIPE, recorded_digest
@@ -24,6 +25,8 @@ from facedistill.training.run_folder import ENVIRONMENT, RECIPE, recorded_digest
 FORMAT = "facedistill-pack-1"
 
 _MANIFEST = "pack.json"
+_ENTRY, _NAME_AT = b"PK\x03\x04", 30  # how a zip archive begins, and where its first entry's name stands
+_BEGINNING = _MANIFEST.encode()
 _MANIFEST_BYTES = 1 << 16
 _FILES = (RECIPE, ENVIRONMENT, METRICS, LAST, BEST)
 _ROLES = ("", "control/")
@@ -86,16 +89,15 @@ def unpack_run(pack: Path, run: Path) -> None:
         FacedistillError: The file is no pack, of another version, cut short or changed.
     """
     run = run.resolve()
+    _check_beginning(pack)
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise UsageError(f"{run} is not empty; give another folder for the run")
     try:
         with zipfile.ZipFile(pack) as archive:
             manifest = _manifest(pack, archive)
             contents = {name: _content(pack, archive, name, digest) for name, digest in manifest["files"].items()}
-    except FileNotFoundError:
-        raise UsageError(f"{pack} does not exist; make a pack with `facedistill pack RUN {pack.name}`") from None
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FacedistillError(f"{pack} is no pack, or is cut short ({error}); copy it again") from error
+        raise FacedistillError(f"{pack} is cut short or damaged ({error}); copy it again") from error
     if _recorded(contents) != manifest["recipe"]:
         raise FacedistillError(f"{pack} holds another recipe than it names; pack the run again")
     made = run.with_name(f".{run.name}.part")
@@ -104,6 +106,7 @@ def unpack_run(pack: Path, run: Path) -> None:
         for name, content in contents.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
+        _check_recipe(pack, made, manifest["recipe"])
         if run.exists():
             run.rmdir()
         made.rename(run)
@@ -111,6 +114,37 @@ def unpack_run(pack: Path, run: Path) -> None:
         raise FacedistillError(f"cannot write {run}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _check_beginning(pack: Path) -> None:
+    """Refuses what does not begin as a pack does.
+
+    A pack that is cut short may still end as an archive does, as the states in it are archives themselves.
+    """
+    try:
+        with pack.open("rb") as file:
+            beginning = file.read(len(_BEGINNING) + _NAME_AT)
+    except FileNotFoundError:
+        raise UsageError(f"{pack} does not exist; make a pack with `facedistill pack RUN {pack.name}`") from None
+    except OSError as error:
+        raise FacedistillError(f"cannot read {pack}: {error.strerror or error}; give a file") from error
+    if not (beginning.startswith(_ENTRY) and beginning[_NAME_AT:] == _BEGINNING):
+        raise FacedistillError(f"{pack} is no pack; make one with `facedistill pack RUN {pack.name}`")
+
+
+def _check_recipe(pack: Path, made: Path, digest: str) -> None:
+    """Refuses a pack whose recipe or states are of another recipe than it names."""
+    mend = "pack the run again"
+    try:
+        recipe = read_recipe(made / RECIPE)
+    except UsageError as error:
+        reason = str(error).partition(": ")[2]
+        raise FacedistillError(f"{pack} holds a recipe that this version cannot read ({reason}); {mend}") from error
+    if recipe.digest != digest:
+        raise FacedistillError(f"{pack} names another recipe than its {RECIPE} is, which was changed; {mend}")
+    state = load_plain(made / LAST)
+    if not isinstance(state, dict) or state.get("recipe") != digest:
+        raise FacedistillError(f"{pack} holds the state of another recipe than its {RECIPE}; {mend}")
 
 
 def _light_state(path: Path) -> bytes:
@@ -137,8 +171,10 @@ def _half(value: torch.Tensor) -> torch.Tensor:
 def _manifest(pack: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     """The checked manifest: a known format, known names, and sizes that can be held."""
     entries = {entry.filename: entry for entry in archive.infolist()}
-    if _MANIFEST not in entries or entries[_MANIFEST].file_size > _MANIFEST_BYTES:
-        raise FacedistillError(f"{pack} is no pack: it has no {_MANIFEST}; make one with `facedistill pack`")
+    if _MANIFEST not in entries:
+        raise FacedistillError(f"{pack} is cut short: it ends before its list of files; copy it again")
+    if entries[_MANIFEST].file_size > _MANIFEST_BYTES:
+        raise FacedistillError(f"{pack}: its {_MANIFEST} is damaged (too long); copy it again")
     try:
         manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
         form, names, recipe = manifest["format"], {name for name, _ in manifest["files"].items()}, manifest["recipe"]

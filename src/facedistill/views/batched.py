@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facedistill.errors import UsageError
 from facedistill.variance.batched import sample
 from facedistill.views.cut import Cut, Matrix, points_on
-from facedistill.views.part import Context, PixelPart, Warp
+from facedistill.views.part import Context, PixelPart, ViewPart, Warp
 
 D = TypeVar("D")
 
@@ -36,7 +37,8 @@ def cut_out(
     for warp, draws in warps:
         index, drawn = _drawn(draws, device)
         if drawn:
-            displaced.index_add_(0, index, warp.displace_batch(places, drawn))
+            moved = warp.displace_batch(places, drawn)
+            displaced.index_add_(0, index, _checked(warp, moved, (len(drawn), *places.shape)))
     back = torch.tensor(np.linalg.inv(np.stack(matrices))[:, :2], dtype=torch.float32, device=device)
     pixels = displaced * torch.tensor([width, height], device=device) - 0.5
     return sample(pictures, pixels @ back[:, None, :, :2].mT + back[:, None, None, :, 2])
@@ -59,8 +61,18 @@ def change_pixels(
         return pictures
     if part.needs_partner and partners is not None:
         context = replace(context, second=partners[index])
-    changed = part.change_batch(pictures[index], drawn, context).clamp(0, 255)
-    return pictures.index_copy_(0, index, changed)
+    changed = part.change_batch(pictures[index], drawn, context)
+    return pictures.index_copy_(0, index, _checked(part, changed, (len(drawn), *pictures.shape[1:])).clamp(0, 255))
+
+
+def _checked(part: ViewPart[Any], given: Any, shape: tuple[int, ...]) -> Tensor:
+    """Refuses what a part of another package may give; ours are not waited for to look for what is not finite."""
+    foreign = not type(part).__module__.startswith("facedistill.")
+    right = isinstance(given, Tensor) and given.shape == shape and given.is_floating_point()
+    if isinstance(given, Tensor) and right and not (foreign and not torch.isfinite(given.sum())):
+        return given
+    found = f"{given.dtype} {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+    raise UsageError(f"views: {type(part).__name__} gives {found} for a batch, not {list(shape)} of finite numbers")
 
 
 def _drawn(draws: Sequence[D | None], device: torch.device) -> tuple[Tensor, list[D]]:

@@ -64,6 +64,11 @@ class Elastic(Warp[Waves]):
                 f"strength must be at most {self.strength * _STEEPEST / steepest:.3g}"
             )
 
+    @property
+    def furthest(self) -> float:
+        """It is the strength."""
+        return self.strength
+
     def draw(self, rng: np.random.Generator, height: int, width: int) -> Waves | None:
         """Draws the waves."""
         if rng.random() >= self.probability:

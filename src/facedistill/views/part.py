@@ -93,6 +93,11 @@ class Geometry(ViewPart[Matrix]):
 class Warp(ViewPart[D]):
     """Moves the face another way at each place; it acts after all geometry, in the same interpolation."""
 
+    @property
+    def furthest(self) -> float:
+        """The furthest that a place may be displaced in x or y, a fraction of the sides: whether a face is left."""
+        return 0.0
+
     @abstractmethod
     def displace(self, places: NDArray[np.float64], draws: D) -> NDArray[np.float64]:
         """How far from each place the value is taken that is shown there.

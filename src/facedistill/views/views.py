@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 
 from facedistill.errors import UsageError
 from facedistill.variance.checks import Crop, check_crop
+from facedistill.views.checks import (
+    check_partner,
+    checked_displacement,
+    checked_extremes,
+    checked_furthest,
+    checked_matrix,
+    checked_picture,
+    checked_share,
+)
 from facedistill.views.cut import Cut, Matrix, points
 from facedistill.views.part import Context, Geometry, Picture, PixelPart, ViewPart, Warp
 
@@ -79,8 +88,8 @@ class Views:
         parts: Geometry, warps and what changes pixels; none at all shows the pictures as they are.
 
     Raises:
-        UsageError: A part is none, a kind of geometry is there twice, or all geometry at its ends leaves less than half
-            of the face in the picture.
+        UsageError: A part is none, a kind of geometry is there twice, or geometry and warps at their ends leave less
+            than half of the face in the picture.
     """
 
     parts: Sequence[ViewPart[Any]] = ()
@@ -93,9 +102,12 @@ class Views:
         names = [type(part).__name__.lower() for part in geometry]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UsageError(f"views: {twice[0]} is there twice; name it once")
-        ends = product(*(part.extremes(_SIDE, _SIDE) for part in geometry))
-        left = min(_face_left(_product(matrices)) for matrices in ends)
+        warps = [part for part in self.parts if isinstance(part, Warp)]
+        displaced = sum(checked_furthest(warp) for warp in warps)
+        ends = product(*(checked_extremes(part, part.extremes(_SIDE, _SIDE)) for part in geometry))
+        left = min(_face_left(_product(matrices), displaced) for matrices in ends)
         if left < _LEAST_FACE:
+            names += [type(warp).__name__.lower() for warp in warps]
             raise UsageError(
                 f"views: {', '.join(names)} together may leave {left:.0%} of the face in the picture, and at least "
                 f"{_LEAST_FACE:.0%} is needed; narrow their ranges"
@@ -115,9 +127,9 @@ class Views:
                 continue
             needs_partner |= part.needs_partner
             if isinstance(part, Geometry):
-                matrices.append(_checked_matrix(part, value))
+                matrices.append(checked_matrix(part, value, "draws"))
             elif isinstance(part, PixelPart):
-                share *= part.share(value)
+                share *= checked_share(part, part.share(value))
         return Draws((height, width), _product(matrices), drawn, float(share), needs_partner)
 
     def apply(self, picture: Crop, partner: Crop | None, draws: Draws, cut: Cut | None = None) -> View:
@@ -143,7 +155,7 @@ class Views:
         context = Context(second, cut, height, width)
         for part, drawn in zip(self.parts, draws.parts, strict=True):
             if isinstance(part, PixelPart) and drawn is not None:
-                first = _checked(part, part.change(first, drawn, context), first.shape).clip(0, 255)
+                first = checked_picture(part, part.change(first, drawn, context), first.shape).clip(0, 255)
         return View(np.rint(first).clip(0, 255).astype(np.uint8), draws.share)
 
     def apply_batch(
@@ -207,7 +219,8 @@ class Views:
                 cv2.warpAffine(values, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=border), np.float32
             )
         places = points(cut, height, width)
-        places = places + sum(warp.displace(places, drawn) for warp, drawn in warps)
+        moved = [checked_displacement(warp, warp.displace(places, drawn), places.shape) for warp, drawn in warps]
+        places = places + sum(moved)
         back = np.linalg.inv(draws.matrix)
         pixels = ((places * (width, height) - 0.5) @ back[:2, :2].T + back[:2, 2]).astype(np.float32)
         x, y = np.ascontiguousarray(pixels[..., 0]), np.ascontiguousarray(pixels[..., 1])
@@ -228,30 +241,6 @@ class Views:
         return batched.cut_out(pictures, matrices, warps, cut)
 
 
-def _checked_matrix(part: Geometry, matrix: Any) -> Matrix:
-    """Refuses what a geometry of another package may draw: anything but a finite matrix that has an inverse."""
-    if not isinstance(matrix, np.ndarray) or matrix.shape != (3, 3) or not 1e-9 < abs(np.linalg.det(matrix)) < np.inf:
-        given = list(matrix.shape) if isinstance(matrix, np.ndarray) else type(matrix).__name__
-        raise UsageError(f"views: {type(part).__name__} draws {given}, not a finite matrix [3, 3] that has an inverse")
-    return matrix
-
-
-def _checked(part: PixelPart[Any], changed: Picture, shape: tuple[int, ...]) -> Picture:
-    """Refuses what a part of another package may give: another size, or levels that are no numbers."""
-    if not isinstance(changed, np.ndarray) or changed.shape != shape or not np.isfinite(changed.sum()):
-        given = list(changed.shape) if isinstance(changed, np.ndarray) else type(changed).__name__
-        raise UsageError(f"views: {type(part).__name__} gives {given}, not {list(shape)} of finite numbers")
-    return changed
-
-
-def check_partner(shape: Sequence[int] | None, needed: Sequence[int]) -> None:
-    """Raises UsageError unless a second face of the needed shape is there."""
-    if shape is None:
-        raise UsageError("a view takes something from a second face, and none was given; give it as partner")
-    if tuple(shape) != tuple(needed):
-        raise UsageError(f"a second face must be {list(needed)} like the first, got {list(shape)}")
-
-
 def check_size(draws: Sequence[Draws], height: int, width: int) -> None:
     """Raises UsageError unless all are drawn for pictures of this size."""
     other = next((drawn.size for drawn in draws if drawn.size != (height, width)), None)
@@ -267,9 +256,17 @@ def _product(matrices: Sequence[Matrix]) -> Matrix:
     return product_
 
 
-def _face_left(matrix: Matrix) -> float:
-    """The part of the picture's middle half, where the face is, that stays in the picture; 0..1."""
+def _face_left(matrix: Matrix, displaced: float) -> float:
+    """The part of the picture's middle half, where the face is, that stays in the picture; 0..1.
+
+    Args:
+        matrix: The geometry.
+        displaced: How far places may be displaced besides, a fraction of the picture's sides; the worst direction
+            counts.
+    """
     ends: NDArray[np.float64] = np.linspace(0.25, 0.75, 21) * _SIDE - 0.5
     x, y = np.meshgrid(ends, ends)
     moved = matrix[:2] @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    return float(((moved >= -0.5) & (moved <= _SIDE - 0.5)).all(axis=0).mean())
+    corners = displaced * _SIDE * np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])[:, :, None]
+    inside = (moved + corners >= -0.5) & (moved + corners <= _SIDE - 0.5)
+    return float(inside.all(axis=1).mean(axis=1).min())
