@@ -190,13 +190,16 @@ def test_what_cannot_work_is_refused(changes, reason, why):
         validate(recipe(**changes))
 
 
-def test_a_teachers_crop_that_does_not_fit_into_the_stored_one_is_refused(tmp_path, faces):
+@pytest.mark.parametrize("shown", [{"input": "view"}, {"views": 2}], ids=["drawn views", "fixed views"])
+def test_a_teachers_crop_that_does_not_fit_into_the_stored_one_is_refused(tmp_path, faces, shown):
+    """Before the teacher has embedded a face, though `soft` needs the original ones too."""
     spec = str(write_net(tmp_path / "net.onnx", 0, size=(112, 112)))
-    settings = recipe(data=faces, teacher=TeacherRecipe(spec, input="view"), losses={"cosine": LossTerm()})
+    losses = {"cosine": LossTerm(), "soft": LossTerm()}
+    settings = recipe(data=faces, teacher=TeacherRecipe(spec, **shown), views=MIXED, losses=losses)
     settings = replace(settings, student=replace(settings.student, embedding_size=None))
-    workload = open_face_workload(settings, tmp_path / "cache")
     with pytest.raises(UsageError, match=r"holds crops of 112x96, which show \d+% of the teacher's 112x112; prepare"):
-        workload.augmented(settings)
+        open_face_workload(settings, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_all_crops_are_cut_out_of_the_stored_size(tmp_path):

@@ -202,9 +202,9 @@ class Source:
             )
         if self.kind == "face set":
             raise UsageError(
-                f"own_crop needs photos, but {self.name} holds crops of {stored.size[0]}x"
-                f"{stored.size[1]}, which show {shown_share(stored.size, size):.0%} of the teacher's "
-                f"{size[0]}x{size[1]}; prepare the photos in that size, or leave own_crop out"
+                f"the teacher's crop (own_crop, or of a view) needs photos, but {self.name} holds crops of "
+                f"{stored.size[0]}x{stored.size[1]}, which show {shown_share(stored.size, size):.0%} of the teacher's "
+                f"{size[0]}x{size[1]}; prepare the photos in that size, or show the teacher the stored original faces"
             )
         crops = Subset(self.open(size, synth).faces, faces.indices)
         if not np.array_equal(crops.labels, faces.labels):
