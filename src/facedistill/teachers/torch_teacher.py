@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facedistill.backbones import Backbone, normalise_crops
 from facedistill.devices import computes_bf16
+from facedistill.errors import FacedistillError
 from facedistill.teachers.teacher import DEFAULT_BATCH, BatchedTeacher
 
 _DEVICE_BATCH = 512
@@ -53,5 +54,11 @@ class TorchTeacher(BatchedTeacher):
         return self.backbone(pixels).embedding.float()
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        embeddings: NDArray[np.float32] = self.embed_tensor(torch.from_numpy(crops).to(self.device)).cpu().numpy()
+        try:
+            embeddings: NDArray[np.float32] = self.embed_tensor(torch.from_numpy(crops).to(self.device)).cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise FacedistillError(
+                f"teacher {self.name}: {self.device} is out of memory with {len(crops)} crops at once; "
+                "end what else runs there, or set device: cpu"
+            ) from error
         return embeddings

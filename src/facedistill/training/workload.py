@@ -2,10 +2,13 @@
 
 from typing import Protocol
 
+import torch
+
 from facedistill.datasets import FaceSet
 from facedistill.recipe import Recipe
 from facedistill.training.data import AugmentedFaces
 from facedistill.training.loop import FitResult, Objective, Validate, fit, mean_figure
+from facedistill.training.memory import out_of_memory
 from facedistill.training.run_folder import open_run_folder
 from facedistill.training.targets import TeacherTargets
 from facedistill.training.task import Task
@@ -52,10 +55,15 @@ def train(
 
     Raises:
         UsageError: The folder holds another recipe's run.
-        FacedistillError: See `fit`.
+        FacedistillError: See `fit`; or the device is out of memory, with a batch size that fits.
     """
     folder = open_run_folder(recipe)
     task.targets = workload.teacher_targets(recipe, task) if recipe.distils else None
     validate = validate or workload.validator(task)
     observe = workload.observer(recipe, task)
-    return fit(task, workload.augmented(recipe), recipe, folder, validate, objective, observe)
+    augmented = workload.augmented(recipe)
+    try:
+        return fit(task, augmented, recipe, folder, validate, objective, observe)
+    except torch.OutOfMemoryError:
+        pass  # the error holds what filled the memory; only without it can another size be tried
+    raise out_of_memory(task, augmented, recipe)
