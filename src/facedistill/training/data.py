@@ -8,7 +8,8 @@ import os
 import signal
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,10 +23,13 @@ from facedistill.datasets.growing import GrowingPeople
 from facedistill.errors import FacedistillError
 from facedistill.foreign import foreign_failure
 from facedistill.recipe import Recipe
+from facedistill.training.drawn import Drawn
+from facedistill.training.in_batches import FacesInBatches
 from facedistill.training.sampling import BalancedBatches, ShuffledBatches
 from facedistill.variance import Variance
 from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.drawn import DrawnVariance
+from facedistill.views import Cut, Views
 
 _PICTURE, _VIEW = 1, 4  # streams of random numbers of their own, see `sampling` and `loop`
 
@@ -94,6 +98,12 @@ class AugmentedFaces(Dataset[Sample]):
         mirror: Whether half of the faces are mirrored first.
         seed: Of everything random about a picture.
         growing: Who may be drawn from, where the set grows.
+
+    Attributes:
+        stored: The faces out of which crops are cut.
+        views: In which they are shown.
+        student_cut: Where the student's crop lies in a view.
+        teacher_cut: Where the teacher's lies; None where the teacher is not shown the views.
     """
 
     def __init__(
@@ -109,20 +119,33 @@ class AugmentedFaces(Dataset[Sample]):
         self.mirror = mirror
         self.seed = seed
         self.growing = growing
+        self.stored = faces
+        self.views = Views()
+        self.student_cut = Cut.whole(*faces.size)
+        self.teacher_cut: Cut | None = None
 
     def drawable(self, position: int) -> int:
         """Number of faces, the first ones of the set, that may be drawn from at a position in the run."""
         return len(self.faces) if self.growing is None else self.growing.faces(position)
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:
-        position, index = place
-        rng = picture_rng(self.seed, position)
+        _, index = place
+        drawn, rng = self.drawn(place)
         face = self.faces[index]
-        mirrored = self.mirror and bool(rng.random() < 0.5)
-        crop = face.image[:, ::-1] if mirrored else face.image
+        crop = face.image[:, ::-1] if drawn.mirrored else face.image
         crop = np.ascontiguousarray(crop)
         degraded, rows = self.degraded(crop, rng)
-        return Sample(degraded, face.label, index, mirrored, face.key, rows=rows)
+        return Sample(degraded, face.label, index, drawn.mirrored, face.key, rows=rows)
+
+    def drawn(self, place: tuple[int, int]) -> tuple[Drawn, np.random.Generator]:
+        """What is drawn for a picture, and the random numbers of its degradation."""
+        rng = picture_rng(self.seed, place[0])
+        mirrored = self.mirror and bool(rng.random() < 0.5)
+        return Drawn(mirrored, self.views.draw(rng, *self.stored.size)), rng
+
+    def collate(self, samples: "Sequence[Any]") -> "Batch":
+        """The samples as one batch."""
+        return collate(samples)
 
     def degraded(self, crop: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
         """The student's crop, of uint8 [H, W, 3], and how many rows of pixels are left of it."""
@@ -151,13 +174,13 @@ def view_rng(seed: int, index: int, number: int) -> np.random.Generator:
     return np.random.default_rng((seed, _VIEW, index, number))
 
 
-class _CaughtErrors(Dataset["Sample | FacedistillError"]):
+class _CaughtErrors(Dataset[Any]):
     """Gives an error instead of raising it: the loader would hang a traceback on its message."""
 
-    def __init__(self, augmented: AugmentedFaces) -> None:
+    def __init__(self, augmented: FacesInBatches) -> None:
         self._augmented = augmented
 
-    def __getitem__(self, place: tuple[int, int]) -> "Sample | FacedistillError":
+    def __getitem__(self, place: tuple[int, int]) -> Any:
         try:
             return self._augmented[place]
         except FacedistillError as error:
@@ -188,9 +211,9 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def _collate_or_error(items: Sequence["Sample | FacedistillError"]) -> Batch | FacedistillError:
+def _collate_or_error(items: Sequence[Any], augmented: FacesInBatches) -> Any:
     error = next((item for item in items if isinstance(item, FacedistillError)), None)
-    return error or collate([item for item in items if isinstance(item, Sample)])
+    return error or augmented.collate(items)
 
 
 def _start_worker(_worker: int) -> None:
@@ -200,16 +223,16 @@ def _start_worker(_worker: int) -> None:
 
 
 def batches(
-    augmented: AugmentedFaces,
+    augmented: FacesInBatches,
     recipe: Recipe,
     first_step: int,
     workers: int,
     stopped: Callable[[], bool] = lambda: False,
-) -> Generator[Batch, None, None]:
+) -> Generator[Any, None, None]:
     """This process's shares of the batches from `first_step` to the recipe's last.
 
     Args:
-        augmented: The student's input.
+        augmented: The faces; their own `collate` makes the batches.
         recipe: Its batch size, steps and sampling.
         first_step: Steps done.
         workers: Processes that prepare pictures; 0 prepares them in this one.
@@ -226,11 +249,11 @@ def batches(
         )
     order = (recipe.batch_size, first_step, recipe.steps, augmented.seed, augmented.growing, stopped)
     balanced = recipe.data.sampling == "balanced"
-    loader: DataLoader[Sample | FacedistillError] = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         _CaughtErrors(augmented),
         batch_sampler=BalancedBatches(faces.labels, *order) if balanced else ShuffledBatches(len(faces), *order),
         num_workers=workers,
-        collate_fn=_collate_or_error,
+        collate_fn=partial(_collate_or_error, augmented=augmented),
         worker_init_fn=_start_worker,
         prefetch_factor=4 if workers else None,
         pin_memory=torch.cuda.is_available(),

@@ -26,7 +26,9 @@ from facedistill.training.checkpoint import Progress, load_last, save_best, save
 from facedistill.training.clock import Clock
 from facedistill.training.data import AugmentedFaces, Batch, batches, collate, default_workers
 from facedistill.training.device import make_fabric
+from facedistill.training.in_batches import FacesInBatches
 from facedistill.training.log import RunLog
+from facedistill.training.on_device import FacesOnDevice, faces_for, on_device
 from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
 from facedistill.training.run_folder import record_length
 from facedistill.training.stopping import stopping
@@ -80,7 +82,7 @@ def mean_figure(_step: int, figures: Mapping[str, float]) -> float:
 
 def fit(
     task: Task,
-    augmented: AugmentedFaces,
+    augmented: AugmentedFaces | FacesOnDevice,
     recipe: Recipe,
     folder: Path,
     validate: Validate | None,
@@ -98,7 +100,7 @@ def fit(
 
     Args:
         task: The student with its head, losses and teacher targets, on the CPU.
-        augmented: The student's input.
+        augmented: The student's input; see `on_device.faces_for` for where it is made.
         recipe: Steps, batch size, optimiser, precision.
         folder: The run folder; made by the caller.
         validate: Embedding function -> named figures.
@@ -125,6 +127,7 @@ def fit(
     if average is not None:
         average.to(fabric.device)
     workers = default_workers() if recipe.workers is None else recipe.workers
+    faces = faces_for(augmented, fabric.device)
     foreign = ", ".join(task.foreign_parts)
 
     def keep() -> None:
@@ -134,14 +137,14 @@ def fit(
         RunLog(folder, recipe.name, recipe.steps, progress.step) as log,
         stopping(recipe.minutes) as stop,
         # Closed whatever happens: workers that outlive an error keep the program from ending.
-        closing(batches(augmented, recipe, progress.step, workers, stop)) as loader,
+        closing(batches(faces, recipe, progress.step, workers, stop)) as loader,
+        closing(on_device(loader, faces, fabric.device)) as shown,
     ):
         clock = Clock()
         if progress.step == recipe.steps and math.isinf(progress.best_score):  # of a light pack, without its best net
             progress = _validated(progress, task, average, validate, objective, log, folder)
             keep()
-        for batch in _kept_on_error(loader, keep):
-            batch = batch.to(fabric.device)
+        for batch in _kept_on_error(shown, keep):
             clock.data_came()
             set_learning_rate(optimiser, recipe, progress.step)
             _seed(recipe.seed, progress.step)
@@ -187,11 +190,12 @@ def fit(
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
 
 
-def _shape_parameters(task: Task, augmented: AugmentedFaces) -> None:
+def _shape_parameters(task: Task, augmented: AugmentedFaces | FacesOnDevice) -> None:
     """Gives the task one face, so that parameters that a first batch shapes exist before the optimiser."""
     if not task.shapes_parameters:
         return
-    batch = collate([augmented[0, 0]])
+    one = augmented.augmented if isinstance(augmented, FacesOnDevice) else augmented
+    batch = collate([one[0, 0]])
     task.eval()  # nothing but shapes is learned of it
     with torch.no_grad():
         task(batch)
@@ -270,12 +274,12 @@ def _refuse_non_finite(terms: Mapping[str, Tensor], step: int, batch: Batch) -> 
             )
 
 
-def _people(augmented: AugmentedFaces, position: int) -> dict[str, float]:
+def _people(augmented: FacesInBatches, position: int) -> dict[str, float]:
     """How many people may be drawn from, where the set grows."""
     return {} if augmented.growing is None else {"people": float(augmented.growing.people(position))}
 
 
-def _status(means: Mapping[str, float], timing: Mapping[str, float], augmented: AugmentedFaces) -> str:
+def _status(means: Mapping[str, float], timing: Mapping[str, float], augmented: FacesInBatches) -> str:
     losses = " ".join(f"{name} {value:.3g}" for name, value in means.items())
     growing = augmented.growing
     rendered = f" | {growing.rendered}/{growing.most} people" if growing is not None else ""

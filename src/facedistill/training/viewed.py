@@ -12,6 +12,7 @@ from facedistill.datasets.growing import GrowingPeople
 from facedistill.faces import crop_matrix
 from facedistill.teachers import Shown
 from facedistill.training.data import AugmentedFaces, Sample, picture_rng, view_rng
+from facedistill.training.drawn import Drawn
 from facedistill.variance import Variance
 from facedistill.variance.checks import Crop
 from facedistill.views import Cut, Draws, Views
@@ -19,14 +20,13 @@ from facedistill.views import Cut, Draws, Views
 _FIXED_VIEWS = "facedistill-fixed-views-1"  # changes with what a seed draws, or with what becomes of it
 
 
-class _Drawn(NamedTuple):
-    """A view of a face: what it is made of."""
+class _Pictures(NamedTuple):
+    """What a view is made of."""
 
     face: Face
     picture: Crop
     second: Face | None
     draws: Draws
-    mirrored: bool
 
 
 class ViewedFaces(AugmentedFaces):
@@ -66,35 +66,42 @@ class ViewedFaces(AugmentedFaces):
         self.stored = stored
         self.views = views
         self.fixed = fixed
-        self._student_cut = _cut(stored.size, student_size or faces.size)
-        self._teacher_cut = None if teacher_size is None else _cut(stored.size, teacher_size)
+        self.student_cut = _cut(stored.size, student_size or faces.size)
+        self.teacher_cut = None if teacher_size is None else _cut(stored.size, teacher_size)
 
     def __getitem__(self, place: tuple[int, int]) -> Sample:
-        position, index = place
-        rng = picture_rng(self.seed, position)
-        number = int(rng.integers(self.fixed)) if self.fixed else None
-        drawn = self._drawn(index, rng, self.drawable(position)) if number is None else self._fixed(index, number)
-        crop = self._shown(drawn, self._student_cut)
+        _, index = place
+        drawn, rng = self.drawn(place)
+        pictures = self._read(index, drawn)
+        crop = self._shown(pictures, self.student_cut)
         view = None
-        if self._teacher_cut == self._student_cut:
+        if self.teacher_cut == self.student_cut:
             view = crop
-        elif self._teacher_cut is not None:
-            view = self._shown(drawn, self._teacher_cut)
+        elif self.teacher_cut is not None:
+            view = self._shown(pictures, self.teacher_cut)
         degraded, rows = self.degraded(crop, rng)
         return Sample(
             crop=degraded,
-            label=drawn.face.label,
+            label=pictures.face.label,
             index=index,
-            mirrored=drawn.mirrored != bool(np.linalg.det(drawn.draws.matrix) < 0),
-            key=drawn.face.key,
+            mirrored=drawn.shows_mirrored,
+            key=pictures.face.key,
             view=view,
-            second_label=self._second_label(drawn),
-            share=min(max(drawn.draws.share, 0.0), 1.0),
+            second_label=self._second_label(pictures),
+            share=drawn.share,
             rows=rows,
-            view_number=number,
+            view_number=drawn.number,
         )
 
-    def _second_label(self, drawn: _Drawn) -> int | None:
+    def drawn(self, place: tuple[int, int]) -> tuple[Drawn, np.random.Generator]:
+        """See `AugmentedFaces.drawn`."""
+        position, index = place
+        rng = picture_rng(self.seed, position)
+        if not self.fixed:
+            return self._drawn(rng, self.drawable(position)), rng
+        return self._fixed(index, int(rng.integers(self.fixed))), rng
+
+    def _second_label(self, pictures: _Pictures) -> int | None:
         """None only where no view of the recipe has a second face.
 
         So each process of a distributed run takes the hard loss of mixtures at each step, whose collectives all join,
@@ -102,26 +109,29 @@ class ViewedFaces(AugmentedFaces):
         """
         if not self.views.needs_partner:
             return None
-        return drawn.face.label if drawn.second is None else drawn.second.label
+        return pictures.face.label if pictures.second is None else pictures.second.label
 
     def fixed_view(self, index: int, number: int, size: tuple[int, int]) -> Crop:
         """One of the fixed views of a face, undegraded: uint8 [*size, 3]."""
-        return self._shown(self._fixed(index, number), _cut(self.stored.size, size))
+        return self._shown(self._read(index, self._fixed(index, number)), _cut(self.stored.size, size))
 
-    def _fixed(self, index: int, number: int) -> _Drawn:
-        return self._drawn(index, view_rng(self.seed, index, number), len(self.stored))
+    def _fixed(self, index: int, number: int) -> Drawn:
+        return self._drawn(view_rng(self.seed, index, number), len(self.stored), number)
 
-    def _drawn(self, index: int, rng: np.random.Generator, partners: int) -> _Drawn:
-        face = self.stored[index]
+    def _drawn(self, rng: np.random.Generator, partners: int, number: int | None = None) -> Drawn:
         mirrored = self.mirror and bool(rng.random() < 0.5)
-        picture = np.ascontiguousarray(face.image[:, ::-1]) if mirrored else face.image
         draws = self.views.draw(rng, *self.stored.size)
-        second = self.stored[int(rng.integers(partners))] if draws.needs_partner else None
-        return _Drawn(face, picture, second, draws, mirrored)
+        second = int(rng.integers(partners)) if draws.needs_partner else None
+        return Drawn(mirrored, draws, second, number)
 
-    def _shown(self, drawn: _Drawn, cut: Cut) -> Crop:
-        partner = None if drawn.second is None else drawn.second.image
-        return self.views.apply(drawn.picture, partner, drawn.draws, cut).picture
+    def _read(self, index: int, drawn: Drawn) -> _Pictures:
+        face = self.stored[index]
+        picture = np.ascontiguousarray(face.image[:, ::-1]) if drawn.mirrored else face.image
+        return _Pictures(face, picture, None if drawn.second is None else self.stored[drawn.second], drawn.view)
+
+    def _shown(self, pictures: _Pictures, cut: Cut) -> Crop:
+        partner = None if pictures.second is None else pictures.second.image
+        return self.views.apply(pictures.picture, partner, pictures.draws, cut).picture
 
 
 class FixedViews:
