@@ -56,7 +56,12 @@ def models(pictures):
         scores = {at: draw_scores(pictures, at, seed) for at in SCORED}
         probability = {} if role == "teacher" else dict.fromkeys(("native", "both 16"), Logistic(8.0, -2.0))
         groups = {at: compare_groups(values, pictures) for at, values in scores.items()}
-        card = Card({"trained on": f"{role} <b>pictures</b>", "file SHA-256": "a" * 64}, ["Anything"], {})
+        calibrated = "on 16 pictures of 4 people"
+        card = Card(
+            {"trained on": f"{role} <b>pictures</b>", "calibrated": calibrated, "file SHA-256": "a" * 64},
+            ["Anything"],
+            {},
+        )
         scored = summarise(scores, pictures, probability)
         made[role] = Model(TITLES[role], role, [0], measure(best), scored, groups, card)
     return made

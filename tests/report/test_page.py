@@ -80,6 +80,7 @@ def test_the_page_says_what_was_found_and_how(report, tmp_path):
         "Show them to nobody.",
         "dark",
         "expected calibration error",
+        "on 16 pictures of 4 people",
         "student <b>pictures</b>",
     ):
         assert words in text
@@ -158,7 +159,7 @@ def test_names_cannot_break_the_page(models, tmp_path, evil):
     }
     assert scores
     assert groups
-    card = Card({evil: evil}, [evil], {})
+    card = Card({evil: evil, "calibrated": evil}, [evil], {})
     report = make_report(
         [replace(models["student"], title=evil, scores=scores, groups=groups, card=card)],
         title=evil,

@@ -18,7 +18,7 @@ THRESHOLDS = {"native": {"1e-1": -1.0, "1e-2": 0.999}}
 def write_model(path, thresholds):
     torch.manual_seed(0)
     crops = np.random.default_rng(0).integers(0, 256, (2, 112, 96, 3), dtype=np.uint8)
-    metadata = ModelMetadata("tiny", (112, 96), 16, thresholds=thresholds)
+    metadata = ModelMetadata("tiny", (112, 96), 16, thresholds=thresholds, calibration="on 8 pictures of 4 people")
     OnnxFace().write(build_backbone("resnet20", embedding_size=16, width=0.125), path, metadata, crops)
     return path
 
@@ -79,6 +79,7 @@ def test_verify_uses_the_threshold_of_the_rate_asked_for(recognizer, photos, fmr
     assert (answer.same, answer.fmr) == (same, rate)
     assert answer.threshold == THRESHOLDS["native"]["1e-1" if rate == 0.1 else "1e-2"]
     assert -1 <= answer.similarity <= 1
+    assert answer.calibration == "on 8 pictures of 4 people"
 
 
 def test_a_picture_without_a_face_is_said_so(recognizer):

@@ -70,7 +70,8 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
     assert answer.rows is not None, "both pictures were given"
     print(
         f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g}, "
-        f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}"
+        f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}; "
+        f"calibrated {answer.calibration or 'on people that the model file does not name'}"
     )
     if json:
         write_json(json, asdict(answer))

@@ -36,12 +36,13 @@ class Verification:
         threshold: Least similarity called the same person.
         fmr: The false match rate that the threshold stands for, on the people it was calibrated on.
         probability: Of the same person, 0..1, if either answer is as likely beforehand; None where the model file
-            carries none. It does not depend on `fmr`.
+            carries none. It does not depend on `fmr`: a strict `fmr` rejects pairs that are probably the same person.
         resolution: Condition whose threshold and probability were used: "native"; "matched 16" where the smaller face
             has that many rows and the other was degraded to about as many; "both 16" where both were about so
             small. Of a model file without matched conditions: "16" where the other face is native, and embedded as it
             is.
         rows: Of the two faces, in the order given; None where only their similarity was known.
+        calibration: On whom threshold and probability were measured; "" where the model file does not state it.
     """
 
     same: bool
@@ -51,6 +52,7 @@ class Verification:
     probability: float | None = None
     resolution: str = NATIVE
     rows: tuple[float, float] | None = None
+    calibration: str = ""
 
 
 class Recognizer:
@@ -206,6 +208,7 @@ class Recognizer:
             fmr=rate,
             probability=None if logistic is None else logistic(similarity),
             resolution=resolution,
+            calibration=self.metadata.calibration,
         )
 
     def _compare(self, one: Templates, other: Templates, fmr: float) -> Verification:
