@@ -4,14 +4,23 @@ from collections.abc import Mapping
 
 import torch
 
+from facedistill.errors import UsageError
+
 
 def choose_device(device: str) -> str:
-    """What `auto` means here; another name is returned."""
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    """What `auto` means here; another name is returned.
+
+    Raises:
+        UsageError: Torch cannot use the device on this machine.
+    """
+    usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, there in usable.items() if there)
+    if not usable.get(device, True):
+        raise UsageError(
+            f"device is {device}, which torch {torch.__version__} cannot use on this machine; give auto or cpu"
+        )
+    return device
 
 
 def computes_bf16(device: str) -> bool:

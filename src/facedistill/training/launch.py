@@ -145,7 +145,10 @@ def _place(recipe: Recipe) -> tuple[int, str, int]:
 
 
 def _join(recipe: Recipe) -> dist.Store:
-    backend = "cpu:gloo,cuda:nccl" if choose_device(recipe.device) == "cuda" else "gloo"
+    backend = "gloo"
+    if choose_device(recipe.device) == "cuda":
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # a teacher is loaded before the training begins
     store, rank, count = next(iter(rendezvous("env://", timeout=_PATIENCE)))
     own = dist.PrefixStore("facedistill", store)
     dist.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=_PATIENCE)

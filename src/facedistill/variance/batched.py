@@ -1,7 +1,9 @@
 """What the batched variances share: which crops of a batch are changed, and warps. Loads torch."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from facedistill.errors import UsageError
 from facedistill.variance.checks import LUMA, Crop
 
 D = TypeVar("D")
+T = TypeVar("T")
 
 
 def check_crops(crops: Tensor) -> None:
@@ -73,8 +76,15 @@ def column(values: Sequence[float] | NDArray[np.float64], like: Tensor) -> Tenso
 def on_cpu(crops: Tensor, changes: Sequence[Callable[[Crop], Crop]]) -> Tensor:
     """Each crop through its own function of uint8 [H, W, 3]; float32 [N, 3, H, W] on the device of `crops`."""
     pictures = grey_levels(crops).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    changed = np.stack([change(picture) for change, picture in zip(changes, pictures, strict=True)])
+    changed = np.stack(in_threads(lambda change, picture: change(picture), changes, pictures))
     return torch.from_numpy(changed).to(crops.device).permute(0, 3, 1, 2).float()
+
+
+def in_threads(work: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
+    """What `work` gives for each of the arguments, in their order; for OpenCV, which lets other threads run."""
+    # Anew each time: threads that are kept would be missing in a process that is forked later.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        return list(threads.map(work, *arguments))
 
 
 def warp(crops: Tensor, matrices: NDArray[np.float64], height: int, width: int) -> Tensor:

@@ -212,8 +212,13 @@ def _compressed(small: "Tensor", draws: Sequence[Shot]) -> "Tensor":
     """Each small picture, in its corner of [N, 3, R, C], after JPEG."""
     import torch
 
+    from facedistill.variance.batched import in_threads
+
     pictures = np.ascontiguousarray(small.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
-    for picture, drawn in zip(pictures, draws, strict=True):
+
+    def compress(picture: Crop, drawn: Shot) -> None:
         own = picture[: drawn.size.rows, : drawn.size.columns]
         own[:] = compress_small(own, drawn.quality)
+
+    in_threads(compress, pictures, draws)
     return torch.from_numpy(pictures).to(small.device).permute(0, 3, 1, 2).float()
