@@ -148,3 +148,18 @@ def test_batches_that_are_drawn_need_no_picture_where_the_set_lies_on_the_device
     assert drawn[0].pictures is None
     assert drawn[1].pictures.shape == (2, 128, 112, 3)
     assert replace(drawn[1], pictures=None).drawn == drawn[1].drawn
+
+
+def test_a_processs_share_of_a_batch_is_what_the_whole_batch_has_of_it(people):
+    """So several processes train on the pictures of one; matrix products of another size may round otherwise."""
+    faces = FacesOnDevice(viewed(people), CPU, resident=True)
+    places = [(position, position % 12) for position in range(24)]
+    whole, *shares = (
+        faces.shown(faces.collate([faces[place] for place in part])) for part in (places, places[:10], places[10:])
+    )
+    for name in ("crops", "views"):
+        joined = torch.cat([getattr(share, name) for share in shares]).int()
+        apart = (joined - getattr(whole, name).int()).abs()
+        assert apart.max() <= 1, name
+        assert (apart > 0).float().mean() < 0.001, name
+    assert torch.equal(torch.cat([share.rows for share in shares]), whole.rows)
