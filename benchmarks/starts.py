@@ -1,8 +1,8 @@
 """Is a student better off with its teacher's own weights as its start?
 
 Students that begin as dlib's net, whole, thinned or factorised, beside the same nets and the quickstart's from random
-weights: the same people, pictures, steps and seeds. A started one learns dlib's embedding of the sharp face for the degraded one
-(`recipes/teacher_start.yaml`); those from random weights learn as the quickstart's student does:
+weights: the same people, pictures, steps and seeds. A started one learns dlib's embedding of the sharp face for the
+degraded one (`recipes/teacher_start.yaml`); those from random weights learn as the quickstart's student does:
 python benchmarks/starts.py --jobs 2
 python benchmarks/starts.py --only started --seeds 0
 """
