@@ -4,9 +4,8 @@ The loader draws what becomes of each picture and reads it; where the set fits i
 and the loader draws only. Both ways draw the same of a seed and a position; pictures differ by rounding (see `Views`
 and `DrawnVariance`), and are the same each time on one kind of device. JPEG is compressed on the CPU in between.
 
-On the CPU batches are slower: by slim-m's recipe, on one busy AVX-512 core, a picture's view took
-1.6 ms instead of 1.0, and its degradation .7 instead of .2. Decoding the stored JPEG took .14 ms there, so decoded pictures
-are not kept on disk.
+On the CPU batches are slower: by slim-m's recipe, on one busy AVX-512 core, a picture's view took 1.6 ms, not 1.0, and
+its degradation .7, not .2. Decoding the stored JPEG took .14 ms there, so decoded pictures are not kept on disk.
 """
 
 from collections.abc import Generator, Iterator, Sequence
