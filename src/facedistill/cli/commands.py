@@ -47,6 +47,8 @@ def synth(
     size: str = "112x96",
     workers: int | None = None,
     same_day: bool = False,
+    exaggeration: float = 1.0,
+    variety: float = 1.0,
     preview: bool = False,
 ) -> None:
     """Renders a labelled face set of synthetic people.
@@ -59,13 +61,17 @@ def synth(
         size: Crop, height x width: 112x96, 112x112, or 128x112, which holds all crops.
         workers: Processes; by default one per core. The pictures do not depend on it.
         same_day: Keep hair, clothes, glasses and make-up the same in all pictures of a person.
+        exaggeration: 1..1.75: people are caricatures, up to so many times as far from the mean of all people.
+        variety: 1..2: light, tint, distance and sensor are so many times as far from their means.
         preview: Also write a contact sheet, OUT/preview.png.
     """
     from facedistill.datasets import open_face_set
     from facedistill.synth.dataset import write_synthetic
     from facedistill.synth.preview import write_preview
 
-    done = write_synthetic(Path(out), identities, images, seed, crop_size(size), workers, same_day)
+    done = write_synthetic(
+        Path(out), identities, images, seed, crop_size(size), workers, same_day, exaggeration, variety
+    )
     speed = f", {done.images_per_second:.0f} images/s" if done.images_per_second else " (done before)"
     print(f"{out}: {done.faces} pictures of {done.people} people; the detector found {done.detected:.1%}{speed}")
     if preview:

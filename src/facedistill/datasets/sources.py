@@ -54,6 +54,8 @@ class SynthSettings(Protocol):
     same_day: bool
     start: int | None
     growth: float
+    exaggeration: float
+    variety: float
 
 
 @dataclass(frozen=True)
@@ -229,13 +231,14 @@ class Source:
 
     def _rendered(self, synth: SynthSettings, size: tuple[int, int]) -> FaceSet:
         """The synthetic set in the cache folder; rendered now when it is not there or not finished, unless it grows."""
-        settings = RenderSettings(synth.images, synth.seed, size, synth.same_day)
+        wide = (synth.exaggeration, synth.variety)
+        settings = RenderSettings(synth.images, synth.seed, size, synth.same_day, *wide)
         folder = cache_folder() / settings.folder_name(synth.identities)
         if synth.start is not None:
             return GrowingFaces(folder, settings, synth.identities)
         from facedistill.synth.dataset import write_synthetic  # compiles kernels: only when needed
 
-        write_synthetic(folder, synth.identities, synth.images, synth.seed, size, same_day=synth.same_day)
+        write_synthetic(folder, synth.identities, synth.images, synth.seed, size, None, synth.same_day, *wide)
         return open_face_set(folder)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from facedistill.errors import UsageError
 from facedistill.recipe.fields import added, check_positive
+from facedistill.synth.pool import check_wide
 
 LEAST_STARTED = 2  # people
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
@@ -23,6 +24,9 @@ class SynthRecipe:
             training goes on, by what it leaves of the cores. None renders all people first.
         growth: With `start`: pictures of new people for each picture trained on. Training waits where rendering is
             slower, so that who is drawn does not depend on the machine.
+        exaggeration: 1..1.75: people are caricatures, up to so many times as far from the mean of all people in shape
+            and skin; each person's own factor is drawn evenly from 1 to it. Those kept out are so too.
+        variety: 1..2: light, tint, distance and sensor are so many times as far from their means.
     """
 
     identities: int = 300
@@ -31,10 +35,14 @@ class SynthRecipe:
     same_day: bool = False
     start: int | None = added(None)
     growth: float = added(0.05)
+    exaggeration: float = added(1.0)
+    variety: float = added(1.0)
 
     def check(self) -> None:
         """Refuses what cannot work; see `Recipe.check`, as all checks here."""
         check_positive({"data.synth.growth": self.growth})
+        check_wide("recipe: data.synth.exaggeration", self.exaggeration)
+        check_wide("recipe: data.synth.variety", self.variety)
         if self.start is not None and not LEAST_STARTED <= self.start <= self.identities:
             raise UsageError(
                 f"recipe: data.synth.start is {self.start}; it must be {LEAST_STARTED} to data.synth.identities, "

@@ -20,7 +20,8 @@ from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.synth.assets import load_assets
 from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
-from facedistill.synth.pool import SETTINGS, WORK, RenderSettings, pack_part, part_path, read_part
+from facedistill.synth.pool import SETTINGS, WORK, RenderSettings, check_wide, pack_part, part_path, read_part
+from facedistill.synth.wider import exaggerate
 from facedistill.workers import in_processes
 
 LABELS = "labels.parquet"
@@ -52,6 +53,8 @@ def write_synthetic(
     size: tuple[int, int] = (112, 96),
     workers: int | None = None,
     same_day: bool = False,
+    exaggeration: float = 1.0,
+    variety: float = 1.0,
     first: Sequence[int] = (),
 ) -> SynthResult:
     """Renders a face set (RecordIO) and its `labels.parquet`, a row a picture in the set's settings.
@@ -67,6 +70,8 @@ def write_synthetic(
         size: (height, width) of a crop convention.
         workers: Number of processes, at least 1; None takes one per core.
         same_day: Hair, clothes, glasses and age stay the same in all pictures of a person.
+        exaggeration: Up to how far people are caricatures, see `wider.exaggerate`.
+        variety: How far light and camera are out of the ordinary, see `wider.widen`.
         first: Numbers of the people to render before the others; the finished set does not depend on it.
 
     Raises:
@@ -81,7 +86,9 @@ def write_synthetic(
         )
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; it must be at least 1")
-    settings = RenderSettings(images, seed, size, same_day)
+    check_wide("exaggeration", exaggeration)
+    check_wide("variety", variety)
+    settings = RenderSettings(images, seed, size, same_day, exaggeration, variety)
     recorded = settings.recorded(identities)
     with sole_writer(out, wait=True):  # a process that waited finds the finished set
         if is_finished(out, recorded, SETTINGS, WORK, _FILES, "rendered with other settings", "render"):
@@ -139,10 +146,12 @@ def _render_identity(job: tuple[int, RenderSettings]) -> tuple[int, bytes]:
     """One identity's pictures (JPEG) and labels as the bytes of a part file."""
     number, settings = job
     assert _image_formation is not None, "the worker was started"
-    person = draw_person(settings.seed, number)
+    person = exaggerate(draw_person(settings.seed, number), settings.exaggeration)
     encoded, rows = [], []
     for index in range(settings.images):
-        picture = _image_formation.capture(person, settings.seed, index, settings.size, settings.same_day)
+        picture = _image_formation.capture(
+            person, settings.seed, index, settings.size, settings.same_day, settings.variety
+        )
         encoded.append(encode_picture(picture.crop))
         rows.append(picture.labels | {"image": index})
     return number, pack_part(encoded, rows)

@@ -12,6 +12,7 @@ from facedistill.synth.conditions import Conditions, draw_conditions
 from facedistill.synth.person import Person
 from facedistill.synth.renderer import RenderedImage, Renderer
 from facedistill.synth.sensor import apply_sensor
+from facedistill.synth.wider import widen
 
 PHOTO_SIZE = 128  # rows and columns of a photo; faces have about the scale of an aligned 112x96 crop
 _SMALLEST_FACE = 70  # pixels; nearly all faces are larger
@@ -57,7 +58,13 @@ class ImageFormation:
         self._detector = Detector(min_face=_SMALLEST_FACE, threads=1)
 
     def capture(
-        self, person: Person, seed: int, number: int, size: tuple[int, int] = (112, 96), same_day: bool = False
+        self,
+        person: Person,
+        seed: int,
+        number: int,
+        size: tuple[int, int] = (112, 96),
+        same_day: bool = False,
+        variety: float = 1.0,
     ) -> Picture:
         """Picture `number` of a person; the same arguments give the same pixels in any process.
 
@@ -70,8 +77,9 @@ class ImageFormation:
             number: The picture's number, from 0.
             size: (height, width) of a crop convention.
             same_day: See `draw_conditions`.
+            variety: See `wider.widen`.
         """
-        conditions = draw_conditions(person, seed, number, same_day)
+        conditions = widen(draw_conditions(person, seed, number, same_day), variety)
         rendered = self._renderer.render(person, conditions, PHOTO_SIZE)
         rng = np.random.default_rng((seed, person.number, number, _NOISE_STREAM))
         photo = apply_sensor(rendered.image, conditions.sensor, rng)
