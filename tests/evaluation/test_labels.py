@@ -106,6 +106,7 @@ def write_parquet(path, **changed):
     columns |= {"ancestry_african": [1.0, 1.0, 0.0], "ancestry_asian": [0.0] * 3, "ancestry_european": [0.0, 0.0, 1.0]}
     columns |= {
         "light": ["sun"] * 3,
+        "skin_tone": [0.2, 0.2, 0.7],
         "glasses": ["oval", "none", "cat"],
         "occlusion": ["none"] * 3,
         "landmarks": [[1.0]] * 3,
@@ -118,7 +119,7 @@ def test_labels_of_a_synthetic_set(tmp_path):
     write_parquet(tmp_path / "labels.parquet")
     path = find_labels("auto", tmp_path)
     found = attributes_of(read_labels(path, {}, np.array([0, 0, 1])), np.array([0, 0, 1]))
-    assert set(found) == {"age", "gender", "ancestry", "yaw", "light", "glasses", "occlusion"}
+    assert set(found) == {"age", "gender", "ancestry", "skin_tone", "yaw", "light", "glasses", "occlusion"}
     assert found["glasses"].groups == ("none", "worn")
     assert found["ancestry"].member.tolist() == [0, 0, 2]
 

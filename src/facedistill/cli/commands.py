@@ -4,9 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
-from facedistill.cli.values import crop_size, write_json
+from facedistill.cli.values import console, crop_size, write_json
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.foreign import SEPARATOR, foreign_errors
@@ -122,7 +120,7 @@ def search(
     folder = out or f"{base.folder}-search"
     report = search_until(replace(base, out=folder), until, trials, minutes, test, log=print)
     if report.front:
-        _console().print(front_table(report))
+        console().print(front_table(report))
     for line in verdict(report):
         print(line)
     print(f"{folder}: search.json, search.html" + (", student.onnx" if report.winner else ""))
@@ -145,7 +143,7 @@ def evaluate(
     """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, matched and not.
 
     Args:
-        model: A model file, a checkpoint, a foreign ONNX file, or `dlib`.
+        model: A model file, a shipped model's name, a checkpoint, a foreign ONNX file, or `dlib`.
         on: `orl`, a face set's folder, a .bin file, or NAME:FOLDER with NAME one of lfw, ytf, ijbb, ijbc, megaface,
             scface, tinyface, survface; or another package's package.module:Class, with :FOLDER where it needs one.
         json: Also write the figures here.
@@ -173,7 +171,7 @@ def evaluate(
             write_json(json, {name: result.to_json() for name, result in results.items()})
         for name, result in results.items():
             for table in result.tables(f"{model} on {name}"):
-                _console().print(table)
+                console().print(table)
 
 
 def report(runs: list[str], out: str = "report.html", json: str | None = None, markdown: str | None = None) -> None:
@@ -204,7 +202,7 @@ def _run(recipe: Recipe) -> None:
     if recipe.classification is not None:
         from facedistill.pipelines.classifier import classes_table, run_classifier
 
-        _console().print(classes_table(run_classifier(recipe)))
+        console().print(classes_table(run_classifier(recipe)))
         print(f"{recipe.folder}: student.onnx, summary.json")
         return
     from facedistill.pipelines.faces import run_faces
@@ -212,9 +210,5 @@ def _run(recipe: Recipe) -> None:
 
     summary = run_faces(recipe)
     if os.environ.get("RANK", "0") == "0":
-        _console().print(summary_table(summary))
+        console().print(summary_table(summary))
         print(f"{recipe.folder}: student.onnx, summary.json, report.html")
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 160)

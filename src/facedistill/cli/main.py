@@ -14,6 +14,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": commands.evaluate,
     "export": model_files.export,
     "info": model_files.info,
+    "models": model_files.models,
     "report": commands.report,
     "verify": model_files.verify,
     "prepare": commands.prepare,

@@ -1,10 +1,14 @@
-"""The commands about model files: what they cost, writing one, using one."""
+"""The commands about model files: what they cost, writing one, which are shipped, using one."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from facedistill.cli.values import crop_size, write_json
+from facedistill.cli.values import console, crop_size, write_json
+from facedistill.errors import FacedistillError
+from facedistill.model_file import NATIVE
+
+_LISTED = (NATIVE, "16", "8")
 
 
 def info(
@@ -17,7 +21,7 @@ def info(
     """Prints what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
 
     Args:
-        net: A backbone's name, a checkpoint or an ONNX file.
+        net: A backbone's name, a shipped model's, a checkpoint or an ONNX file.
         width: For a name: factor on all channel counts, 1 by default.
         se: For a name: with squeeze-and-excitation.
         input: For a name: crop, height x width, 112x96 by default.
@@ -52,13 +56,39 @@ def export(
     print(f"{out}: {size:.2f} MB, differs from the trained net by at most {proof.max_difference:.1g}{cosine}")
 
 
+def models(json: str | None = None) -> None:
+    """Lists the models that come with the package, with the figures of their cards.
+
+    Args:
+        json: Also write them here.
+    """
+    from rich.table import Table
+
+    from facedistill.models import FOLDER, read_figures, shipped_models
+
+    cards = {name: read_figures(name) for name in shipped_models()}
+    if not cards:
+        raise FacedistillError("no model is shipped with this installation; distil one: facedistill distill RECIPE")
+    table = Table(caption="EER: of all 40 people of ORL, both pictures at the same resolution; cards: " + str(FOLDER))
+    for heading in ("name", "file, MB", "parameters", *(f"EER at {at}, %" for at in _LISTED), "licence"):
+        table.add_column(heading, justify="left" if heading in ("name", "licence") else "right")
+    for name, card in cards.items():
+        cells = card["tests"]["orl"]["models"][name]["both"]
+        rates = (f"{100 * cells[at]['eer']:.1f}" for at in _LISTED)
+        size, parameters = f"{card['file']['bytes'] / 1e6:.2f}", f"{card['file']['parameters']:,}"
+        table.add_row(name, size, parameters, *rates, card["licence"])
+    console().print(table)
+    if json:
+        write_json(json, cards)
+
+
 def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:
     """Says whether two photos show the same person, compared at the resolution of the smaller face.
 
     Args:
         a: A photo.
         b: Another.
-        model: A model file; by default the one that $FACEDISTILL_MODEL names.
+        model: A model file or a shipped model's name; by default what $FACEDISTILL_MODEL names, else slim-m.
         fmr: The share of wrong matches to accept.
         json: Also write the answer here.
     """

@@ -1,10 +1,13 @@
-"""What commands read from and write for their arguments."""
+"""What commands share: reading an argument, writing figures, printing tables."""
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from facedistill.errors import UsageError
 from facedistill.files import write_text
@@ -27,6 +30,11 @@ def write_json(path: str, content: Any) -> None:
         reason = f"{where} is no finite number, which JSON cannot hold" if where else str(error)
         raise UsageError(f"{path}: {reason}; a result's to_json() must give plain numbers, text and lists") from None
     write_text(Path(path), text + "\n")
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, or wide enough for a file."""
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _not_finite(content: Any, place: str = "") -> str | None:

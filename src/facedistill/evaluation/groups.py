@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.group_results import RATES, AttributeFigures, GroupFigures, GroupsResult
-from facedistill.evaluation.labels import Attribute, attributes_of, find_labels, read_labels
+from facedistill.evaluation.labels import Attribute, Columns, attributes_of, find_labels, read_labels
 from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, supported
 from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
@@ -80,11 +80,7 @@ def group_figures(
 def evaluate_groups(
     embed: Embed, faces: FaceSet, folder: Path, labels: str, resolutions: Sequence[int] = RESOLUTIONS
 ) -> GroupsResult:
-    """`group_figures` of every two pictures of a face set, and the attribute "resolution" beside its labels.
-
-    Either picture of a native pair is once the probe. The groups of "resolution" are all pairs with the probe degraded
-    ("16"), and with both pictures degraded ("matched 16"), at the threshold of native ones: what happens to a system
-    that does not know the resolution.
+    """`evaluate_columns` with the labels of a face set.
 
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D].
@@ -97,11 +93,32 @@ def evaluate_groups(
         UsageError, FacedistillError: As for `sweep`, `read_labels` and `group_figures`.
     """
     path = find_labels(labels, folder)
+    keys = {face.key: place for place, face in read_faces(faces)[0].items()}
+    return evaluate_columns(embed, faces, read_labels(path, keys, faces.labels), resolutions)
+
+
+def evaluate_columns(
+    embed: Embed, faces: FaceSet, columns: Columns, resolutions: Sequence[int] = RESOLUTIONS
+) -> GroupsResult:
+    """`group_figures` of every two pictures of a face set, and the attribute "resolution" beside its labels.
+
+    Either picture of a native pair is once the probe. The groups of "resolution" are all pairs with the probe degraded
+    ("16"), and with both pictures degraded ("matched 16"), at the threshold of native ones: what happens to a system
+    that does not know the resolution.
+
+    Args:
+        embed: uint8 [B, H, W, 3] -> [B, D].
+        faces: Aligned crops.
+        columns: Name of a label -> its value for each picture of the set.
+        resolutions: Rows of the degraded probes.
+
+    Raises:
+        UsageError, FacedistillError: As for `sweep` and `group_figures`.
+    """
     found, people = read_faces(faces)
-    columns = read_labels(path, {face.key: place for place, face in found.items()}, faces.labels)
     attributes = attributes_of({name: [values[at] for at in found] for name, values in columns.items()}, people)
     if _RESOLUTION in attributes:
-        raise UsageError(f"{path}: the column {_RESOLUTION} bears the name of the degraded probes; rename it")
+        raise UsageError(f"the labels' column {_RESOLUTION} bears the name of the degraded probes; rename it")
     left, right, _ = picture_pairs(people, ordered=True)
     embeddings = embed_at(embed, [face.image for face in found.values()], resolutions)
     native = embeddings[NATIVE]

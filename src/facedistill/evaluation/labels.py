@@ -28,7 +28,7 @@ _EDGES = {"yaw": (15.0, 30.0, 45.0), "age": (18.0, 30.0, 45.0, 60.0), "gender": 
 _ANCESTRY = "ancestry_"
 _SYNTHETIC = [
     *("identity", "age", "gender", "ancestry_african", "ancestry_asian", "ancestry_european"),
-    *("yaw", "light", "glasses", "occlusion"),
+    *("skin_tone", "yaw", "light", "glasses", "occlusion"),
 ]
 _OF_PEOPLE = ("age",)  # which a picture's own shift may carry over a border, as no other trait of a person does
 

@@ -16,6 +16,7 @@ from facedistill.backbones import BACKBONES, Backbone, build_backbone, count_mac
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.export.cost import file_cost, weight_counts
 from facedistill.model_file import METADATA_KEY, ModelMetadata
+from facedistill.models import nearest, shipped_models
 
 _ONNX = ".onnx"
 _NECK = ("Conv", "Flatten", "Gemm", "GlobalAveragePool", "MatMul", "ReduceMean", "Reshape")  # what ends the last map
@@ -56,7 +57,7 @@ def net_info(
     """Looks a net up.
 
     Args:
-        net: A name in `BACKBONES`, a checkpoint or an ONNX file.
+        net: A name in `BACKBONES`, a shipped model's, a checkpoint or an ONNX file.
         width: For a name: factor on all channel counts.
         se: For a name: with squeeze-and-excitation.
         input_size: For a name: (height, width) of the crops.
@@ -71,9 +72,11 @@ def net_info(
                 net, input_size=input_size or (112, 96), width=1.0 if width is None else width, se=se
             )
         return _of_backbone(net, backbone)
-    path = Path(net)
+    path = shipped_models().get(net, Path(net))
     if not path.is_file():
-        raise UsageError(f"{net} is neither a file nor a net; the nets are {', '.join(sorted(BACKBONES))}")
+        raise UsageError(
+            f"{net} is neither a file nor a net; {nearest(net)}the nets are {', '.join(sorted(BACKBONES))}"
+        )
     if width is not None or se or input_size is not None:
         raise UsageError(f"{net} is a file, which fixes its width, se and input; leave them out")
     return _of_file(path) if path.suffix.lower() == _ONNX else _of_backbone(path.name, load_backbone(path), path)

@@ -6,7 +6,7 @@ Each stage keeps what it made in the run folder, so the same call goes on where 
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -209,9 +209,9 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights
         raise UsageError(f"{folder} holds no trained run (no {RECIPE} or no {BEST}); give a run folder")
     recipe = replace(read_recipe(folder / RECIPE), out=str(folder))
     others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
-    faces = open_training_faces(recipe.data, recipe.student.input_size)
     calibrated_on = calibrate_on or recipe.data.faces
-    return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights)
+    with closing(open_training_faces(recipe.data, recipe.student.input_size)) as faces:
+        return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights)
 
 
 def _open_others(recipe: Recipe, name: str) -> FaceSet:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from facedistill.datasets import Face, FaceList, FaceSet
 from facedistill.datasets.folder import FolderFaces
+from facedistill.datasets.growing import GrowingFaces
 from facedistill.datasets.recordio_set import RecordFaces
+from facedistill.datasets.recropped import RecroppedFaces
 from facedistill.datasets.sources import TESTABLE, parse_source
 from facedistill.datasets.training_faces import open_training_faces
 from facedistill.errors import FacedistillError, UsageError
@@ -82,26 +84,30 @@ def _open_test_set(recipe: Recipe) -> TestImages:
     if recipe.test == HELD_OUT:
         held_out = open_training_faces(recipe.data, size).held_out
         assert held_out is not None, "the recipe was checked"
-        return face_set_pictures(held_out, _labels(held_out.parent, held_out.indices))
+        return face_set_pictures(held_out, labels_of(held_out.parent, held_out.indices))
     source = parse_source(recipe.test, TESTABLE)
     if source.kind == "orl":
         return face_set_pictures(source.open(size).faces)
     if source.kind == "bin":
         return _fitting(listed_pictures(source.pairs()), size)
     faces = source.as_stored()
-    return _fitting(face_set_pictures(faces, _labels(faces, np.arange(len(faces)))), size)
+    return _fitting(face_set_pictures(faces, labels_of(faces, np.arange(len(faces)))), size)
 
 
-def _labels(faces: FaceSet, places: NDArray[np.int64]) -> Columns:
-    """What the labels beside a face set say of some of its pictures; nothing where it has none."""
-    if not isinstance(faces, RecordFaces | FolderFaces):
+def labels_of(faces: FaceSet, places: NDArray[np.int64]) -> Columns:
+    """The labels beside a face set, of some of its pictures; nothing where it has none."""
+    if isinstance(faces, RecroppedFaces):
+        faces = faces.source
+    if not isinstance(faces, RecordFaces | FolderFaces | GrowingFaces):
         return {}
     try:
         path = find_labels(AUTO, faces.folder)
     except UsageError:
         return {}
-    found = readable(lambda index: faces[index].key, len(faces), str(faces.folder))
-    columns = read_labels(path, {key: index for index, key in found.items()}, faces.labels)
+    keys: dict[int, str] = {}
+    if path.suffix == ".csv":  # whose rows name the pictures; reading all of them takes a while
+        keys = readable(lambda index: faces[index].key, len(faces), str(faces.folder))
+    columns = read_labels(path, {key: index for index, key in keys.items()}, faces.labels)
     return {name: [values[place] for place in places] for name, values in columns.items()}
 
 

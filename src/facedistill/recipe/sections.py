@@ -96,7 +96,8 @@ class TeacherRecipe:
     """The teacher: trained once, never again.
 
     Attributes:
-        spec: `dlib`, an ONNX file, a checkpoint of ours (`runs/NAME/best.pt`) or insightface's `backbone.pth`.
+        spec: `dlib`, a shipped model's name, an ONNX file, a checkpoint of ours (`runs/NAME/best.pt`) or insightface's
+            `backbone.pth`.
         centred: Subtract the set's mean embedding before normalising, which spreads a foreign
             teacher's nearly uniform similarities.
         mean: For a foreign ONNX file only: subtracted from each pixel.
@@ -188,7 +189,8 @@ class NetRecipe:
         input_size: Crop (height, width).
         start: Weights to start from, instead of random ones: `dlib` for the backbone `dlibresnet`, of which a thinner
             one keeps the channels that matter most, and for `dliblowrank`, which keeps the directions in which faces
-            move its maps most; or a checkpoint of the very same net.
+            move its maps most; or of the very same net a checkpoint, a shipped model's name, or a model file with
+            int8 weights.
         module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
             `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
             What stands above, but for `input_size`, is then not used.

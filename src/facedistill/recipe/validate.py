@@ -9,6 +9,7 @@ from facedistill.errors import UsageError
 from facedistill.faces import crop_convention
 from facedistill.foreign import import_callable
 from facedistill.losses import CheckedLoss
+from facedistill.models import nearest, shipped_models
 from facedistill.processes import process_count
 from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances, build_views
 from facedistill.recipe.recipe import HARD, HELD_OUT, Recipe
@@ -74,8 +75,10 @@ def _check_test(recipe: Recipe) -> None:
 
 def _check_student(recipe: Recipe) -> None:
     start = recipe.student.start
-    if start not in (None, DLIB) and not Path(str(start)).is_file():
-        raise UsageError(f"recipe: student.start is {start}, which is no file; give `{DLIB}` or a checkpoint")
+    if start not in (None, DLIB, *shipped_models()) and not Path(str(start)).is_file():
+        raise UsageError(
+            f"recipe: student.start is {start}, which is no file; {nearest(str(start))}or give `{DLIB}` or a checkpoint"
+        )
     if recipe.student.module is not None:
         import_callable(f"recipe: student.module {recipe.student.module!r}", recipe.student.module)
         return

