@@ -22,6 +22,8 @@ from facedistill.model_file import ModelMetadata
 
 MAX_DIFFERENCE = 0.05  # of one number of a unit embedding, by rounding the weights
 
+_CONV_DEFAULTS = {"auto_pad": b"NOTSET", "dilations": [1, 1], "group": 1, "pads": [0, 0, 0, 0], "strides": [1, 1]}
+
 
 @EXPORTERS.register("onnx_int8")
 class OnnxInt8:
@@ -56,7 +58,20 @@ def _store_int8(path: Path, graph: onnx.GraphProto, net: Backbone) -> None:
         nodes.append(helper.make_node("Cast", [name + NUMBERS], [f"{name}_float"], to=TensorProto.FLOAT))
         nodes.append(helper.make_node("Mul", [f"{name}_float", name + SCALE], [name]))
     nodes.extend(graph.node)
-    del graph.node[:], graph.value_info[:]  # shapes in between and names of nodes: 2 % of a small file
+    del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
+    _shorten(graph)
+
+
+def _shorten(graph: onnx.GraphProto) -> None:
+    """Leaves out names that nobody reads and attributes of convolutions at their defaults: 3 % of a small file."""
+    kept = {entry.name for entry in graph.output}
+    outputs = [name for node in graph.node for name in node.output]
+    short = {name: f"v{number}" for number, name in enumerate(outputs) if name not in kept}
     for node in graph.node:
         node.name = ""
+        node.input[:] = [short.get(name, name) for name in node.input]
+        node.output[:] = [short.get(name, name) for name in node.output]
+        for entry in list(node.attribute):
+            if node.op_type == "Conv" and helper.get_attribute_value(entry) == _CONV_DEFAULTS.get(entry.name):
+                node.attribute.remove(entry)
