@@ -7,7 +7,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.models import nearest, shipped_models
 from facedistill.teachers.teacher import DLIB, Teacher
 
-ONNX_SUFFIX = ".onnx"
+_ONNX_SUFFIX = ".onnx"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 _ZIP = b"PK\x03\x04"  # how every file that torch.save writes begins
 
@@ -47,7 +47,7 @@ def load_teacher(
 
         return DlibOnDevice(chosen)
     path = shipped_models().get(str(spec), Path(spec))
-    if _kind(path) == ONNX_SUFFIX:
+    if _kind(path) == _ONNX_SUFFIX:
         from facedistill.teachers.onnx_teacher import load_onnx
 
         teacher, inside = load_onnx(path, mean, std, channels, device=device)
@@ -92,7 +92,7 @@ def _kind(path: Path) -> str:
             f"teacher {path} {problem}; {nearest(str(path))}or give `{DLIB}`, an ONNX file or a checkpoint (.pt)"
         )
     suffix = path.suffix.lower()
-    if suffix != ONNX_SUFFIX and suffix not in CHECKPOINT_SUFFIXES:
+    if suffix != _ONNX_SUFFIX and suffix not in CHECKPOINT_SUFFIXES:
         raise UsageError(f"teacher {path} is neither .onnx nor .pt; give `{DLIB}`, an ONNX file or a checkpoint")
     try:
         with path.open("rb") as file:
@@ -105,8 +105,8 @@ def _kind(path: Path) -> str:
         raise FacedistillError(f"teacher {path} is a web page, not a net; the download went wrong, fetch it again")
     if head.startswith(b"version https://git-lfs"):
         raise FacedistillError(f"teacher {path} is a Git LFS pointer, not a net; run `git lfs pull`")
-    if suffix == ONNX_SUFFIX and head.startswith(_ZIP):
+    if suffix == _ONNX_SUFFIX and head.startswith(_ZIP):
         raise FacedistillError(f"teacher {path} is a zip file, not ONNX; rename it to .pt if it is a checkpoint")
-    if suffix != ONNX_SUFFIX and not head.startswith(_ZIP):
+    if suffix != _ONNX_SUFFIX and not head.startswith(_ZIP):
         raise FacedistillError(f"teacher {path} is no checkpoint of ours; rename it to .onnx if it is an ONNX file")
-    return ONNX_SUFFIX if suffix == ONNX_SUFFIX else CHECKPOINT_SUFFIXES[0]
+    return _ONNX_SUFFIX if suffix == _ONNX_SUFFIX else CHECKPOINT_SUFFIXES[0]

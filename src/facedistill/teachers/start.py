@@ -20,9 +20,9 @@ from facedistill.models import shipped_models
 from facedistill.teachers.dlib_net import PIXEL_SCALE, read_dlib_net
 from facedistill.teachers.dlib_teacher import dlib_weights
 from facedistill.teachers.factorise import factorise
-from facedistill.teachers.load import ONNX_SUFFIX
 from facedistill.teachers.teacher import DLIB
 
+_ONNX = ".onnx"
 _NET, _FACTORISED = "dlibresnet", "dliblowrank"
 _FACES = 256  # that decide which directions a factorised net keeps
 _STEM, _PROJECTION = "stages.0.1", "neck.2.weight"
@@ -67,7 +67,7 @@ def _some_crops(faces: FaceSet | None) -> Tensor:
 
 
 def _load(path: Path) -> Backbone:
-    return load_int8_backbone(path) if path.suffix.lower() == ONNX_SUFFIX else load_backbone(path)
+    return load_int8_backbone(path) if path.suffix.lower() == _ONNX else load_backbone(path)
 
 
 def dlib_backbone(input_size: tuple[int, int]) -> Backbone:
