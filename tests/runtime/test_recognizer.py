@@ -128,13 +128,6 @@ def test_a_truncated_model_is_refused(tmp_path, model):
         Recognizer(path)
 
 
-def test_without_a_model_faces_are_still_found(monkeypatch, photos):
-    monkeypatch.delenv("FACEDISTILL_MODEL", raising=False)
-    assert Recognizer().detect(np.pad(photos[0], ((60, 60), (60, 60), (0, 0)), mode="edge"))
-    with pytest.raises(UsageError, match="FACEDISTILL_MODEL"):
-        Recognizer().embed(photos[0])
-
-
 def test_the_environment_names_the_model(monkeypatch, model, photos):
     monkeypatch.setenv("FACEDISTILL_MODEL", str(model))
     assert Recognizer().embed(photos[0]).shape == (16,)
