@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,10 @@ from facedistill.datasets.growing import GrowingFaces
 from facedistill.datasets.orl import load_orl
 from facedistill.datasets.pairs import PairSet
 from facedistill.datasets.recropped import RecroppedFaces
+from facedistill.datasets.rendered import SynthSettings, open_rendered
 from facedistill.datasets.split import Subset
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import shown_share
-from facedistill.files import cache_folder
-from facedistill.synth.pool import RenderSettings
 
 ORL, SYNTH = "orl", "synth"
 BIN_SUFFIX = ".bin"
@@ -43,19 +42,6 @@ _SPELLING: Mapping[Kind, str] = {
     "bin": f"a {BIN_SUFFIX} file",
     "protocol": "PROTOCOL:FOLDER",
 }
-
-
-class SynthSettings(Protocol):
-    """Which synthetic people; see `facedistill.recipe.SynthRecipe`."""
-
-    identities: int
-    images: int
-    seed: int
-    same_day: bool
-    start: int | None
-    growth: float
-    exaggeration: float
-    variety: float
 
 
 @dataclass(frozen=True)
@@ -162,7 +148,7 @@ class Source:
         if self.kind == "orl":
             aligned = align_faces(load_orl(), size)
             return OpenedFaces(aligned.faces, len(aligned.failed))
-        faces = self._rendered(synth, size) if self.kind == "synth" and synth else self.as_stored()
+        faces = open_rendered(synth, size) if self.kind == "synth" and synth else self.as_stored()
         if faces.size == size:
             return OpenedFaces(faces)
         try:
@@ -228,18 +214,6 @@ class Source:
         if teacher_size is not None:
             return self.crops_for_teacher(faces, teacher_size, own_crop=True, synth=synth)
         return Subset(faces.parent.source, faces.indices) if isinstance(faces.parent, RecroppedFaces) else faces
-
-    def _rendered(self, synth: SynthSettings, size: tuple[int, int]) -> FaceSet:
-        """The synthetic set in the cache folder; rendered now when it is not there or not finished, unless it grows."""
-        wide = (synth.exaggeration, synth.variety)
-        settings = RenderSettings(synth.images, synth.seed, size, synth.same_day, *wide)
-        folder = cache_folder() / settings.folder_name(synth.identities)
-        if synth.start is not None:
-            return GrowingFaces(folder, settings, synth.identities)
-        from facedistill.synth.dataset import write_synthetic  # compiles kernels: only when needed
-
-        write_synthetic(folder, synth.identities, synth.images, synth.seed, size, None, synth.same_day, *wide)
-        return open_face_set(folder)
 
 
 def parse_source(name: str | Path, accepts: Collection[Kind] = ALL, protocols: Collection[str] = ()) -> Source:

@@ -7,7 +7,8 @@ import numpy as np
 
 from facedistill.datasets.growing import GrowingFaces, GrowingPeople
 from facedistill.datasets.recropped import RecroppedFaces
-from facedistill.datasets.sources import LABELLED, SynthSettings, parse_source
+from facedistill.datasets.rendered import SynthSettings
+from facedistill.datasets.sources import LABELLED, parse_source
 from facedistill.datasets.split import Subset, split_identities
 from facedistill.errors import UsageError
 from facedistill.progress import track
