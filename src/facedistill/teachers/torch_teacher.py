@@ -19,7 +19,8 @@ class TorchTeacher(BatchedTeacher):
     """A net in torch as a teacher.
 
     On an accelerator it computes in bf16 where that is native; its embeddings then differ from those on the CPU by
-    rounding, and a cache of the one serves the other.
+    rounding, and a cache of the one serves the other: dlib's in bf16 have a cosine of at least .9999 to those in 32
+    bits, and of .9996 when both are centred (24 rendered faces, bf16 emulated on a CPU).
 
     Args:
         backbone: The net.
