@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tests.conftest import draw_toy_people
 
+from facedistill.datasets import Face, FaceList
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.calibration import as_metadata, calibrate
+from facedistill.evaluation.calibration import OTHER_CAMERAS, as_metadata, calibrate, equalised, grey
 from facedistill.model_file import ModelMetadata
 from facedistill.variance import degrade
 
@@ -127,3 +128,31 @@ def test_what_cannot_be_calibrated_is_one_line(people, pictures, broken, error, 
 def test_a_negative_number_of_resamples_is_refused(faces):
     with pytest.raises(UsageError, match="0 or more"):
         calibrate(embed, faces, (8,), bootstrap=-1)
+
+
+def changed(faces, camera):
+    return FaceList(Face(camera(face.image), face.label, face.key) for face in faces.faces)
+
+
+def test_pairs_of_several_cameras_are_pooled_and_never_cross(faces):
+    """The threshold is that of both cameras' impostor pairs together, each camera's listed by the plainest means."""
+    found = calibrate(embed, faces, (), bootstrap=0, cameras=OTHER_CAMERAS)["native"]
+    scores = []
+    for camera in OTHER_CAMERAS:
+        table = similarities(changed(faces, camera), "native")
+        scores += [table[i, j] for i in range(40) for j in range(i) if faces.labels[i] != faces.labels[j]]
+    assert (found.genuine, found.impostors) == (120, 1440)
+    for fmr, threshold in found.thresholds.items():
+        assert np.mean(np.array(scores) >= threshold + 1e-12) <= float(fmr)
+        assert np.mean(np.array(scores) >= threshold - 1e-9) > float(fmr)
+
+
+def test_one_camera_is_a_face_set_of_its_pictures(faces):
+    assert calibrate(embed, faces, (8,), 20, cameras=(grey,)) == calibrate(embed, changed(faces, grey), (8,), 20)
+
+
+def test_an_equalising_camera_spreads_a_flat_picture_and_stays_grey():
+    flat = np.random.default_rng(0).integers(100, 120, (112, 96, 3), dtype=np.uint8)
+    shown = equalised(flat)
+    assert np.ptp(shown.astype(int)) > 2 * np.ptp(grey(flat).astype(int))
+    assert (shown == shown[..., :1]).all()

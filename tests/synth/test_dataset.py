@@ -126,3 +126,16 @@ def test_contact_sheets_hold_every_picture_once():
     assert [np.count_nonzero((sheet == level).all(axis=2)) for level in (10, 20, 30)] == [12, 12, 12]
     spread = sorted_sheet(pictures, lambda index: pictures[index].mean(), columns=3, rows=1)
     assert [level for level in spread[4, :, 0] if level != 255] == [10] * 3 + [20] * 3 + [30] * 3
+
+
+def test_posed_people_are_alike_and_pose_in_one_light(written, tmp_path):
+    write_synthetic(tmp_path / "posed", 4, 2, seed=5, workers=1, same_day=True, posed=True)
+    rows = pyarrow.parquet.read_table(tmp_path / "posed" / LABELS).to_pydict()
+    assert rows["identity"] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert set(rows["light"]) == {"ceiling"}
+    assert set(rows["distance"]) == {1.4}
+    assert max(map(abs, rows["yaw"])) < 45
+    assert min(rows["gender"]) > 0.5
+    assert min(rows["ancestry_european"]) >= 0.6
+    with pytest.raises(UsageError, match="other settings"):
+        write_synthetic(tmp_path / "posed", 4, 2, seed=5, workers=1, same_day=True)

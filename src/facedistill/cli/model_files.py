@@ -44,7 +44,8 @@ def export(
     Args:
         run: A run folder, or RUN/control.
         out: The model file to write, OUT.onnx.
-        calibrate_on: `orl` or a face set of people who were not trained on, to measure the thresholds on; by default
+        calibrate_on: `orl`, `posed` (rendered people who are hard to tell apart, for real faces) or a face set of
+            people who were not trained on, to measure thresholds and probability on; by default
             the run's validation people, who are often too few for small false match rates.
         weights: `int8` makes the file about a quarter as large; the thresholds are those of the rounded weights.
     """

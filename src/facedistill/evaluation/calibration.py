@@ -1,21 +1,41 @@
 """What a similarity means at each resolution: thresholds with their uncertainty, and a probability."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from facedistill.datasets import FaceSet
 from facedistill.evaluation.metrics import Float, Int, Ranking, supported, unit_rows
 from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
+from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, embed_at, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, Logistic
 from facedistill.progress import track
 from facedistill.variance import CROP_ROWS, matching
 
 FMRS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5, "1e-6": 1e-6}
+
+Camera = Callable[[Crop], Crop]
+Sides = tuple[Float, Float]  # unit embeddings [N, D] of the probes and of the gallery
+
+
+def grey(crop: Crop) -> Crop:
+    """A crop, uint8 [H, W, 3], as a grey camera shows it (ITU-R BT.601)."""
+    return np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def equalised(crop: Crop) -> Crop:
+    """A crop, uint8 [H, W, 3], as a grey camera that equalises contrast locally shows it.
+
+    CLAHE (Zuiderveld, Graphics Gems IV, 1994), limit 3, 4 x 4 tiles.
+    """
+    return grey(np.repeat(cv2.createCLAHE(3.0, (4, 4)).apply(grey(crop)[..., 0])[..., None], 3, axis=2))
+
+
+OTHER_CAMERAS: tuple[Camera, ...] = (grey, equalised)
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,12 @@ class Calibration:
 
 
 def calibrate(
-    embed: Embed, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS, bootstrap: int = 200, seed: int = 0
+    embed: Embed,
+    faces: FaceSet,
+    resolutions: Sequence[int] = RESOLUTIONS,
+    bootstrap: int = 200,
+    seed: int = 0,
+    cameras: Sequence[Camera] = (),
 ) -> dict[str, Calibration]:
     """Calibrates a model on a face set, by resolution and by the way of comparing.
 
@@ -56,6 +81,8 @@ def calibrate(
         resolutions: Rows of the degraded faces.
         bootstrap: Resamples behind the intervals; 0 leaves them out.
         seed: Of the resamples.
+        cameras: How the crops are shown before they are degraded; the pairs are those of pictures by one camera, of all
+            cameras together. None shows them as they are.
 
     Returns:
         {"native": ..., "30": ..., "both 30": ..., "matched 30": ..., ...}; nothing is matched to `NATIVE_ROWS` or more.
@@ -64,21 +91,14 @@ def calibrate(
         UsageError, FacedistillError: As for `sweep`.
     """
     found, people = read_faces(faces)
-    mates = {str(rows): matching(CROP_ROWS, rows) for rows in resolutions}
-    rungs = {int(name) for names in mates.values() for name in names if name != NATIVE} - set(resolutions)
-    embeddings = embed_at(embed, [face.image for face in found.values()], [*resolutions, *sorted(rungs)])
     draws = draw(int(people.max()) + 1, bootstrap, seed)
-    native = embeddings[NATIVE]
-    conditions = {NATIVE: (native, native)}
-    for name, mate in mates.items():
-        probes = embeddings[name]
-        conditions |= {name: (probes, native), BOTH_PREFIX + name: (probes, probes)}
-        if mate != (NATIVE,):
-            mean = np.mean([embeddings[each] for each in mate], axis=0)
-            conditions[MATCHED_PREFIX + name] = (probes, unit_rows(mean, f"the mean embeddings at {', '.join(mate)}"))
+    crops = [face.image for face in found.values()]
+    shown = [_conditions(embed, [camera(crop) for crop in crops], resolutions) for camera in cameras] or [
+        _conditions(embed, crops, resolutions)
+    ]
     return {
-        name: _calibrate_condition(probes, gallery, people, draws)
-        for name, (probes, gallery) in track(conditions.items(), "calibrating", len(conditions), unit="conditions")
+        name: _calibrate_condition([sides[name] for sides in shown], people, draws)
+        for name in track(shown[0], "calibrating", len(shown[0]), unit="conditions")
     }
 
 
@@ -95,10 +115,28 @@ def as_metadata(calibrations: dict[str, Calibration]) -> dict[str, dict[str, Any
     }
 
 
-def _calibrate_condition(probes: Float, gallery: Float, people: Int, draws: Int) -> Calibration:
-    left, right, same = picture_pairs(people, ordered=probes is not gallery)
-    sides = np.stack((people[left], people[right]), axis=1)
-    scores = np.clip(probes @ gallery.T, -1.0, 1.0)[left, right]
+def _conditions(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) -> dict[str, Sides]:
+    """Probes and gallery under each condition; the same array twice where both sides are alike."""
+    mates = {str(rows): matching(CROP_ROWS, rows) for rows in resolutions}
+    rungs = {int(name) for names in mates.values() for name in names if name != NATIVE} - set(resolutions)
+    embeddings = embed_at(embed, crops, [*resolutions, *sorted(rungs)])
+    native = embeddings[NATIVE]
+    conditions = {NATIVE: (native, native)}
+    for name, mate in mates.items():
+        probes = embeddings[name]
+        conditions |= {name: (probes, native), BOTH_PREFIX + name: (probes, probes)}
+        if mate != (NATIVE,):
+            mean = np.mean([embeddings[each] for each in mate], axis=0)
+            conditions[MATCHED_PREFIX + name] = (probes, unit_rows(mean, f"the mean embeddings at {', '.join(mate)}"))
+    return conditions
+
+
+def _calibrate_condition(shown: Sequence[Sides], people: Int, draws: Int) -> Calibration:
+    """Calibrates on the pairs of all cameras; each has as many, so each weighs alike."""
+    left, right, same = picture_pairs(people, ordered=shown[0][0] is not shown[0][1])
+    scores = np.concatenate([np.clip(probes @ gallery.T, -1.0, 1.0)[left, right] for probes, gallery in shown])
+    sides = np.tile(np.stack((people[left], people[right]), axis=1), (len(shown), 1))
+    same = np.tile(same, len(shown))
     curve = Ranking(scores, same).curve()
     rates = {name: fmr for name, fmr in FMRS.items() if supported([fmr], same)}
     return Calibration(

@@ -18,6 +18,7 @@ from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
 from facedistill.devices import choose_device
 from facedistill.errors import UsageError
+from facedistill.evaluation.calibration import OTHER_CAMERAS
 from facedistill.export import Proof, latencies_ms
 from facedistill.export.cost import total_cost
 from facedistill.files import sole_writer, write_bytes, write_text
@@ -25,8 +26,10 @@ from facedistill.pictures import encode_picture
 from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.pipelines.finished_run import SUMMARY, read_summary, report_runs
 from facedistill.pipelines.model_file import (
+    POSED,
     Weights,
     model_digest,
+    posed_people,
     sweep_test_set,
     teacher_model_files,
     write_model_file,
@@ -196,7 +199,8 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights
         folder: The run folder; `RUN/control` is one too.
         out: The model file.
         calibrate_on: `orl` or a face set of people who were not trained on, to measure thresholds and probability on;
-            None takes the run's validation people.
+            `posed` renders people who are hard to tell apart (`facedistill.synth.posed`), shown by cameras that the net
+            does not know; None takes the run's validation people.
         weights: As for `write_model_file`.
 
     Returns:
@@ -208,10 +212,14 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights
     if not (folder / RECIPE).exists() or not (folder / BEST).exists():
         raise UsageError(f"{folder} holds no trained run (no {RECIPE} or no {BEST}); give a run folder")
     recipe = replace(read_recipe(folder / RECIPE), out=str(folder))
-    others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
+    if calibrate_on == POSED:
+        others: FaceSet | None = posed_people(recipe.student.input_size)
+    else:
+        others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
     calibrated_on = calibrate_on or recipe.data.faces
+    cameras = OTHER_CAMERAS if calibrate_on == POSED else ()
     with closing(open_training_faces(recipe.data, recipe.student.input_size)) as faces:
-        return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights)
+        return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights, cameras)
 
 
 def _open_others(recipe: Recipe, name: str) -> FaceSet:

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from facedistill.backbones import BACKBONES, embed_crops, load_backbone
 from facedistill.backbones.int8_weights import with_int8_weights
-from facedistill.datasets import FaceSet
+from facedistill.datasets import FaceSet, open_face_set
 from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.devices import choose_device
 from facedistill.evaluation import calibrate, evaluate, sweep
-from facedistill.evaluation.calibration import as_metadata
+from facedistill.evaluation.calibration import Camera, as_metadata
 from facedistill.export import Proof, build_exporter
 from facedistill.faces import recrop
-from facedistill.files import file_digest
+from facedistill.files import cache_folder, file_digest
 from facedistill.foreign import foreign_errors
 from facedistill.model_file import ModelMetadata
 from facedistill.recipe import HELD_OUT, Recipe
+from facedistill.synth.pool import RenderSettings
 from facedistill.teachers import OnnxTeacher, Teacher, parts_of
 from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
 from facedistill.teachers.dlib_on_device import DlibOnDevice
@@ -30,6 +31,9 @@ from facedistill.training.loop import Embed
 
 Weights = Literal["float32", "int8"]
 
+POSED = "posed"
+_NAMED = {POSED: "posed (rendered people who are alike, by two cameras)"}
+_POSED_PEOPLE, _POSED_IMAGES, _POSED_SEED = 130, 7, 827_675
 _PARITY_FACES = 64
 _TARGETS: dict[Weights, str] = {"float32": "onnx", "int8": "onnx_int8"}
 
@@ -41,6 +45,7 @@ def write_model_file(
     calibrated_on: str,
     others: FaceSet | None,
     weights: Weights = "float32",
+    cameras: Sequence[Camera] = (),
 ) -> Proof:
     """Writes the model file of a run's best net.
 
@@ -51,6 +56,7 @@ def write_model_file(
         calibrated_on: The name of the set that `others` are from.
         others: Whom to calibrate on, none of them trained on; None calibrates nothing.
         weights: `int8` stores the weights rounded to 8 bits, and calibrates on the embeddings that these give.
+        cameras: As for `calibrate`.
 
     Returns:
         How far the file's embeddings are from torch's.
@@ -61,10 +67,12 @@ def write_model_file(
     calibration = "not calibrated: the recipe keeps no people for validation"
     if others is not None:
         stored = with_int8_weights(backbone) if weights == "int8" else backbone
-        calibrated = as_metadata(calibrate(partial(embed_crops, stored.to(choose_device("auto"))), others))
+        embed = partial(embed_crops, stored.to(choose_device("auto")))
+        calibrated = as_metadata(calibrate(embed, others, cameras=cameras))
         backbone.cpu()
         calibration = (
-            f"on {len(others)} pictures of {others.classes} people of {calibrated_on} that were not trained on"
+            f"on {len(others)} pictures of {others.classes} people of {_NAMED.get(calibrated_on, calibrated_on)} "
+            "that were not trained on"
         )
     metadata = ModelMetadata(
         name=recipe.name,
@@ -115,3 +123,13 @@ def sweep_test_set(recipe: Recipe, faces: TrainingFaces, embed: Embed) -> dict[s
         return sweep(embed, faces.held_out, failed=faces.failed).to_json()
     (result,) = evaluate(embed, recipe.test, recipe.student.input_size).values()
     return result.to_json()
+
+
+def posed_people(size: tuple[int, int]) -> FaceSet:
+    """People who are hard to tell apart, rendered when first needed and kept in the cache folder."""
+    from facedistill.synth.dataset import write_synthetic  # compiles kernels: only when needed
+
+    settings = RenderSettings(_POSED_IMAGES, _POSED_SEED, size, same_day=True, posed=True)
+    folder = cache_folder() / settings.folder_name(_POSED_PEOPLE)
+    write_synthetic(folder, _POSED_PEOPLE, _POSED_IMAGES, _POSED_SEED, size, same_day=True, posed=True)
+    return open_face_set(folder)

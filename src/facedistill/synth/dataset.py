@@ -18,10 +18,13 @@ from facedistill.pictures import encode_picture
 from facedistill.progress import track
 from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.synth.assets import load_assets
+from facedistill.synth.conditions import draw_conditions
 from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
 from facedistill.synth.pool import SETTINGS, WORK, RenderSettings, check_wide, pack_part, part_path, read_part
-from facedistill.synth.wider import exaggerate
+from facedistill.synth.posed import draw_alike
+from facedistill.synth.posed import posed as as_posed
+from facedistill.synth.wider import exaggerate, widen
 from facedistill.workers import in_processes
 
 LABELS = "labels.parquet"
@@ -56,6 +59,7 @@ def write_synthetic(
     exaggeration: float = 1.0,
     variety: float = 1.0,
     first: Sequence[int] = (),
+    posed: bool = False,
 ) -> SynthResult:
     """Renders a face set (RecordIO) and its `labels.parquet`, a row a picture in the set's settings.
 
@@ -73,6 +77,7 @@ def write_synthetic(
         exaggeration: Up to how far people are caricatures, see `wider.exaggerate`.
         variety: How far light and camera are out of the ordinary, see `wider.widen`.
         first: Numbers of the people to render before the others; the finished set does not depend on it.
+        posed: People who are alike pose in one light, see `facedistill.synth.posed`.
 
     Raises:
         UsageError: A number is out of range, or `out` holds something else.
@@ -88,7 +93,7 @@ def write_synthetic(
         raise UsageError(f"workers is {workers}; it must be at least 1")
     check_wide("exaggeration", exaggeration)
     check_wide("variety", variety)
-    settings = RenderSettings(images, seed, size, same_day, exaggeration, variety)
+    settings = RenderSettings(images, seed, size, same_day, exaggeration, variety, posed)
     recorded = settings.recorded(identities)
     with sole_writer(out, wait=True):  # a process that waited finds the finished set
         if is_finished(out, recorded, SETTINGS, WORK, _FILES, "rendered with other settings", "render"):
@@ -146,12 +151,14 @@ def _render_identity(job: tuple[int, RenderSettings]) -> tuple[int, bytes]:
     """One identity's pictures (JPEG) and labels as the bytes of a part file."""
     number, settings = job
     assert _image_formation is not None, "the worker was started"
-    person = exaggerate(draw_person(settings.seed, number), settings.exaggeration)
+    person = (draw_alike if settings.posed else draw_person)(settings.seed, number)
+    person = exaggerate(person, settings.exaggeration)
     encoded, rows = [], []
     for index in range(settings.images):
-        picture = _image_formation.capture(
-            person, settings.seed, index, settings.size, settings.same_day, settings.variety
-        )
+        conditions = widen(draw_conditions(person, settings.seed, index, settings.same_day), settings.variety)
+        if settings.posed:
+            conditions = as_posed(conditions, settings.seed, number, index)
+        picture = _image_formation.capture(person, settings.seed, index, settings.size, conditions=conditions)
         encoded.append(encode_picture(picture.crop))
         rows.append(picture.labels | {"image": index})
     return number, pack_part(encoded, rows)

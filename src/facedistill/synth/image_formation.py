@@ -65,6 +65,7 @@ class ImageFormation:
         size: tuple[int, int] = (112, 96),
         same_day: bool = False,
         variety: float = 1.0,
+        conditions: Conditions | None = None,
     ) -> Picture:
         """Picture `number` of a person; the same arguments give the same pixels in any process.
 
@@ -78,8 +79,9 @@ class ImageFormation:
             size: (height, width) of a crop convention.
             same_day: See `draw_conditions`.
             variety: See `wider.widen`.
+            conditions: Under which the picture is taken; None draws them, as the two arguments before tell.
         """
-        conditions = widen(draw_conditions(person, seed, number, same_day), variety)
+        conditions = conditions or widen(draw_conditions(person, seed, number, same_day), variety)
         rendered = self._renderer.render(person, conditions, PHOTO_SIZE)
         rng = np.random.default_rng((seed, person.number, number, _NOISE_STREAM))
         photo = apply_sensor(rendered.image, conditions.sensor, rng)

@@ -29,6 +29,7 @@ class RenderSettings:
         same_day: Hair, clothes, glasses and age stay the same in all pictures of a person.
         exaggeration: See `wider.exaggerate`; 1 leaves people as they are.
         variety: See `wider.widen`; 1 leaves pictures as they are.
+        posed: People who are alike pose in one light, see `facedistill.synth.posed`.
     """
 
     images: int
@@ -37,6 +38,7 @@ class RenderSettings:
     same_day: bool = False
     exaggeration: float = 1.0
     variety: float = 1.0
+    posed: bool = False
 
     def recorded(self, identities: int) -> str:
         """The content of `SETTINGS`."""
@@ -44,6 +46,8 @@ class RenderSettings:
         for name in WIDEST:
             if values[name] == 1:  # sets of before have no such entry
                 del values[name]
+        if not self.posed:
+            del values["posed"]
         return json.dumps({"version": PICTURES_VERSION, "identities": identities, **values})
 
     def folder_name(self, identities: int) -> str:
@@ -51,7 +55,7 @@ class RenderSettings:
         height, width = self.size
         name = f"people-{PICTURES_VERSION}-{identities}x{self.images}-{height}x{width}-{self.seed}"
         wide = "".join(f"-{name}{getattr(self, name):g}" for name in WIDEST if getattr(self, name) != 1)
-        return f"{name}{'-day' * self.same_day}{wide}"
+        return f"{name}{'-day' * self.same_day}{'-posed' * self.posed}{wide}"
 
 
 def check_wide(name: str, factor: float) -> None:
