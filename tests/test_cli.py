@@ -12,7 +12,7 @@ import yaml
 from facedistill.cli import main
 from facedistill.datasets import load_orl, write_face_set
 from facedistill.datasets.training_faces import open_training_faces
-from facedistill.evaluation.calibration import as_metadata, calibrate
+from facedistill.evaluation.calibration import OTHER_CAMERAS, as_metadata, calibrate
 from facedistill.model_file import ModelMetadata
 from facedistill.pictures import encode_picture
 from facedistill.recipe.files import read_recipe
@@ -149,6 +149,19 @@ def test_export_calibrates_on_other_people(run, recipe, tmp_path, capsys):
     write_face_set(others, draw_toy_people(4, 2, size=(112, 112)), extension=".png")
     assert main(["export", str(run), str(out), "--calibrate_on", str(others)]) == 2
     assert "112x112" in capsys.readouterr().err
+
+
+def test_export_calibrates_on_posed_people_by_other_cameras(run, tmp_path, monkeypatch):
+    people = draw_toy_people(6, 4, seed=9)
+    monkeypatch.setattr("facedistill.pipelines.faces.posed_people", lambda size: people)
+    out = tmp_path / "posed.onnx"
+    assert main(["export", str(run), str(out), "--calibrate_on", "posed"]) == 0
+    metadata = Recognizer(out).metadata
+    assert "24 pictures of 6 people of posed (rendered people who are alike" in metadata.calibration
+    expected = as_metadata(calibrate(Recognizer(out).embed, people, cameras=OTHER_CAMERAS))["thresholds"]
+    assert metadata.thresholds.keys() == expected.keys()
+    for condition, rates in metadata.thresholds.items():
+        assert rates == pytest.approx(expected[condition], abs=1e-4)
 
 
 def test_export_of_int8_weights_is_calibrated_on_their_embeddings(run, tmp_path, capsys):
