@@ -51,6 +51,7 @@ class Look:
         weights: SHA-256 of the candidate's checkpoint.
         recipe: Digest of its recipe.
         figures: "standard" and "camera" -> cells of a sweep; "reliability", see `reliability_on`.
+        calibration: On whom the candidate's probabilities were calibrated, which the reliability depends on.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Look:
     weights: str
     recipe: str
     figures: dict[str, Cells]
+    calibration: str = ""
 
 
 def looks_at(path: Path, name: str) -> list[Look]:
@@ -68,17 +70,17 @@ def looks_at(path: Path, name: str) -> list[Look]:
 
 
 def look(path: Path, name: str, on: str, run: Path, recipe_digest: str, model: Recognizer) -> Look:
-    """A candidate's figures on real faces: those of the look there was at the very same weights, or of a new one.
+    """A candidate's figures on real faces: those of the look there was at the very same file, or of a new one.
 
     A new look is added to the list before anybody sees its figures.
     """
-    weights = file_digest(run / BEST)
+    weights, calibration = file_digest(run / BEST), model.metadata.calibration
     for former in looks_at(path, name):
-        if (former.weights, former.on) == (weights, on):
+        if (former.weights, former.on, former.calibration) == (weights, on, calibration):
             return former
     figures = real_figures(model.embed, on, model.metadata.crop_size)
     figures[RELIABILITY] = reliability_on(model, on)
-    taken = Look(name, on, date.today().isoformat(), weights, recipe_digest, figures)
+    taken = Look(name, on, date.today().isoformat(), weights, recipe_digest, figures, calibration)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     write_text(path, before + json.dumps(asdict(taken), sort_keys=True) + "\n")
     return taken
