@@ -20,7 +20,7 @@ from facedistill.synth.dataset import write_synthetic
 from facedistill.synth.pool import RenderSettings, pack_part, part_path, read_part, read_picture
 from facedistill.synth.renderers import Renderers
 
-PEOPLE, PICTURES = 5, 2
+PEOPLE, PICTURES = 16, 6  # enough that the renderer is still at work when it is looked at
 SETTINGS = RenderSettings(PICTURES, 5, (128, 112))
 
 
@@ -94,7 +94,7 @@ def test_a_set_that_has_grown_is_the_set_that_is_written_at_once(grown, tmp_path
 
 def test_a_person_who_is_not_there_yet_is_one_line(tmp_path):
     with pytest.raises(FacedistillError, match=r"person 1 of .* is not rendered yet"):
-        GrowingFaces(tmp_path, SETTINGS, PEOPLE)[2]
+        GrowingFaces(tmp_path, SETTINGS, PEOPLE)[PICTURES]
 
 
 def test_what_cannot_be_rendered_is_one_line(tmp_path):
