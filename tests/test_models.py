@@ -202,8 +202,7 @@ def test_what_is_really_shipped_is_what_its_card_is_about():
 
 def test_the_recipe_to_fine_tune_a_shipped_model_fits_it(monkeypatch):
     monkeypatch.setattr(facedistill.models, "FOLDER", Path(facedistill.models.__file__).parent)
-    if "slim-m" not in shipped_models():
-        pytest.skip("slim-m is not shipped yet")
+    assert {"slim-m", "slim-l"} <= set(shipped_models())
     recipe = read_recipe(Path(__file__).parents[1] / "recipes" / "fine_tune.yaml")
     validate(recipe)
     size = Recognizer("slim-m").metadata.embedding_size
