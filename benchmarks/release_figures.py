@@ -1,5 +1,6 @@
 """The figures of a card: a model's errors on people who were kept out of training and on real ones, beside others'."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +19,6 @@ from facedistill.evaluation import evaluate, sweep
 from facedistill.evaluation.groups import evaluate_columns
 from facedistill.evaluation.metrics import unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
-from facedistill.evaluation.protocols.crops import fitted
 from facedistill.evaluation.sweep import embed_at, read_faces
 from facedistill.evaluation.trials import picture_pairs
 from facedistill.files import file_digest, write_text
@@ -52,6 +52,7 @@ class Look:
         recipe: Digest of its recipe.
         figures: "standard" and "camera" -> cells of a sweep; "reliability", see `reliability_on`.
         calibration: On whom the candidate's probabilities were calibrated, which the reliability depends on.
+        metadata: SHA-256 of what travels in the candidate's model file, thresholds among it; "" in looks from before.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Look:
     recipe: str
     figures: dict[str, Cells]
     calibration: str = ""
+    metadata: str = ""
 
 
 def looks_at(path: Path, name: str) -> list[Look]:
@@ -75,12 +77,13 @@ def look(path: Path, name: str, on: str, run: Path, recipe_digest: str, model: R
     A new look is added to the list before anybody sees its figures.
     """
     weights, calibration = file_digest(run / BEST), model.metadata.calibration
+    metadata = hashlib.sha256(json.dumps(model.metadata.to_map()).encode()).hexdigest()
     for former in looks_at(path, name):
-        if (former.weights, former.on, former.calibration) == (weights, on, calibration):
+        if (former.weights, former.on, former.metadata) == (weights, on, metadata):
             return former
     figures = real_figures(model.embed, on, model.metadata.crop_size)
     figures[RELIABILITY] = reliability_on(model, on)
-    taken = Look(name, on, date.today().isoformat(), weights, recipe_digest, figures, calibration)
+    taken = Look(name, on, date.today().isoformat(), weights, recipe_digest, figures, calibration, metadata)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     write_text(path, before + json.dumps(asdict(taken), sort_keys=True) + "\n")
     return taken
@@ -92,12 +95,10 @@ def real_figures(embed: Embed, on: str, size: tuple[int, int]) -> dict[str, Cell
     Args:
         embed: The net.
         on: The test set.
-        size: (height, width) of the net's crops. Where these have another window than 112 rows, they are cut out of
-            crops that have it, so that a number of rows means the same for all nets.
+        size: (height, width) of the net's crops.
     """
-    window = size if size[0] == CROP_ROWS else (112, 96)
-    (standard,) = evaluate(fitted(embed, size), on, window).values()
-    (camera,) = evaluate(fitted(embed, size), on, window, camera=True).values()
+    (standard,) = evaluate(embed, on, size).values()
+    (camera,) = evaluate(embed, on, size, camera=True).values()
     return {STANDARD: kept(standard.to_json()), CAMERA: kept(camera.to_json()["camera"])}
 
 

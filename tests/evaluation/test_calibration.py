@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from tests.conftest import draw_toy_people
 
 from facedistill.datasets import Face, FaceList
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation import sweep
 from facedistill.evaluation.calibration import OTHER_CAMERAS, as_metadata, calibrate, equalised, grey
+from facedistill.evaluation.camera import photograph
 from facedistill.model_file import ModelMetadata
-from facedistill.variance import degrade
+from facedistill.variance import degrade, degrade_face
 
 BLOCK = 16
 
@@ -69,6 +72,20 @@ def test_thresholds_hold_their_promise_and_none_below_would(faces, calibrated, c
 
 def test_every_resolution_has_three_conditions(calibrated):
     assert list(calibrated) == ["native", "8", "both 8", "matched 8"]
+
+
+@pytest.mark.parametrize(
+    "measure", [calibrate, sweep, partial(sweep, camera=True)], ids=["calibrate", "sweep", "camera"]
+)
+def test_a_condition_has_the_rows_of_the_face_in_crops_of_another_window(measure):
+    """A crop of 150x150 shows .92 of the window: 16 rows of the face are 14.7 of it."""
+    faces = draw_toy_people(4, 2, size=(150, 150))
+    shown = []
+    measure(lambda crops: shown.extend(crops) or crops[:, ::10, ::10].reshape(len(crops), -1) - 127.5, faces, (16,), 0)
+    crop = faces[0].image
+    expected = degrade_face(crop, 16) if measure in (calibrate, sweep) else photograph(crop, 0, 16, 0)
+    assert any(np.array_equal(expected, each) for each in shown)
+    assert not any(np.array_equal(degrade(crop, 16), each) for each in shown)
 
 
 def test_nothing_is_matched_to_native_rows(faces):

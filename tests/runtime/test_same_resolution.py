@@ -17,7 +17,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import align
 from facedistill.model_file import METADATA_KEY, Logistic, ModelMetadata
 from facedistill.runtime import Recognizer, Templates
-from facedistill.variance import degrade, matching, rungs_of
+from facedistill.variance import degrade_face, matching, rungs_of
 
 RESOLUTIONS = ["30", "20", "16", "12", "8"]
 NAMES = [
@@ -29,9 +29,10 @@ NAMES = [
 THRESHOLDS = {name: {"1e-2": 0.5 + number / 100} for number, name in enumerate(NAMES)}
 
 
-def write_model(path, thresholds=THRESHOLDS):
+def write_model(path, thresholds=THRESHOLDS, size=(112, 96)):
     probability = {name: Logistic(5.0, -number) for number, name in enumerate(thresholds)}
-    return write_block_means(path, ModelMetadata("tiny", (112, 96), 504, thresholds, probability=probability))
+    length = 3 * (size[0] // 8) * (size[1] // 8)
+    return write_block_means(path, ModelMetadata("tiny", size, length, thresholds, probability=probability))
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +109,8 @@ def test_a_small_face_is_judged_as_matched(recognizer, photos, rows, condition):
 def embed_by_hand(recognizer, photo, *resolutions):
     """The mean over resolutions of a photo's face, step by step."""
     (face,) = recognizer.detect(photo)
-    crop = align(photo, face.landmarks, (112, 96))
-    crops = [crop if rows is None else degrade(crop, rows) for rows in resolutions]
+    crop = align(photo, face.landmarks, recognizer.metadata.crop_size)
+    crops = [crop if rows is None else degrade_face(crop, rows) for rows in resolutions]
     mean = sum(recognizer.embed(each[None])[0] for each in crops)
     return mean / np.linalg.norm(mean)
 
@@ -124,7 +125,9 @@ def embed_by_hand(recognizer, photo, *resolutions):
         pytest.param(14, (24, 20, 16), id="18 rows"),
     ],
 )
-def test_similarities_are_those_of_the_mean_of_the_degraded_faces(recognizer, photos, rows, rungs):
+@pytest.mark.parametrize("size", [(112, 96), (128, 112), (150, 150)], ids=str)
+def test_similarities_are_those_of_the_mean_of_the_degraded_faces(tmp_path, photos, rows, rungs, size):
+    recognizer = Recognizer(write_model(tmp_path / "tiny.onnx", size=size), min_face=12)
     small = shrunk(photos[1], rows)
     expected = embed_by_hand(recognizer, photos[0], *rungs) @ embed_by_hand(recognizer, small, None)
     assert recognizer.verify(photos[0], small).similarity == pytest.approx(expected, abs=1e-5)

@@ -19,9 +19,9 @@ from facedistill.files import atomic_path, cache_folder, file_digest, write_text
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
-from facedistill.variance import degrade
+from facedistill.variance import degrade_face
 
-_FORMAT = "facedistill-embeddings-1"
+_FORMAT = "facedistill-embeddings-2"  # 1: rows were those of the crop, not of the face
 _FACES_AT_ONCE = 64
 
 
@@ -53,7 +53,7 @@ def cached_embeddings(
         faces: Crops of the size that `embed` takes.
         model_digest: What the embeddings depend on beside the pictures; a model file's SHA-256.
         folder: Where the files lie; `embeddings` in the cache folder by default.
-        rows: Rows to which crops are shrunk by `variance.degrade` first; None leaves them as they are.
+        rows: Rows to which crops are shrunk by `variance.degrade_face` first; None leaves them as they are.
 
     Raises:
         UsageError: There is no model digest, or `rows` is out of range.
@@ -130,7 +130,7 @@ def _batches(faces: FaceSet, rows: int | None) -> Iterator[tuple[list[Face], lis
             except UnreadablePicture as error:
                 damage.append(Damage(index, str(error)))
                 continue
-            batch.append(face if rows is None else Face(degrade(face.image, rows), face.label, face.key))
+            batch.append(face if rows is None else Face(degrade_face(face.image, rows), face.label, face.key))
         return batch, damage
 
     starts = range(0, len(faces), _FACES_AT_ONCE)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facedistill.variance import Camera, Crop
+from facedistill.variance import Camera, Crop, at_face_rows
 from facedistill.variance.placement import Placement
 
 MISALIGNMENT = {  # rows -> turn in degrees, scale, shift in x and in y as shares of the crop
@@ -28,16 +28,20 @@ def photograph(crop: Crop, place: int, rows: int, seed: int) -> Crop:
     Args:
         crop: uint8 [H, W, 3], aligned.
         place: The picture's number.
-        rows: 1..H.
+        rows: Of the face, from 1 on, as for `variance.degrade_face`.
         seed: The same seed, rows and place draw the same, whatever else is photographed.
     """
     rng = np.random.default_rng([seed, rows, place])
-    camera = Camera(rows=(rows, rows), probability=1, misaligned=0)
-    shot = camera.draw(rng, *crop.shape[:2])
-    assert shot is not None, "its probability is 1"
-    angle, scale, *shift = rng.normal(0, _deviations(rows))
-    placement = Placement(angle, float(np.exp(scale)), np.array(shift))
-    return camera.apply(crop, shot._replace(placement=placement))
+
+    def shoot(crop: Crop, left: int) -> Crop:
+        camera = Camera(rows=(left, left), probability=1, misaligned=0)
+        shot = camera.draw(rng, *crop.shape[:2])
+        assert shot is not None, "its probability is 1"
+        angle, scale, *shift = rng.normal(0, _deviations(rows))
+        placement = Placement(angle, float(np.exp(scale)), np.array(shift))
+        return camera.apply(crop, shot._replace(placement=placement))
+
+    return at_face_rows(crop, rows, shoot)
 
 
 def _deviations(rows: int) -> list[float]:

@@ -21,7 +21,7 @@ from facedistill.evaluation.trials import Cell, all_pairs, draw, intervals, list
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
 from facedistill.progress import track
-from facedistill.variance import degrade
+from facedistill.variance import degrade_face
 
 RESOLUTIONS = (30, 20, 16, 12, 8)
 BOTH = "both"
@@ -93,7 +93,7 @@ class SweepResult(Sweep[Cell]):
 
 @dataclass(frozen=True)
 class CameraResult(SweepResult):
-    """What `sweep` gives of probes as a camera sees them; the gallery is degraded by `variance.degrade` alone."""
+    """What `sweep` gives of probes as a camera sees them; the gallery is degraded by `variance.degrade_face` alone."""
 
     def to_json(self) -> dict[str, Any]:
         """{"camera": {"native": ..., "16": ..., "both": {...}}}; the native cells are those without a camera."""
@@ -137,7 +137,7 @@ def sweep(
     Args:
         embed: uint8 [B, H, W, 3] -> [B, D], of any length but zero.
         faces: Aligned crops of one size, at least four people, two pictures of each.
-        resolutions: Rows to which crops are shrunk by `variance.degrade` before they are enlarged back.
+        resolutions: Rows to which crops are shrunk by `variance.degrade_face` before they are enlarged back.
         failed: Pictures in which no face was found. With those of `faces` that cannot be read, which are left out,
             they make the failure-to-enrol rate `fte`: their share of all pictures.
         bootstrap: Number of resamples; 0 leaves `ci` empty.
@@ -218,7 +218,7 @@ def _photographed(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int
 
 
 def _degraded(crop: Crop, _place: int, rows: int) -> Crop:
-    return degrade(crop, rows)
+    return degrade_face(crop, rows)
 
 
 def _embed_changed(embed: Embed, crops: Sequence[Crop], changes: Mapping[str, Change]) -> dict[str, Float]:

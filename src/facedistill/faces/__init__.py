@@ -1,6 +1,6 @@
 """One face in one picture: detected, aligned, cut to a crop convention."""
 
-from facedistill.faces.alignment import align, crop_matrix, recrop, shown_share, similarity_transform
+from facedistill.faces.alignment import align, crop_matrix, recrop, shown_rows, shown_share, similarity_transform
 from facedistill.faces.choice import find_face
 from facedistill.faces.crops import (
     CROP_112X96,
@@ -25,6 +25,7 @@ __all__ = [
     "crop_matrix",
     "find_face",
     "recrop",
+    "shown_rows",
     "shown_share",
     "similarity_transform",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.faces.crops import crop_convention
+from facedistill.faces.crops import CROP_112X112, crop_convention
 
 Floats = NDArray[np.float64]
 
@@ -105,6 +105,16 @@ def recrop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     present = (crop.shape[0], crop.shape[1])
     matrix = crop_matrix(present, size)
     return crop.copy() if present == size else _warp(crop, matrix, size)
+
+
+def shown_rows(size: tuple[int, int]) -> float:
+    """How many rows of the aligned 112-row window a crop of (height, width) is high: 112, 128 or 103.0.
+
+    Raises:
+        UsageError: No convention has that size.
+    """
+    matrix = crop_matrix(size, CROP_112X112.size)
+    return float(size[0] * math.sqrt(np.linalg.det(matrix[:, :2])))
 
 
 def shown_share(present: tuple[int, int], wanted: tuple[int, int]) -> float:

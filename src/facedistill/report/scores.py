@@ -21,7 +21,7 @@ from facedistill.evaluation.trials import Trial, all_pairs, draw, listed_pairs
 from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
 from facedistill.pictures import encode_picture
 from facedistill.report.figures import DetCurve, HardPair, Histogram, Scores
-from facedistill.variance import Crop, degrade
+from facedistill.variance import Crop, degrade_face
 
 _WORK = 1_000_000_000  # pairs looked at for the bands of one curve
 _PAIRS_AT_ONCE = 1 << 17
@@ -229,4 +229,4 @@ def _hardest(pictures: TestImages, resolution: str, values: Float, ordered: Int)
 
 def _seen(crop: Crop, resolution: str) -> bytes:
     """A picture as the model saw it, JPEG."""
-    return encode_picture(crop if resolution == NATIVE else degrade(crop, int(resolution)), ".jpg", _JPEG_QUALITY)
+    return encode_picture(crop if resolution == NATIVE else degrade_face(crop, int(resolution)), ".jpg", _JPEG_QUALITY)

@@ -18,7 +18,7 @@ from facedistill.models import DEFAULT, model_path, shipped_models
 from facedistill.pictures import read_picture
 from facedistill.runtime.conditions import compares_matched, condition_of
 from facedistill.runtime.templates import Templates
-from facedistill.variance import degrade, matching, rungs_of
+from facedistill.variance import degrade_face, matching, rungs_of
 
 Picture = NDArray[np.uint8] | str | Path
 
@@ -246,7 +246,7 @@ class Recognizer:
 
     def _embedded(self, crop: NDArray[np.uint8], rows: float, conditions: Sequence[str]) -> Templates:
         """The crop [H, W, 3] under each condition, in one batch."""
-        crops = np.stack([crop if name == NATIVE else degrade(crop, int(name)) for name in conditions])
+        crops = np.stack([crop if name == NATIVE else degrade_face(crop, int(name)) for name in conditions])
         return Templates(dict(zip(conditions, self._run(crops), strict=True)), rows)
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.checks import Crop, Variance
 from facedistill.variance.compose import Compose
 from facedistill.variance.drawn import DrawnVariance
+from facedistill.variance.face_rows import at_face_rows, degrade_face
 from facedistill.variance.grey import Grey
 from facedistill.variance.jpeg import JpegCompression
 from facedistill.variance.light import BrightnessContrast
@@ -37,9 +38,11 @@ __all__ = [
     "Mirror",
     "ShiftRotate",
     "Variance",
+    "at_face_rows",
     "build_variance",
     "degrade",
     "degrade_batch",
+    "degrade_face",
     "matching",
     "rungs_of",
 ]

@@ -22,7 +22,7 @@ from facedistill.faces import (
     recrop,
 )
 from facedistill.pictures import UnreadablePicture, read_picture
-from facedistill.variance import degrade
+from facedistill.variance import degrade_face
 
 _ALIGNED = {convention.size for convention in (CROP_112X96, CROP_112X112, CROP_150X150)}
 _CROPS_AT_ONCE = 64
@@ -94,8 +94,8 @@ def fitted(embed: Embed, size: tuple[int, int]) -> Embed:
 
 
 def at_rows(embed: Embed, rows: int) -> Embed:
-    """The same model for crops that `variance.degrade` has shrunk to `rows` rows and enlarged back."""
-    return lambda crops: embed(np.stack([degrade(crop, rows) for crop in crops]))
+    """The same model for crops that `variance.degrade_face` has shrunk to `rows` rows and enlarged back."""
+    return lambda crops: embed(np.stack([degrade_face(crop, rows) for crop in crops]))
 
 
 def embed_crops(embed: Embed, crops: Iterable[Crop | None], what: str) -> Iterator[tuple[Int, Float]]:
