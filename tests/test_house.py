@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "facedistill"
 
 # A room may import from itself and from those in earlier rows (or its own row's earlier places).
 WAY = [
-    "errors files progress outputs foreign registry numerics processes devices pictures recordio "
+    "errors yaml_text files progress outputs foreign registry numerics processes devices pictures recordio "
     "model_file models workers",
     "faces",
     "variance",

@@ -8,14 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
 
 from facedistill.errors import UsageError
 from facedistill.recipe import Recipe
 from facedistill.recipe.names import check_names, check_option
+from facedistill.yaml_text import check_bounds, read_yaml
 
 _CLASS = re.compile(r"Problem with given class_path '[\w.]+': ")
 _PARSERS_OWN = ("config", "print_config", "help")
+_load_unbounded = get_loader("yaml")
+
+
+def _load_bounded(text: str) -> Any:
+    """What jsonargparse makes of a file's text and of each value on the command line, within bounds."""
+    try:
+        check_bounds(text)
+        return _load_unbounded(text)
+    except ValueError as error:  # a number of too many digits
+        raise yaml.YAMLError(str(error)) from error
+
+
+set_loader("yaml", _load_bounded, exceptions=(yaml.YAMLError,))
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -39,12 +53,7 @@ def parse_recipe_file(parser: ArgumentParser, path: Path) -> Namespace:
         UsageError: The file is missing, no text, or holds no mapping; or it has a key that no recipe has, or a value of
             another type. The message names the file.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the recipe {path}: {error.strerror or error}; give a YAML file") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"the recipe {path} is no YAML: {one_line(error)[:200]}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise UsageError(f"the recipe {path} is empty or no mapping; copy one of recipes/ and edit it")
     try:

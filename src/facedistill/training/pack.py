@@ -22,6 +22,7 @@ from facedistill.recipe.files import read_recipe
 from facedistill.training.checkpoint import BEST, LAST, Progress
 from facedistill.training.log import METRICS
 from facedistill.training.run_folder import ENVIRONMENT, RECIPE, recorded_digest
+from facedistill.yaml_text import load_yaml
 
 FORMAT = "facedistill-pack-1"
 
@@ -153,7 +154,7 @@ def _check_recipe(pack: Path, made: Path, digest: str) -> None:
 def _without_place(recipe: bytes) -> bytes:
     """A run's recipe without the folder it lies in, which means nothing on another machine."""
     digest, _, content = recipe.partition(b"\n")
-    values = yaml.safe_load(content)
+    values = load_yaml(content.decode("utf-8", "replace"))
     values.pop("out", None)
     return digest + b"\n" + yaml.safe_dump(values, sort_keys=False).encode()
 

@@ -12,6 +12,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_text
 from facedistill.processes import first_process_first, process_rank
 from facedistill.recipe import Recipe
+from facedistill.yaml_text import read_yaml
 
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.yaml"
@@ -82,7 +83,7 @@ def record_length(folder: Path, recipe: Recipe, step: int) -> None:
     path = folder / RECIPE
     if recipe.optimiser.schedule != "trapezoid" or not path.exists():
         return
-    before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    before = read_yaml(path)
     steps, cooldown = before["steps"], before["optimiser"]["cooldown_images"]
     same = (steps, cooldown) == (recipe.steps, recipe.optimiser.cooldown_images)
     if not same and cooldown and step > steps - cooldown / recipe.batch_size:
