@@ -26,7 +26,8 @@ FOLDING = [name for name in NAMES if not name.startswith("iresnet")]  # insightf
 DEEPER_TWINS = ("resnet36", "resnet64", "iresnet100")
 THIN = 0.125
 STAGES = 4
-DLIB = ("dlibresnet", "dliblowrank")
+DLIB = ("dlibresnet", "dliblowrank", "twobranch")
+HALVED = {"slimhalf": 1}  # times before the first stage
 DLIB_MAPS = [(35, 35), (17, 17), (8, 8), (2, 2)]  # of dlib's own 150x150 window, which pads nothing
 
 
@@ -53,7 +54,8 @@ def test_shapes(name, size, se, activation):
     outputs = net(crops(2, *size))
     assert outputs.embedding.shape == (2, 24)
     assert outputs.logits is None
-    expected = [tuple(int(np.ceil(side / 2**halvings)) for side in size) for halvings in range(1, STAGES + 1)]
+    before = HALVED.get(name, 0)
+    expected = [tuple(int(np.ceil(side / 2 ** (before + n))) for side in size) for n in range(1, STAGES + 1)]
     assert [tuple(maps.shape[2:]) for maps in outputs.features] == (DLIB_MAPS if name in DLIB else expected)
     assert (net.embedding_size, net.input_size) == (24, size)
 

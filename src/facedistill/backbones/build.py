@@ -10,9 +10,10 @@ from facedistill.backbones.iresnet import UNITS, iresnet
 from facedistill.backbones.mobilefacenet import mobilefacenet
 from facedistill.backbones.mobilenetv2 import mobilenetv2
 from facedistill.backbones.shufflenetv2 import shufflenetv2
-from facedistill.backbones.slim import slim
+from facedistill.backbones.slim import slim, slimhalf
 from facedistill.backbones.sphereface import sphereface
 from facedistill.backbones.squeezenet import squeezenet
+from facedistill.backbones.twobranch import twobranch
 from facedistill.errors import UsageError
 from facedistill.registry import Registry
 
@@ -21,7 +22,18 @@ for _name, _units in {"resnet20": (1, 2, 4, 1), "resnet36": (2, 4, 8, 2), "resne
     BACKBONES.register(_name)(sphereface(_units))
 for _name, _units in UNITS.items():
     BACKBONES.register(_name)(iresnet(_units))
-for _net in (slim, mobilefacenet, mobilenetv2, shufflenetv2, squeezenet, ghostfacenet, dlibresnet, dliblowrank):
+for _net in (
+    slim,
+    slimhalf,
+    mobilefacenet,
+    mobilenetv2,
+    shufflenetv2,
+    squeezenet,
+    ghostfacenet,
+    dlibresnet,
+    dliblowrank,
+    twobranch,
+):
     BACKBONES.register(_net.__name__)(_net)
 
 
@@ -39,9 +51,10 @@ def build_backbone(
         name: A name in `BACKBONES`; or `package.module:Class` of a class derived from `Backbone`, or of a function
             that returns one, which is called with the `BackboneSpec`.
         embedding_size: Length of the embedding.
-        input_size: (height, width) of the crops in pixels, each at least 32; a crop convention for `dlibresnet` and
-            `dliblowrank`.
-        width: Factor on all channel counts, which become multiples of 8, at least 8; in `dliblowrank` on the ranks.
+        input_size: (height, width) of the crops in pixels, each at least 32; a crop convention for `dlibresnet`,
+            `dliblowrank` and `twobranch`.
+        width: Factor on all channel counts, which become multiples of 8, at least 8; in `dliblowrank` and
+            `twobranch` on the ranks.
         se: Whether residual branches (in `squeezenet` the fire modules) carry squeeze-and-excitation.
         activation: A name in `ACTIVATIONS`.
 

@@ -190,7 +190,7 @@ class NetRecipe:
         start: Weights to start from, instead of random ones: `dlib` for the backbone `dlibresnet`, of which a thinner
             one keeps the channels that matter most, and for `dliblowrank`, which keeps the directions in which faces
             move its maps most; or of the very same net a checkpoint, a shipped model's name, or a model file with
-            int8 weights.
+            int8 weights. Of a `twobranch`, those of its branches: `SHARP+SMALL`.
         module: For an image classifier only: a net of one's own, `package.module:factory`. It is called as
             `factory(classes, input_size)` and gives a module: float [B, 3, H, W] -> class scores [B, classes].
             What stands above, but for `input_size`, is then not used.

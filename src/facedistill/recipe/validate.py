@@ -14,6 +14,7 @@ from facedistill.processes import process_count
 from facedistill.recipe.parts import build_classifier_head, build_losses, build_net, build_variances, build_views
 from facedistill.recipe.recipe import HARD, HELD_OUT, Recipe
 from facedistill.teachers.load import CHECKPOINT_SUFFIXES
+from facedistill.teachers.start import start_parts
 from facedistill.teachers.teacher import DLIB
 
 
@@ -74,11 +75,11 @@ def _check_test(recipe: Recipe) -> None:
 
 
 def _check_student(recipe: Recipe) -> None:
-    start = recipe.student.start
-    if start not in (None, DLIB, *shipped_models()) and not Path(str(start)).is_file():
-        raise UsageError(
-            f"recipe: student.start is {start}, which is no file; {nearest(str(start))}or give `{DLIB}` or a checkpoint"
-        )
+    for start in [] if recipe.student.start is None else start_parts(recipe.student.start):
+        if start not in (DLIB, *shipped_models()) and not Path(start).is_file():
+            raise UsageError(
+                f"recipe: student.start is {start}, which is no file; {nearest(start)}or give `{DLIB}` or a checkpoint"
+            )
     if recipe.student.module is not None:
         import_callable(f"recipe: student.module {recipe.student.module!r}", recipe.student.module)
         return

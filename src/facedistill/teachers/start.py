@@ -4,16 +4,18 @@ Pictures of synthetic people cannot teach what a teacher knows of real faces; it
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from facedistill.backbones import Backbone, build_backbone, load_backbone, normalise_crops
+from facedistill.backbones import Backbone, BackboneSpec, build_backbone, load_backbone, normalise_crops
 from facedistill.backbones.blocks import scaled
 from facedistill.backbones.dlibresnet import STAGES
 from facedistill.backbones.int8_weights import load_int8_backbone
+from facedistill.backbones.twobranch import branch_specs, join_branches
 from facedistill.datasets import FaceSet
 from facedistill.errors import UsageError
 from facedistill.models import shipped_models
@@ -24,6 +26,8 @@ from facedistill.teachers.teacher import DLIB
 
 _ONNX = ".onnx"
 _NET, _FACTORISED = "dlibresnet", "dliblowrank"
+_JOINED = "twobranch"
+_SHARE = 0.8  # of the sharp branch in the similarity of sharp faces
 _FACES = 256  # that decide which directions a factorised net keeps
 _STEM, _PROJECTION = "stages.0.1", "neck.2.weight"
 
@@ -37,12 +41,15 @@ def load_start(backbone: Backbone, start: str, faces: FaceSet | None = None) -> 
             file, each of the very same net. A `dlibresnet` may be thinner than what it starts from, and then keeps the
             channels that matter most, see `thinned`.
         faces: Faces in the net's crops, of which 256 decide what a `dliblowrank` keeps of dlib's net, see `factorise`;
-            needed for that alone.
+            needed for that and for a `twobranch`, whose start is that of its two branches: SHARP+SMALL.
 
     Raises:
         UsageError: The weights are of another net.
         FacedistillError: The weights are missing or damaged.
     """
+    if len(parts := start_parts(start)) > 1:
+        _join(backbone, parts, faces)
+        return
     source = dlib_backbone(backbone.input_size) if start == DLIB else _load(shipped_models().get(start, Path(start)))
     if start == DLIB and backbone.spec["name"] == _FACTORISED:
         factorise(source, backbone, _some_crops(faces))
@@ -56,6 +63,23 @@ def load_start(backbone: Backbone, start: str, faces: FaceSet | None = None) -> 
         differences = ", ".join(f"{key} {theirs[key]} instead of {ours.get(key)}" for key in differing)
         raise UsageError(f"recipe: student.start: {start} is another net than the recipe's student: {differences}")
     backbone.load_state_dict(weights)
+
+
+def start_parts(start: str) -> list[str]:
+    """The starts of a net's branches, `SHARP+SMALL`; or the one of the whole net."""
+    return [start] if Path(start).is_file() else [part.strip() for part in start.split("+")]
+
+
+def _join(backbone: Backbone, starts: Sequence[str], faces: FaceSet | None) -> None:
+    """Fills a `twobranch` with the weights of its two branches, each from a start of its own."""
+    name = backbone.spec["name"]
+    if name != _JOINED or len(starts) != 2:
+        needed = "SHARP+SMALL" if name == _JOINED else "one start"
+        raise UsageError(f"recipe: student.start: {'+'.join(starts)} is none for a {name}, which takes {needed}")
+    sharp, small = (build_backbone(**asdict(spec)) for spec in branch_specs(BackboneSpec(**backbone.spec)))
+    for branch, start in zip((sharp, small), starts, strict=True):
+        load_start(branch, start, faces)
+    join_branches(backbone, sharp, small, _some_crops(faces), _SHARE)
 
 
 def _some_crops(faces: FaceSet | None) -> Tensor:
