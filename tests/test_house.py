@@ -11,8 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "facedistill"
 
 # A room may import from itself and from those in earlier rows (or its own row's earlier places).
 WAY = [
-    "errors yaml_text files progress outputs foreign registry numerics processes devices pictures recordio "
-    "model_file models workers",
+    "errors printable yaml_text files progress outputs foreign registry numerics processes devices pictures "
+    "recordio model_file models workers",
     "faces",
     "variance",
     "views",

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import suppress
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from facedistill.printable import printable
 
 T = TypeVar("T")
 
@@ -31,7 +34,9 @@ class _Rate(ProgressColumn):
 
 def notify(message: str) -> None:
     """Writes one line to stderr."""
-    Console(file=sys.stderr, highlight=False, markup=False, soft_wrap=True).print(message)
+    console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    with suppress(OSError):  # the terminal was closed
+        console.print(printable(message))
 
 
 def track(items: Iterable[T], description: str, total: int | None = None, unit: str = "") -> Iterator[T]:
@@ -46,23 +51,25 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
     if total is None and isinstance(items, Sized):
         total = len(items)
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn(unit, markup=False),
         _Rate(),
         TimeRemainingColumn(),
         console=Console(file=sys.stderr),
     )
-    task = bar.add_task(description, total=total)
+    task = bar.add_task(printable(description), total=total)
     started, shown = time.monotonic(), False
     try:
         for item in items:
             yield item
             bar.advance(task)
             if not shown and time.monotonic() - started > _PATIENCE:
-                bar.start()
                 shown = True
+                with suppress(OSError):
+                    bar.start()
     finally:
         if shown:
-            bar.stop()
+            with suppress(OSError):  # the terminal was closed
+                bar.stop()

@@ -1,12 +1,11 @@
 """Commands, each one function, whose arguments are the command's: from photos to reports on finished runs."""
 
 import os
-import sys
 from pathlib import Path
 
-from facedistill.cli.values import console, crop_size, write_json
+from facedistill.cli.screen import console, show, warn
+from facedistill.cli.values import check_outputs, crop_size, write_figures, write_json
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.files import write_text
 from facedistill.foreign import SEPARATOR, foreign_errors
 from facedistill.recipe import Recipe
 
@@ -34,7 +33,7 @@ def prepare(
     done = prepare_photos(Path(photos), Path(out), crop_size(size), min_face, min_sharpness, workers)
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(done.rejected.items())) or "none"
     before = " (done before)" if done.already_done else ""
-    print(f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{before}")
+    show(f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{before}")
 
 
 def synth(
@@ -71,7 +70,7 @@ def synth(
         Path(out), identities, images, seed, crop_size(size), workers, same_day, exaggeration, variety
     )
     speed = f", {done.images_per_second:.0f} images/s" if done.images_per_second else " (done before)"
-    print(f"{out}: {done.faces} pictures of {done.people} people; the detector found {done.detected:.1%}{speed}")
+    show(f"{out}: {done.faces} pictures of {done.people} people; the detector found {done.detected:.1%}{speed}")
     if preview:
         faces = open_face_set(out)
         write_preview(Path(out) / "preview.png", lambda index: faces[index].image, faces.labels)
@@ -118,12 +117,12 @@ def search(
     if base.devices * base.nodes > 1:
         raise UsageError("recipe: devices and nodes are more than 1, but a search trains in one process; give 1")
     folder = out or f"{base.folder}-search"
-    report = search_until(replace(base, out=folder), until, trials, minutes, test, log=print)
+    report = search_until(replace(base, out=folder), until, trials, minutes, test, log=show)
     if report.front:
         console().print(front_table(report))
     for line in verdict(report):
-        print(line)
-    print(f"{folder}: search.json, search.html" + (", student.onnx" if report.winner else ""))
+        show(line)
+    show(f"{folder}: search.json, search.html" + (", student.onnx" if report.winner else ""))
     if not report.met:
         tried = len(report.trials)
         raise FacedistillError(f"the standard is not met after {tried} trials; give more --trials, or lower it")
@@ -146,7 +145,7 @@ def evaluate(
         model: A model file, a shipped model's name, a checkpoint, a foreign ONNX file, or `dlib`.
         on: `orl`, a face set's folder, a .bin file, or NAME:FOLDER with NAME one of lfw, ytf, ijbb, ijbc, megaface,
             scface, tinyface, survface; or another package's package.module:Class, with :FOLDER where it needs one.
-        json: Also write the figures here.
+        json: Also write the figures here; - is the screen.
         resolutions: Rows to which pictures are degraded, such as [24,12]; the protocol's own by default.
         testing: People to test with, for scface; 50 where the other 80 were trained with. All by default.
         seed: Draws them, and what the camera does.
@@ -160,6 +159,7 @@ def evaluate(
     from facedistill.evaluation.protocols import PROTOCOLS
     from facedistill.teachers import load_teacher
 
+    check_outputs(json)
     net = load_teacher(model, device="auto")
     # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
     size = net.input_size if net.input_size[0] == 112 else (112, 96)
@@ -180,21 +180,22 @@ def report(runs: list[str], out: str = "report.html", json: str | None = None, m
     Args:
         runs: Run folders that were tested on the same pictures.
         out: The page.
-        json: Also write all its figures here.
-        markdown: Also write the table of its figures here.
+        json: Also write all its figures here; - is the screen.
+        markdown: Also write the table of its figures here; - is the screen.
     """
     from facedistill.pipelines.finished_run import report_runs
     from facedistill.report import markdown_table, write_report
 
+    check_outputs(out, json, markdown)
     figures = report_runs([Path(run) for run in runs])
     write_report(Path(out), figures)
     if json:
         write_json(json, figures.to_json())
     if markdown:
-        write_text(Path(markdown), markdown_table(figures))
+        write_figures(markdown, markdown_table(figures))
     for note in figures.notes:
-        print(f"facedistill: {note}", file=sys.stderr)
-    print(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
+        warn(note)
+    show(f"{out}: {len(figures.models)} models, {Path(out).stat().st_size / 1e6:.1f} MB; it shows people's pictures")
 
 
 def _run(recipe: Recipe) -> None:
@@ -203,7 +204,7 @@ def _run(recipe: Recipe) -> None:
         from facedistill.pipelines.classifier import classes_table, run_classifier
 
         console().print(classes_table(run_classifier(recipe)))
-        print(f"{recipe.folder}: student.onnx, summary.json")
+        show(f"{recipe.folder}: student.onnx, summary.json")
         return
     from facedistill.pipelines.faces import run_faces
     from facedistill.report import summary_table
@@ -211,4 +212,4 @@ def _run(recipe: Recipe) -> None:
     summary = run_faces(recipe)
     if os.environ.get("RANK", "0") == "0":
         console().print(summary_table(summary))
-        print(f"{recipe.folder}: student.onnx, summary.json, report.html")
+        show(f"{recipe.folder}: student.onnx, summary.json, report.html")

@@ -2,9 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from facedistill.cli import commands, model_files, packs
 from facedistill.cli.parser import build_parser, exit_code, recipe_file_first, with_flags
+from facedistill.cli.screen import figures_alone
+from facedistill.cli.values import is_stdout
 from facedistill.recipe import Recipe
 from facedistill.recipe.files import recipe_of, recipe_parser
 
@@ -36,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name in _RECIPE_COMMANDS:
             _run_recipe(_RECIPE_COMMANDS[name], recipe_of(recipe_parser(), parsed[name]), given)
         else:
-            _COMMANDS[name](**vars(parser.instantiate(parsed)[name]))
+            options = vars(parser.instantiate(parsed)[name])
+            alone = any(is_stdout(options[key] or "") for key in ("json", "markdown") if key in options)
+            with figures_alone() if alone else nullcontext():
+                _COMMANDS[name](**options)
 
     return exit_code(work)
 

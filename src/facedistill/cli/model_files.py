@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from facedistill.cli.values import console, crop_size, write_json
+from facedistill.cli.screen import console, show
+from facedistill.cli.values import check_outputs, crop_size, write_json
 from facedistill.errors import FacedistillError
 from facedistill.model_file import NATIVE
 
@@ -25,13 +26,14 @@ def info(
         width: For a name: factor on all channel counts, 1 by default.
         se: For a name: with squeeze-and-excitation.
         input: For a name: crop, height x width, 112x96 by default.
-        json: Also write the figures here.
+        json: Also write the figures here; - is the screen.
     """
     from facedistill.export.info import info_lines, net_info
 
+    check_outputs(json)
     figures = net_info(net, width, se, None if input is None else crop_size(input))
     for line in info_lines(figures):
-        print(line)
+        show(line)
     if json:
         write_json(json, asdict(figures))
 
@@ -51,22 +53,24 @@ def export(
     """
     from facedistill.pipelines.faces import export_run
 
+    check_outputs(out)
     proof = export_run(Path(run), Path(out), calibrate_on, weights)
     size = Path(out).stat().st_size / 1e6
     cosine = f" (cosine {proof.least_cosine:.4f} or more)" if weights == "int8" else ""
-    print(f"{out}: {size:.2f} MB, differs from the trained net by at most {proof.max_difference:.1g}{cosine}")
+    show(f"{out}: {size:.2f} MB, differs from the trained net by at most {proof.max_difference:.1g}{cosine}")
 
 
 def models(json: str | None = None) -> None:
     """Lists the models that come with the package, with the figures of their cards.
 
     Args:
-        json: Also write them here.
+        json: Also write them here; - is the screen.
     """
     from rich.table import Table
 
     from facedistill.models import FOLDER, read_figures, shipped_models
 
+    check_outputs(json)
     cards = {name: read_figures(name) for name in shipped_models()}
     if not cards:
         raise FacedistillError("no model is shipped with this installation; distil one: facedistill distill RECIPE")
@@ -91,15 +95,16 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
         b: Another.
         model: A model file or a shipped model's name; by default what $FACEDISTILL_MODEL names, else slim-m.
         fmr: The share of wrong matches to accept.
-        json: Also write the answer here.
+        json: Also write the answer here; - is the screen.
     """
     from facedistill.runtime import Recognizer
 
+    check_outputs(json)
     answer = Recognizer(model).verify(a, b, fmr=fmr)
     verdict = "the same person" if answer.same else "different people"
     likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
     assert answer.rows is not None, "both pictures were given"
-    print(
+    show(
         f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g}, "
         f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}; "
         f"calibrated {answer.calibration or 'on people that the model file does not name'}"

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from facedistill.cli.screen import show
+from facedistill.cli.values import check_outputs
 from facedistill.files import sole_writer
 
 
@@ -15,9 +17,10 @@ def pack(run: str, file: str, light: bool = False) -> None:
     """
     from facedistill.training.pack import pack_run
 
+    check_outputs(file)
     with sole_writer(Path(run)):
         size = pack_run(Path(run), Path(file), light)
-    print(f"{file}: {size / 1e6:.1f} MB; `facedistill unpack {file} RUN` makes a run folder of it")
+    show(f"{file}: {size / 1e6:.1f} MB; `facedistill unpack {file} RUN` makes a run folder of it")
 
 
 def unpack(file: str, run: str) -> None:
@@ -31,4 +34,4 @@ def unpack(file: str, run: str) -> None:
 
     with sole_writer(Path(run)):
         unpack_run(Path(file), Path(run))
-    print(f"{run}: go on with `facedistill distill --resume {run}`")
+    show(f"{run}: go on with `facedistill distill --resume {run}`")

@@ -13,6 +13,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from facedistill.cli.screen import prepare_screen, warn
 from facedistill.errors import AnotherFailedError, FacedistillError, FacedistillWarning, UsageError
 from facedistill.foreign import foreign_failure
 from facedistill.progress import notify
@@ -97,8 +98,10 @@ def with_flags(arguments: list[str], commands: Commands) -> list[str]:
 def exit_code(work: Callable[[], None]) -> int:
     """Does a command's work; returns 0, 1 (the work failed) or 2 (the call was wrong), printing why in one line."""
     warnings.showwarning = _print_warning
+    prepare_screen()
     try:
         work()
+        sys.stdout.flush()  # what is wrong with it is reported here, not at the interpreter's end
         return 0
     except AnotherFailedError as error:
         return error.exit_code
@@ -112,6 +115,8 @@ def exit_code(work: Callable[[], None]) -> int:
         if isinstance(error, ModuleNotFoundError):
             message = f"this command needs {error.name}, which is not installed; run `pip install 'facedistill[train]'`"
             return _fail(message, UsageError.exit_code)
+        if isinstance(error, BrokenPipeError):  # whoever read the output, such as `head`, wants no more of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, OSError):  # a full disk, a folder that cannot be read
             reason = f"{error.filename or 'input or output'}: {error.strerror or error}"
             return _fail(reason, FacedistillError.exit_code)
@@ -123,11 +128,11 @@ def exit_code(work: Callable[[], None]) -> int:
 def _print_warning(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
     """A warning of ours is one line without a place in the code; others are shown as Python does."""
     if issubclass(category, FacedistillWarning):
-        print(f"facedistill: {message}", file=sys.stderr)
+        warn(str(message))
     else:
         _show_warning(message, category, *place, **rest)
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"facedistill: {' '.join(message.splitlines())}", file=sys.stderr)
+    warn(message)
     return code

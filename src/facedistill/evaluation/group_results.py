@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from facedistill.evaluation.results import Result, percent_with_interval
+from facedistill.printable import printable
 
 RATES = ("fmr", "fnmr", "eer")
 
@@ -86,10 +87,10 @@ class GroupsResult(Result):
             table.add_section()
             notes = [] if attribute.fmr_ratio is None else [f"largest FMR / smallest: {attribute.fmr_ratio:.1f}"]
             notes += [f"{attribute.unknown} pictures without a label"] * (attribute.unknown > 0)
-            table.add_row(f"[bold]{escape(name)}[/bold]", "", "", "", "", "; ".join(notes))
+            table.add_row(Text(printable(name), style="bold"), "", "", "", "", "; ".join(notes))
             for group, figures in attribute.groups.items():
                 worst = " and ".join(rate.upper() for rate, which in attribute.worst.items() if which == group)
                 rates = (percent_with_interval(getattr(figures, rate), figures.ci.get(rate), 2) for rate in RATES)
                 note = figures.warning or (f"worst {worst}" if worst else "")
-                table.add_row(escape(group), str(figures.people), *rates, note)
+                table.add_row(Text(printable(group)), str(figures.people), *rates, note)
         return [table]

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from facedistill.printable import printable
 
 NOT_KNOWN = "n/a"
 
@@ -46,7 +48,7 @@ def _rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
         if isinstance(value, Mapping):
             yield from _rows(value, f"{prefix}{name}, ")
         else:
-            yield escape(prefix + name), f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+            yield prefix + name, f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def figure_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Table:
@@ -55,7 +57,7 @@ def figure_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 

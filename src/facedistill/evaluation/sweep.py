@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
@@ -83,7 +84,7 @@ class SweepResult(Sweep[Cell]):
             table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
         for metric, heading in METRICS.items():
             table.add_section()
-            table.add_row(f"[bold]{heading}[/bold]")
+            table.add_row(Text(heading, style="bold"))
             for name in resolutions_of(self.both):
                 cells = (self.both[name], self.one_side[name])
                 rates = (percent_with_interval(getattr(cell, metric), cell.ci.get(metric), digits=1) for cell in cells)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.results import NOT_KNOWN, percent_with_interval
@@ -91,7 +92,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         table.add_column(TITLES[name], justify="right", no_wrap=name != "control")
     for section, rows in side_by_side([summary["models"][name] for name in names]).items():
         table.add_section()
-        table.add_row(f"[bold]{section}[/bold]")
+        table.add_row(Text(section, style="bold"))
         for title, values in rows:
             table.add_row(title, *values)
     return table

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from facedistill.files import write_text
+from facedistill.printable import printable
 from facedistill.processes import process_rank
 
 METRICS = "metrics.jsonl"
@@ -40,32 +42,35 @@ class RunLog:
         self._file = self._path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1 if first_step else None)
         self._bar = Progress(
-            TextColumn(description),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._bar.add_task(description, total=steps, completed=first_step, status="")
+        self._task = self._bar.add_task(printable(description), total=steps, completed=first_step, status="")
 
     def __enter__(self) -> Self:
         if self._writes:
-            self._bar.start()
+            with suppress(OSError):  # here and below: the terminal was closed, and the work goes on
+                self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writes:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()
             self._file.close()
             self._board.close()
 
     def advance(self, step: int, status: str) -> None:
         """Moves the progress line to `step` steps done."""
         if self._writes:
-            self._bar.update(self._task, completed=step, status=status)
+            with suppress(OSError):
+                self._bar.update(self._task, completed=step, status=printable(status))
 
     def write(self, kind: str, step: int, values: Mapping[str, float], timing: Mapping[str, float]) -> None:
         """Appends one record.
