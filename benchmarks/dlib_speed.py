@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
-import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
+from facedistill.onnx_files import open_session
 from facedistill.teachers.dlib_teacher import dlib_onnx, dlib_weights
 from json_option import json_parser, write_json
 
@@ -37,7 +38,7 @@ def main() -> None:
         return
     rows = [row for threads in ("one", "default") for row in _in_new_process(threads, options.rounds)]
     _show(rows)
-    report = {"cores": os.cpu_count(), "onnxruntime": ort.__version__, "rounds": options.rounds, "rows": rows}
+    report = {"cores": os.cpu_count(), "onnxruntime": version("onnxruntime"), "rounds": options.rounds, "rows": rows}
     write_json(options, report)
 
 
@@ -45,10 +46,7 @@ def measure(rounds: int, one_thread: bool) -> list[dict[str, object]]:
     """Median milliseconds per face of both, measured in turn so that a busy moment hits both."""
     import dlib
 
-    ort_options = ort.SessionOptions()
-    if one_thread:
-        ort_options.intra_op_num_threads = 1
-    session = ort.InferenceSession(str(dlib_onnx()), ort_options, providers=["CPUExecutionProvider"])
+    session = open_session(dlib_onnx(), "dlib's net", "delete it", threads=1 if one_thread else None)
     reference = dlib.face_recognition_model_v1(str(dlib_weights()))
     rows: list[dict[str, object]] = []
     for batch in BATCHES:

@@ -128,14 +128,16 @@ def test_its_json_is_what_other_readers_expect():
     ("changed", "message"),
     [
         pytest.param({"thresholds": {"16": {"1e-1": 0.5, "1e-3": 0.4}}}, "16 are out of order", id="out of order"),
-        pytest.param({"thresholds": {"native": {"1e-1": float("nan")}}}, "not finite", id="NaN"),
+        pytest.param({"thresholds": {"native": {"1e-1": float("nan")}}}, "NaN is no number", id="NaN"),
         pytest.param({"thresholds": {"sixteen": {"1e-1": 0.5}}}, "'sixteen'", id="no resolution"),
         pytest.param({"thresholds": {"both matched 16": {"1e-1": 0.5}}}, "'both matched 16'", id="two prefixes"),
         pytest.param({"thresholds": {"16": {"often": 0.5}}}, "often", id="no rate"),
         pytest.param({"thresholds": {"16": 0.5}}, "damaged", id="no rates"),
         pytest.param({"thresholds": [1]}, "damaged", id="no mapping"),
-        pytest.param({"probability": {"16": {"slope": -1.0, "offset": 0.0}}}, "slope -1", id="falling probability"),
-        pytest.param({"probability": {"16": {"slope": 1.0, "offset": float("inf")}}}, "offset inf", id="infinite"),
+        pytest.param({"probability": {"16": {"slope": -1.0, "offset": 0.0}}}, "slope is -1", id="falling probability"),
+        pytest.param(
+            {"probability": {"16": {"slope": 1.0, "offset": float("inf")}}}, "Infinity is no number", id="infinite"
+        ),
         pytest.param({"probability": {"16": {"slope": 1.0}}}, "damaged", id="half a probability"),
         pytest.param({"net": "slim"}, "damaged", id="a net that is no mapping"),
     ],

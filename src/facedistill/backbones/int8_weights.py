@@ -10,7 +10,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
-import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from facedistill.backbones.build import BACKBONES, build_backbone
 from facedistill.backbones.checkpoint import rebuild, require_imported
 from facedistill.errors import FacedistillError
 from facedistill.model_file import ModelMetadata
+from facedistill.onnx_files import load_graph, run_failure
 
 NUMBERS, SCALE = "_int8", "_scale"  # suffixes of an initialiser's name, in place of the weight itself
 ROOT = "backbone."  # what precedes the names of the state dict in a model file
@@ -63,14 +63,15 @@ def load_int8_backbone(path: Path) -> Backbone:
     Raises:
         FacedistillError: The file is missing or damaged, has folded norms, or its weights do not fit its description.
     """
+    model = load_graph(path, str(path), "copy or export it again")
     try:
-        model = onnx.load(path, load_external_data=False)
         arrays = {
             entry.name: torch.from_numpy(numpy_helper.to_array(entry).copy()) for entry in model.graph.initializer
         }
-    except Exception as error:  # protobuf's and onnx's errors share no base class
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
-        raise FacedistillError(f"{path} is no intact ONNX file ({reason}); copy or export it again") from error
+    except Exception as error:  # onnx's errors share no base class
+        raise FacedistillError(
+            f"{path} is no intact ONNX file ({run_failure(error)}); copy or export it again"
+        ) from error
     metadata = ModelMetadata.from_map({entry.key: entry.value for entry in model.metadata_props}, str(path))
     if not metadata.net or not any(name.endswith(NUMBERS) for name in arrays):
         raise FacedistillError(

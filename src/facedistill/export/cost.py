@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
 from facedistill.errors import FacedistillError
+from facedistill.onnx_files import load_graph, open_session
 
 _WARM_UP = 3
 _WIDENING = ("Cast", "DequantizeLinear", "Mul")
@@ -40,7 +41,7 @@ def file_cost(path: Path) -> Cost:
     Raises:
         FacedistillError: A convolution's output size cannot be inferred.
     """
-    model = onnx.load(path)
+    model = load_graph(path, str(path), "copy or export it again")
     inputs = {entry.name for entry in model.graph.input}
     for entry in model.graph.input:
         entry.type.tensor_type.shape.dim[0].dim_value = 1
@@ -100,13 +101,7 @@ def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float
     Returns:
         Name -> milliseconds.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    sessions = {
-        name: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        for name, path in files.items()
-    }
+    sessions = {name: open_session(path, str(path), "export it again", threads=1) for name, path in files.items()}
     faces = {name: _one_face(session) for name, session in sessions.items()}
     times: dict[str, list[float]] = {name: [] for name in files}
     for turn in range(rounds + _WARM_UP):

@@ -17,6 +17,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.export.cost import file_cost, weight_counts
 from facedistill.model_file import METADATA_KEY, ModelMetadata
 from facedistill.models import nearest, shipped_models
+from facedistill.onnx_files import load_graph, run_failure
 
 _ONNX = ".onnx"
 _NECK = ("Conv", "Flatten", "Gemm", "GlobalAveragePool", "MatMul", "ReduceMean", "Reshape")  # what ends the last map
@@ -118,14 +119,14 @@ def _of_backbone(name: str, net: Backbone, path: Path | None = None) -> NetInfo:
 
 
 def _of_file(path: Path) -> NetInfo:
+    model = load_graph(path, str(path), "copy or export it again")
     try:
         cost = file_cost(path)
-        model = onnx.load(path)
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
     except FacedistillError:
         raise
-    except Exception as error:  # protobuf's and onnx's errors share no base class
-        raise FacedistillError(f"{path} is no intact ONNX file ({str(error).splitlines()[0][:100]})") from error
+    except Exception as error:  # onnx's errors share no base class
+        raise FacedistillError(f"{path} cannot be measured ({run_failure(error)}); export it again") from error
     matrices, vectors = weight_counts(graph)
     entries = {entry.key: entry.value for entry in model.metadata_props}
     metadata = ModelMetadata.from_map(entries, str(path)) if METADATA_KEY in entries else None

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -13,6 +12,7 @@ from facedistill.backbones import Backbone, normalise_crops
 from facedistill.export.exporter import EXPORTERS, Proof
 from facedistill.export.onnx_graph import ONNX_PACKAGES, write_onnx
 from facedistill.heads import Head
+from facedistill.onnx_files import open_session
 
 _KEY = "facedistill-classifier"
 
@@ -58,6 +58,6 @@ class OnnxClassifier:
 
 def class_scores(path: Path, pictures: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
     """The scores [B, C] of an exported classifier for pictures uint8 [B, H, W, 3]."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_session(path, str(path), "export it again")
     parts = [session.run(None, {"crops": pictures[i : i + batch]})[0] for i in range(0, len(pictures), batch)]
     return np.concatenate(parts).astype(np.float32, copy=False)

@@ -18,6 +18,7 @@ from torch import nn
 from facedistill.errors import FacedistillError
 from facedistill.export.exporter import Proof, Requirement, prove
 from facedistill.files import atomic_path
+from facedistill.onnx_files import open_session
 
 MAX_DIFFERENCE = 1e-4
 
@@ -88,7 +89,7 @@ def save_proven(model: onnx.ModelProto, path: Path) -> Iterator[Run]:
     """Saves a model and yields what runs the file; it stays at `path` when the block ends without an error."""
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)
-        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+        session = open_session(temporary, str(path), "export it again")
         yield lambda batch: session.run(None, {"crops": batch})[0]
 
 

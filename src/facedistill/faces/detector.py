@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from facedistill.errors import UsageError
+from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces.cascade import (
     Floats,
     cut_windows,
@@ -18,6 +18,7 @@ from facedistill.faces.cascade import (
     window_boxes,
 )
 from facedistill.faces.mtcnn_graphs import WINDOWS, graph_file, rebuild_graph_file
+from facedistill.onnx_files import open_session
 
 _STRIP = 150_000  # pixels that P-Net takes at once: larger strips cost memory, and time by missing the cache
 _BATCH = 1024  # windows that R-Net looks at at once; only crowds exceed it
@@ -151,13 +152,10 @@ def _probability(logits: NDArray[np.float32]) -> Floats:
 
 
 def _open_net(net: str, threads: int | None) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.enable_mem_pattern = False  # made for inputs of one shape; pictures and batches differ
-    if threads is not None:
-        options.intra_op_num_threads = threads
     path = graph_file(net)
+    # No memory pattern: it is made for inputs of one shape; pictures and batches differ.
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception:  # onnxruntime's own exceptions; the cached file is damaged
+        return open_session(path, str(path), "delete it", threads, mem_pattern=False)
+    except FacedistillError:  # the cached file is damaged
         rebuild_graph_file(net, path)
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return open_session(path, str(path), "delete it", threads, mem_pattern=False)

@@ -15,6 +15,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import Detection, Detector, align, crop_convention, find_face, similarity_transform
 from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, ModelMetadata
 from facedistill.models import DEFAULT, model_path, shipped_models
+from facedistill.onnx_files import open_session
 from facedistill.pictures import read_picture
 from facedistill.runtime.conditions import compares_matched, condition_of
 from facedistill.runtime.templates import Templates
@@ -272,14 +273,7 @@ def window_rows(landmarks: NDArray[np.floating]) -> float:
 def _load(path: Path, threads: int | None) -> tuple[onnxruntime.InferenceSession, ModelMetadata]:
     if not path.is_file():
         raise UsageError(f"{path}: no such model file; make one with `facedistill export RUN {path.name}`")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads:
-        options.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own kinds, without a common base
-        raise FacedistillError(f"{path} cannot be read as ONNX; it may be truncated: export the model again") from error
+    session = open_session(path, str(path), "export the model again", threads)
     return session, ModelMetadata.from_map(session.get_modelmeta().custom_metadata_map, str(path))
 
 

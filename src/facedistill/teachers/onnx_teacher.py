@@ -15,9 +15,10 @@ from facedistill.errors import FacedistillError, FacedistillWarning, UsageError
 from facedistill.faces import crop_convention
 from facedistill.files import file_digest
 from facedistill.model_file import METADATA_KEY, ModelMetadata
+from facedistill.onnx_files import CPU, open_session, run_failure, weight_files
 from facedistill.teachers.teacher import DEFAULT_BATCH, BatchedTeacher
 
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
 _DEVICE_BATCH = 256
 _SHORTEST_EMBEDDING = 8  # a score or a box is shorter
 _EXPECTED = "a face embedder takes uint8 [B, H, W, 3] or float [B, 3, H, W]"
@@ -160,25 +161,18 @@ class OnnxTeacher(BatchedTeacher):
         try:
             return list(self._session.run(list(outputs), {self._input: feed}))
         except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise FacedistillError(f"teacher {self.path} failed on {len(crops)} crops: {_first_line(error)}") from error
+            raise FacedistillError(f"teacher {self.path} failed on {len(crops)} crops: {run_failure(error)}") from error
 
 
 def _session(path: Path, device: str) -> ort.InferenceSession:
     wanted = (_CUDA,) if device in ("cuda", "auto") else ()
     providers = [name for name in wanted if name in ort.get_available_providers()]
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # it would print what stands in the error below
-    try:
-        return ort.InferenceSession(str(path), options, providers=[*providers, _CPU])
-    except Exception as error:  # onnxruntime's errors share no base class of their own
-        raise FacedistillError(
-            f"teacher {path} is no intact ONNX file ({_first_line(error)}); copy or download it again"
-        ) from error
+    return open_session(path, f"teacher {path}", "copy or download it again", providers=[*providers, CPU])
 
 
 def _on_cpu(session: ort.InferenceSession) -> bool:
     """Whether it has no other provider; what is installed may still lack the device's libraries."""
-    return bool(session.get_providers() == [_CPU])
+    return bool(session.get_providers() == [CPU])
 
 
 def _crop_size(path: Path, kind: str, shape: Sequence[int | str | None], inside: bool) -> tuple[int, int]:
@@ -193,16 +187,5 @@ def _crop_size(path: Path, kind: str, shape: Sequence[int | str | None], inside:
 
 def _weights_digest(path: Path) -> str:
     """SHA-256 over the file and the files of tensors that it points to."""
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    model = onnx.load(path, load_external_data=False)
-    outside = sorted(
-        {ExternalDataInfo(tensor).location for tensor in model.graph.initializer if uses_external_data(tensor)}
-    )
-    digests = [file_digest(path), *(file_digest(path.parent / location) for location in outside)]
+    digests = [file_digest(path), *(file_digest(path.parent / location) for location in weight_files(path))]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
