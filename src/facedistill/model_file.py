@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Self
 
 from facedistill.errors import FacedistillError
+from facedistill.printable import printable
 
 METADATA_KEY = "facedistill"
 NATIVE = "native"
@@ -168,7 +169,7 @@ def _check_plain(value: Any) -> None:
             _check_plain(inner)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a number is not finite")
-    elif isinstance(value, str) and not all(each.isprintable() or each in "\n\t" for each in value):
+    elif isinstance(value, str) and printable(value, keep="\n\t") != value:
         raise ValueError(f"a text holds characters that cannot be printed: {reprlib.repr(value)}")
 
 
