@@ -1,10 +1,12 @@
 """The `.bin` reader: every way the field writes such a file, and every way to abuse a pickle."""
 
 import codecs
+import gzip
 import os
 import pickle
 import struct
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -82,6 +84,9 @@ def test_reads_what_python_2_wrote(data: bytes, tmp_path: Path) -> None:
         pytest.param(np.array(SAME, dtype=">i8"), id="an array of large numbers, high byte first"),
         pytest.param([np.bool_(True), np.bool_(False)], id="numpy's truths"),
         pytest.param([np.int64(1), np.int64(0)], id="numpy's numbers"),
+        pytest.param([1.0, 0.0], id="floats"),
+        pytest.param(np.array(SAME, np.float32), id="an array of floats, as np.loadtxt and pandas give"),
+        pytest.param([np.float64(1), np.float64(0)], id="numpy's floats"),
     ],
 )
 def test_reads_what_python_3_writes(protocol: int, pictures: list, same: list, tmp_path: Path) -> None:
@@ -180,6 +185,62 @@ def test_refuses_to_grow_beyond_the_file(data: bytes, tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+def tuples(levels: int) -> bytes:
+    return b"N" + b"\x85" * levels
+
+
+def colliding_keys(count: int) -> bytes:
+    """A dictionary whose keys are multiples of 2^61 - 1, which all have the hash 0."""
+    keys = b"".join(pickle.LONG1 + b"\x0a" + (i * (2**61 - 1)).to_bytes(10, "little") + b"N" for i in range(1, count))
+    return b"}(" + keys + b"u"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"}" + tuples(1_000_000) + b"Ns", "64 levels", id="tuples in tuples as a key: hashing recurses"),
+        pytest.param(tuples(65), "64 levels", id="one level too many"),
+        pytest.param(b"(" * 65, "64 levels", id="marks in marks"),
+        pytest.param(b"(" * 900_000, "64 levels", id="a million marks"),
+        pytest.param(b"N0" * 450_000, "more instructions", id="a million instructions"),
+        pytest.param(colliding_keys(60_000), "below 2^60", id="keys of one hash: quadratic time"),
+        pytest.param(
+            b"}(" + b"".join(b"K" + bytes([i]) + b"\x85N" for i in range(9)) + b"u", "key", id="tuples as keys"
+        ),
+        pytest.param(b"\x8f", "an instruction", id="a set"),
+        pytest.param(b"\x82\x01", "an instruction", id="a registered extension"),
+        pytest.param(b"P1\n", "an instruction", id="an object by its id"),
+        pytest.param(
+            b"cnumpy.core.multiarray\n_reconstruct\n(N}X\x03\x00\x00\x00fooNstb",
+            "sets the state of function",
+            id="an attribute of the reader's own function",
+        ),
+        pytest.param(b"cnumpy\nndarray\n(N}tb", "sets the state of", id="an attribute of the reader's own class"),
+    ],
+)
+def test_refuses_what_recurses_or_takes_quadratic_time(content: bytes, message: str, tmp_path: Path) -> None:
+    before = time.process_time()
+    assert message in error_of(tmp_path / "lfw.bin", b"\x80\x04" + content + b".")
+    assert time.process_time() - before < 2
+
+
+def test_nesting_that_is_allowed_is_read(tmp_path: Path) -> None:
+    assert "a pair (pictures, same)" in error_of(tmp_path / "lfw.bin", b"\x80\x04" + tuples(64) + b".")
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_reads_what_gzip_packed(protocol: int, tmp_path: Path) -> None:
+    pairs = read(tmp_path / "lfw.bin", gzip.compress(pickle.dumps((PICTURES, SAME), protocol=protocol)))
+    assert list(pairs.pictures) == PICTURES
+    assert pairs.same.tolist() == SAME
+
+
+def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
+    bomb = gzip.compress(pickle.dumps(([bytes(64 << 20), b""], [True])))
+    assert "less than 1/8 as large" in error_of(tmp_path / "lfw.bin", bomb)
+    assert "ends too early" in error_of(tmp_path / "lfw.bin", gzip.compress(pickle.dumps((PICTURES, SAME)))[:-9])
+
+
 def test_an_array_without_its_state_is_one_clear_error(tmp_path: Path) -> None:
     array = b"cnumpy.core.multiarray\n_reconstruct\n(tR"
     assert "0 pictures for 0 pairs" in error_of(tmp_path / "lfw.bin", b"\x80\x02]" + array + b"\x86.")
@@ -215,7 +276,10 @@ def test_a_picture_that_is_listed_often_is_held_once(kind: object, protocol: int
         pytest.param((PICTURES, [True, 2]), "pair 1 is neither", id="a truth that is none"),
         pytest.param((PICTURES, [None, True]), "pair 0 is neither", id="a missing truth"),
         pytest.param((PICTURES, np.array([[True], [False]])), "shape (2, 1)", id="truths in a table"),
-        pytest.param((PICTURES, np.array([1.0, 0.0])), "'f8'", id="truths as fractions"),
+        pytest.param((PICTURES, np.array([1.0, 0.5])), "pair 1 is neither", id="a truth between both"),
+        pytest.param((PICTURES, np.array([np.nan, 0.0])), "pair 0 is neither", id="a truth that is no number"),
+        pytest.param((PICTURES, np.array([1j, 0])), "'c16'", id="complex truths"),
+        pytest.param(([np.zeros(3), b"", b"", b""], SAME), "picture 0 is an array of float64", id="pixels as floats"),
         pytest.param(([b"", b"", b"", 7], SAME), "picture 3 is int", id="a picture that is a number"),
         pytest.param(([b"", b"", None, b""], SAME), "picture 2 is NoneType", id="a missing picture"),
     ],

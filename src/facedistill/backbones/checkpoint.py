@@ -5,7 +5,6 @@
 """
 
 import io
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,13 +15,15 @@ from torch import Tensor, nn
 from facedistill.backbones.arcface import adopt_preprocessing, arcface_spec, is_arcface
 from facedistill.backbones.base import Backbone
 from facedistill.backbones.build import BACKBONES, build_backbone
+from facedistill.backbones.torch_archive import read_archive, refuse_other_formats, refuse_whole_model
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_bytes
 from facedistill.foreign import SEPARATOR
+from facedistill.pickles import PickleError
 from facedistill.registry import Registry
 
 FORMAT = "facedistill-checkpoint-1"
-_SHOWN_KEYS = 3
+_SHOWN_KEYS, _SHOWN_REASON = 3, 200
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -94,25 +95,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_plain(path: Path) -> Any:
-    """Whatever torch wrote to a file, plain types only.
+def load_plain(path: Path, mapped: bool = False) -> Any:
+    """Whatever torch wrote to a file, plain types only; see `read_archive`.
+
+    Args:
+        path: The file.
+        mapped: Map the tensors' numbers instead of reading them; the file must stay as it is.
 
     Raises:
-        FacedistillError: The file is missing, damaged, or not written by torch.
+        FacedistillError: The file is missing, damaged, not written by torch, or by a way of torch's that is not read.
     """
+    path = Path(path)
     try:
-        # Torch writes uncompressed zip archives. Anything else is refused before torch sees it:
-        # its older formats and compressed entries could ask for memory that the file does not hold.
-        with zipfile.ZipFile(path) as archive:
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-        return torch.load(path, map_location="cpu", weights_only=True) if stored else None
+        refuse_other_formats(path)
+        content = read_archive(path, mapped)
+    except FacedistillError:
+        raise
     except OSError as error:
         raise FacedistillError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
+    except PickleError as error:
+        raise FacedistillError(f"{path} is no checkpoint: {error}; take it from a source that you trust") from error
     except Exception as error:  # foreign bytes make the unpickler raise nearly anything
-        reason = str(error).strip().split("\n", 1)[0][:100]
+        reason = " ".join(str(error).split())[:_SHOWN_REASON]
         raise FacedistillError(
             f"{path} is no checkpoint, or is damaged ({type(error).__name__}: {reason}); train or copy it again"
         ) from error
+    refuse_whole_model(path, content)
+    return content
 
 
 def _check_fields(path: Path, content: Any) -> None:

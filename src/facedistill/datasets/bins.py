@@ -5,11 +5,12 @@ such a file needs, carries them out itself, and refuses all others, as well as a
 file: not even numpy's own unpickling is called.
 """
 
+import gzip
 import mmap
 import pickle
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 from facedistill.datasets.pairs import PairSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import atomic_path
+from facedistill.pickles import BoundedUnpickler, ByteSource, PickleError, Settable
 
-_ELEMENT_TYPES = {"b1", "i1", "u1", "i4", "u4", "i8", "u8"}
+_SHOWN = 80  # characters of a name
+_ELEMENT_TYPES = {"b1", "i1", "u1", "i4", "u4", "i8", "u8", "f4", "f8"}
+# Encoded pictures hardly shrink, so a file that unpacks to much more is none.
+_GZIP, _GZIP_GAIN, _GZIP_ROOM = b"\x1f\x8b", 8, 1 << 20
 
 
 def read_bin(path: Path | str) -> PairSet:
-    """Reads a `.bin` file that Python 2 or 3 wrote; pair k is pictures 2k and 2k + 1.
+    """Reads a `.bin` file that Python 2 or 3 wrote, or one packed by gzip; pair k is pictures 2k and 2k + 1.
 
     Raises:
         UsageError: There is no such file.
@@ -31,8 +36,8 @@ def read_bin(path: Path | str) -> PairSet:
     path = Path(path)
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            content = _RestrictedUnpickler(data).load()
-    except FacedistillError as error:
+            content = _unpacked(data).load()
+    except PickleError as error:
         raise FacedistillError(f"{path} is refused: {error}; take it from a source you trust") from error
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist; name a verification file such as lfw.bin") from None
@@ -48,6 +53,18 @@ def read_bin(path: Path | str) -> PairSet:
         raise FacedistillError(f"{path} is no verification file: {error}; copy it again from its origin") from error
     first = np.arange(0, len(pictures), 2)
     return PairSet(str(path), pictures, first, first + 1, same)
+
+
+def _unpacked(data: mmap.mmap) -> "_PairsUnpickler":
+    """The loader of a file, or of what gzip packed into it."""
+    if data[: len(_GZIP)] != _GZIP:
+        return _PairsUnpickler(data, len(data))
+    room = _GZIP_ROOM + _GZIP_GAIN * len(data)
+    with gzip.GzipFile(fileobj=BytesIO(data)) as packed:
+        content = packed.read(room + 1)
+    if len(content) > room:
+        raise PickleError(f"gzip made it less than 1/{_GZIP_GAIN} as large, which no pictures allow")
+    return _PairsUnpickler(BytesIO(content), len(content))
 
 
 def write_bin(path: Path | str, pictures: Sequence[bytes], issame: Sequence[bool] | NDArray[np.bool_]) -> None:
@@ -82,13 +99,15 @@ def _checked(content: object) -> tuple[tuple[bytes, ...], NDArray[np.bool_]]:
     if len(listed) != 2 * len(truths) or not len(truths):
         raise ValueError(f"it holds {len(listed)} pictures for {len(truths)} pairs, which need {2 * len(truths)}")
     pictures = tuple(_picture(picture, index) for index, picture in enumerate(listed))
-    same = [bool(t) if isinstance(t, int | np.integer | np.bool_) and t in (0, 1) else None for t in truths]
+    same = [bool(t) if isinstance(t, int | float | np.number | np.bool_) and t in (0, 1) else None for t in truths]
     if None in same:
         raise ValueError(f"pair {same.index(None)} is neither same nor different")
     return pictures, np.array(same, dtype=np.bool_)
 
 
 def _picture(picture: object, index: int) -> bytes:
+    if isinstance(picture, _Array) and picture.values.itemsize > 1:
+        raise ValueError(f"picture {index} is an array of {picture.values.dtype}, not encoded bytes")
     if isinstance(picture, _Array):
         return picture.data  # no copy: a small file may list one picture, or its bytes, any number of times
     if not isinstance(picture, bytes | bytearray):
@@ -104,13 +123,13 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class _ElementType:
+class _ElementType(Settable):
     """Stands in for numpy.dtype."""
 
     def __init__(self, name: str | bytes, *_flags: object) -> None:
         name = name.decode("ascii") if isinstance(name, bytes) else name
         if name not in _ELEMENT_TYPES:
-            raise ValueError(f"an array of {name!r} is not of whole numbers")
+            raise ValueError(f"an array of {name!r} is not of numbers")
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[object, ...]) -> None:
@@ -118,7 +137,7 @@ class _ElementType:
             self.dtype = self.dtype.newbyteorder(">")
 
 
-class _Array:
+class _Array(Settable):
     """Stands in for numpy.ndarray: one axis, and no larger than the bytes that the file holds."""
 
     data = b""  # until the state is set, which a hostile file may leave out
@@ -164,24 +183,15 @@ for _core in ("numpy.core", "numpy._core"):
     _ADMITTED[_core + ".numeric", "_frombuffer"] = _array_from_buffer
 
 
-class _RestrictedUnpickler(pickle._Unpickler):
-    """Python's own slow unpickler: the fast one makes room for whatever a few bytes claim before it looks for more."""
-
-    # A bytearray would be made at its claimed length; bytes are no longer than what is left of the file.
-    dispatch: ClassVar = {
-        **pickle._Unpickler.dispatch,
-        pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]],
-    }
-
-    def __init__(self, data: mmap.mmap) -> None:
-        super().__init__(data, encoding="bytes")
-        self._left = len(data)  # bytes that its texts may become
+class _PairsUnpickler(BoundedUnpickler):
+    def __init__(self, data: ByteSource, size: int) -> None:
+        super().__init__(data, size, encoding="bytes")
+        self._room = size  # bytes that its texts may become
 
     def find_class(self, module: str, name: str) -> Callable[..., object]:
-        try:
-            admitted = _ADMITTED[module, name]
-        except KeyError:
-            raise FacedistillError(f"it calls {module + '.' + name!r}, which pictures and pairs never need") from None
+        admitted = _ADMITTED.get((module, name))
+        if admitted is None:
+            raise PickleError(f"it calls {f'{module}.{name}'[:_SHOWN]!r}, which pictures and pairs never need")
         return self._bytes if admitted is bytes else admitted
 
     def _bytes(self, content: bytes | str = b"", _encoding: str = "latin-1") -> bytes:
@@ -190,7 +200,7 @@ class _RestrictedUnpickler(pickle._Unpickler):
             return content
         if not isinstance(content, str):  # a bytearray cannot be: even its own instruction makes bytes here
             raise ValueError(f"bytes made from {type(content).__name__}")
-        self._left -= len(content)
-        if self._left < 0:
+        self._room -= len(content)
+        if self._room < 0:
             raise ValueError("it makes more bytes than it holds")
         return content.encode("latin-1")

@@ -1,5 +1,6 @@
 """The lists of pictures that TinyFace and QMUL-SurvFace keep in MAT-files, checked against their folders."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +47,14 @@ def read_id_list(mat: Path, role: str, folder: Path) -> ListedPictures:
     variables = read_mat(mat)
     names = _names(variables, f"{role}_set", mat).ravel(order="F").tolist()
     numbers = _variable(variables, f"{role}_ids", mat).ravel(order="F")
-    if numbers.dtype == object or not np.array_equal(numbers, np.floor(numbers)):
-        raise FacedistillError(f"{role}_ids of {mat} are not whole numbers; copy it again from its origin")
     if len(names) != len(numbers) or not names:
         raise FacedistillError(
             f"{mat} lists {len(names)} pictures and {len(numbers)} face ids; copy it again from its origin"
         )
+    if numbers.dtype == object or not np.array_equal(numbers, np.floor(numbers)):
+        raise FacedistillError(f"{role}_ids of {mat} are not whole numbers; copy it again from its origin")
     if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _count = Counter(names).most_common(1)[0]
         raise FacedistillError(f"{mat} lists {twice} twice; a picture has one place in a protocol")
     return ListedPictures(find_pictures(folder, names, mat), numbers.astype(np.int64))
 

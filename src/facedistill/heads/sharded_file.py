@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from facedistill.backbones.checkpoint import load_plain
 from facedistill.errors import FacedistillError
 from facedistill.files import atomic_path
 from facedistill.heads.sharded import ShardedHead, part_of
@@ -102,14 +103,16 @@ def _parts(folder: Path, step: int, classes: int) -> list[tuple[Path, int]]:
 
 def _read(path: Path, head: ShardedHead) -> dict[str, Any]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = load_plain(path, mapped=True)
         if content["format"] != _FORMAT:
             raise ValueError(f"format {str(content['format'])[:40]!r}")
         saved = {key: content[key] for key in _DESCRIPTION}
         lengths = {content["weight"].shape[1]} | {v.shape[1] for v in content["moments"].values() if v.ndim}
         memory = dict(head.head.named_buffers()).keys()
         whole = lengths == {head.embedding_size} and set(content["memory"]) == memory
-    except Exception as error:  # foreign bytes make torch raise nearly anything
+    except FacedistillError:
+        raise
+    except Exception as error:  # entries that are missing or of another type
         reason = str(error).strip().split("\n", 1)[0][:100]
         raise FacedistillError(f"{path} is damaged ({type(error).__name__}: {reason}); copy it again") from error
     wanted = {key: getattr(head, key) for key in saved}
