@@ -109,8 +109,8 @@ def test_without_thresholds_nothing_is_called_the_same(tmp_path, photos):
     ("content", "message"),
     [
         pytest.param(None, "no such model file", id="missing"),
-        pytest.param(b"", "cannot be read", id="empty"),
-        pytest.param(b"<html>", "cannot be read", id="a web page"),
+        pytest.param(b"", "is no intact ONNX file", id="empty"),
+        pytest.param(b"<html>", "is no intact ONNX file", id="a web page"),
     ],
 )
 def test_a_file_that_is_no_model(tmp_path, content, message):

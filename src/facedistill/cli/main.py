@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from facedistill.cli import commands, model_files, packs
+from facedistill.cli import commands, model_files, packs, photos
 from facedistill.cli.parser import build_parser, exit_code, recipe_file_first, with_flags
 from facedistill.cli.screen import figures_alone
 from facedistill.cli.values import is_stdout
@@ -20,6 +20,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "models": model_files.models,
     "report": commands.report,
     "verify": model_files.verify,
+    "embed": photos.embed,
     "prepare": commands.prepare,
     "search": commands.search,
     "synth": commands.synth,

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from facedistill.cli.photos import face_choices, found_at
 from facedistill.cli.screen import console, show
 from facedistill.cli.values import check_outputs, crop_size, write_json
 from facedistill.errors import FacedistillError
@@ -87,7 +88,9 @@ def models(json: str | None = None) -> None:
         write_json(json, cards)
 
 
-def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: str | None = None) -> None:
+def verify(
+    a: str, b: str, model: str | None = None, fmr: float = 1e-3, face: str | None = None, json: str | None = None
+) -> None:
     """Says whether two photos show the same person, compared at the resolution of the smaller face.
 
     Args:
@@ -95,19 +98,24 @@ def verify(a: str, b: str, model: str | None = None, fmr: float = 1e-3, json: st
         b: Another.
         model: A model file or a shipped model's name; by default what $FACEDISTILL_MODEL names, else slim-m.
         fmr: The share of wrong matches to accept.
+        face: Of a photo that shows several: largest, centre, or N, the N-th most prominent. For both photos, or one
+            choice for each: 2,1.
         json: Also write the answer here; - is the screen.
     """
     from facedistill.runtime import Recognizer
 
     check_outputs(json)
-    answer = Recognizer(model).verify(a, b, fmr=fmr)
+    answer = Recognizer(model).verify(a, b, fmr=fmr, face=face_choices(face))
     verdict = "the same person" if answer.same else "different people"
     likely = "" if answer.probability is None else f"; probability {answer.probability:.3f} at even odds"
     assert answer.rows is not None, "both pictures were given"
+    assert answer.faces is not None, "both pictures were given"
     show(
         f"{verdict}: similarity {answer.similarity:.3f}, threshold {answer.threshold:.3f} (FMR {answer.fmr:g}, "
         f"condition {answer.resolution}; faces of {answer.rows[0]:.0f} and {answer.rows[1]:.0f} rows){likely}; "
         f"calibrated {answer.calibration or 'on people that the model file does not name'}"
     )
+    for photo, used in zip((a, b), answer.faces, strict=True):
+        show(f"{photo}: {found_at(used)}")
     if json:
         write_json(json, asdict(answer))

@@ -1,7 +1,7 @@
 """One face in one picture: detected, aligned, cut to a crop convention."""
 
 from facedistill.faces.alignment import align, crop_matrix, recrop, shown_rows, shown_share, similarity_transform
-from facedistill.faces.choice import find_face
+from facedistill.faces.choice import FaceChoice, NoFaceError, SeveralFacesError, choose_face, find_face
 from facedistill.faces.crops import (
     CROP_112X96,
     CROP_112X112,
@@ -20,7 +20,11 @@ __all__ = [
     "CropConvention",
     "Detection",
     "Detector",
+    "FaceChoice",
+    "NoFaceError",
+    "SeveralFacesError",
     "align",
+    "choose_face",
     "crop_convention",
     "crop_matrix",
     "find_face",

@@ -1,6 +1,7 @@
 """Finds faces and their five landmarks: MTCNN (Zhang et al. 2016) on onnxruntime."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from facedistill.faces.cascade import (
 )
 from facedistill.faces.mtcnn_graphs import WINDOWS, graph_file, rebuild_graph_file
 from facedistill.onnx_files import open_session
+from facedistill.pictures import Picture, as_pixels
+from facedistill.sessions import OwnSession
 
 _STRIP = 150_000  # pixels that P-Net takes at once: larger strips cost memory, and time by missing the cache
 _BATCH = 1024  # windows that R-Net looks at at once; only crowds exceed it
@@ -41,7 +44,9 @@ class Detection:
 
 
 class Detector:
-    """MTCNN; the nets are built once into the cache folder. Threads may share a detector.
+    """MTCNN; the nets are built once into the cache folder.
+
+    Threads may share a detector, and forked processes; it pickles by its arguments.
 
     Args:
         min_face: The smallest face that is looked for, in pixels; at least 12. Doubling it saves three quarters of
@@ -68,27 +73,35 @@ class Detector:
             raise UsageError(f"threads must be at least 1, got {threads}")
         self._min_face = min_face
         self._thresholds = thresholds
-        self._pnet, self._rnet, self._onet = (_open_net(net, threads) for net in WINDOWS)
+        self._threads = threads
+        self._pnet, self._rnet, self._onet = (OwnSession(partial(_open_net, net, threads)) for net in WINDOWS)
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def __reduce__(self) -> tuple[type["Detector"], tuple[object, ...]]:
+        return Detector, (self._min_face, self._thresholds, self._threads)
+
+    @property
+    def min_face(self) -> int:
+        """The smallest face that is looked for, in pixels."""
+        return self._min_face
+
+    def detect(self, image: Picture) -> list[Detection]:
         """Finds the faces in a picture.
 
         Args:
-            image: uint8 [H, W, 3], RGB, of any size.
+            image: See `facedistill.pictures.Picture`; of any size.
 
         Returns:
             The faces, best score first; none in a picture smaller than `min_face`.
 
         Raises:
-            UsageError: The image has another shape or dtype.
+            UsageError: The image is no picture.
+            UnreadablePicture: It is a file that cannot be decoded.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise UsageError(f"image must be uint8 [H, W, 3] (RGB), got {image.dtype} {list(image.shape)}")
-        image = np.ascontiguousarray(image)
-        windows = square_windows(self._propose(image))
+        pixels = np.ascontiguousarray(as_pixels(image, "image"))
+        windows = square_windows(self._propose(pixels))
         if len(windows):
-            windows = square_windows(self._refine(image, windows))
-        return self._output(image, windows) if len(windows) else []
+            windows = square_windows(self._refine(pixels, windows))
+        return self._output(pixels, windows) if len(windows) else []
 
     def _propose(self, image: NDArray[np.uint8]) -> Floats:
         """P-Net over the pyramid: boxes [n, 4]."""

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
 from facedistill.faces.alignment import align
-from facedistill.faces.choice import find_faces, prominence
+from facedistill.faces.choice import find_faces, of_like_prominence
 from facedistill.faces.detector import Detector
-from facedistill.pictures import UnreadablePicture, decode_picture
+from facedistill.pictures import Picture, UnreadablePicture, as_pixels
 
 # Rounding errors have the variance 1/12, and the Laplacian adds up 4^2 + 4 * 1^2 of them. In a dim, blurred crop that
 # is more than all true detail.
 _ROUNDING = 20 / 12
-_RIVAL = 0.7  # a second face this prominent, relative to the first, makes the photo ambiguous
 
 
 class Reject(StrEnum):
@@ -46,7 +45,7 @@ class Standard:
     min_sharpness: float = 0.004
 
 
-def crop_photo(detector: Detector, data: bytes, standard: Standard) -> NDArray[np.uint8] | Reject:
+def crop_photo(detector: Detector, photo: Picture, standard: Standard) -> NDArray[np.uint8] | Reject:
     """Finds the photo's main face and cuts its aligned crop.
 
     The main face is the most prominent one (`choice.prominence`: the larger, and of equally large ones the more
@@ -54,18 +53,18 @@ def crop_photo(detector: Detector, data: bytes, standard: Standard) -> NDArray[n
 
     Args:
         detector: Looks for the faces.
-        data: The photo's file content.
+        photo: See `facedistill.pictures.Picture`.
         standard: The least quality of the face.
     """
     try:
-        image = decode_picture(data, "photo")
+        image = as_pixels(photo, "photo")
     except UnreadablePicture:
         return Reject.UNREADABLE
     faces = find_faces(detector, image)
     if not faces:
         return Reject.NO_FACE
     height, width = image.shape[:2]
-    if len(faces) > 1 and prominence(faces[1], height, width) >= _RIVAL * prominence(faces[0], height, width):
+    if len(of_like_prominence(faces, height, width)) > 1:
         return Reject.SEVERAL_FACES
     left, top, right, bottom = faces[0].box
     if min(right - left, bottom - top) < standard.min_face:

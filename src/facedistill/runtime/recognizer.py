@@ -3,62 +3,41 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.faces import Detection, Detector, align, crop_convention, find_face, similarity_transform
+from facedistill.faces import (
+    Detection,
+    Detector,
+    FaceChoice,
+    align,
+    choose_face,
+    crop_convention,
+    similarity_transform,
+)
+from facedistill.files import file_digest
 from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, ModelMetadata
 from facedistill.models import DEFAULT, model_path, shipped_models
 from facedistill.onnx_files import open_session
-from facedistill.pictures import read_picture
+from facedistill.pictures import Picture, as_pixels, picture_name
 from facedistill.runtime.conditions import compares_matched, condition_of
-from facedistill.runtime.templates import Templates
+from facedistill.runtime.templates import Templates, UsedFace
+from facedistill.runtime.verification import Verification
+from facedistill.sessions import OwnSession
 from facedistill.variance import degrade_face, matching, rungs_of
 
-Picture = NDArray[np.uint8] | str | Path
-
-
-class NoFaceError(FacedistillError):
-    """No face was found in a picture."""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """The answer to "are these two the same person?".
-
-    Attributes:
-        same: `similarity >= threshold`.
-        similarity: Cosine of the two embeddings, -1..1.
-        threshold: Least similarity called the same person.
-        fmr: The false match rate that the threshold stands for, on the people it was calibrated on.
-        probability: Of the same person, 0..1, if either answer is as likely beforehand; None where the model file
-            carries none. It does not depend on `fmr`: a strict `fmr` rejects pairs that are probably the same person.
-        resolution: Condition whose threshold and probability were used: "native"; "matched 16" where the smaller face
-            has that many rows and the other was degraded to about as many; "both 16" where both were about so
-            small. Of a model file without matched conditions: "16" where the other face is native, and embedded as it
-            is.
-        rows: Of the two faces, in the order given; None where only their similarity was known.
-        calibration: On whom threshold and probability were measured; "" where the model file does not state it.
-    """
-
-    same: bool
-    similarity: float
-    threshold: float
-    fmr: float
-    probability: float | None = None
-    resolution: str = NATIVE
-    rows: tuple[float, float] | None = None
-    calibration: str = ""
+Face = FaceChoice | tuple[FaceChoice | None, FaceChoice | None]
 
 
 class Recognizer:
-    """Finds, describes and compares faces.
+    """Finds, describes and compares faces; for any number of threads and forked processes. It pickles by its path.
+
+    A photo may be a file's path, its bytes, an image of Pillow, or pixels (`facedistill.pictures.Picture`).
 
     Args:
         path: A model file made by `facedistill export`, or the name of a shipped model (see `facedistill models`); None
@@ -77,7 +56,13 @@ class Recognizer:
         self._threads = threads
         named = path or os.environ.get("FACEDISTILL_MODEL") or (DEFAULT if DEFAULT in shipped_models() else None)
         if named:
-            self._session, self._metadata = _load(model_path(named), threads)
+            self._path = model_path(named).absolute()
+            self._session, self._metadata = _load(self._path, threads)
+            self._digest = file_digest(self._path)
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        model = (self._path, self._digest) if hasattr(self, "_path") else (None, "")
+        return _reopened, (*model, self._min_face, self._threads)
 
     @cached_property
     def _detector(self) -> Detector:
@@ -95,22 +80,24 @@ class Recognizer:
         return self._metadata
 
     def detect(self, picture: Picture) -> list[Detection]:
-        """All faces in a photo (uint8 [H, W, 3] RGB, or a file's path), best first."""
-        return self._detector.detect(_pixels(picture))
+        """All faces in a photo, best first."""
+        return self._detector.detect(as_pixels(picture))
 
-    def embed(self, picture: Picture) -> NDArray[np.float32]:
+    def embed(self, picture: Picture, face: FaceChoice | None = None) -> NDArray[np.float32]:
         """Unit-length embeddings.
 
         Args:
-            picture: A photo (uint8 [H, W, 3] RGB, or a file's path), in which the main face is found and
-                aligned; or aligned crops, uint8 [B, h, w, 3] of the model's crop size.
+            picture: A photo, in which the main face is found and aligned; or aligned crops, uint8 [B, h, w, 3] of the
+                model's crop size.
+            face: Of a photo that shows several: "largest", "centre", or the N-th most prominent, from 1.
 
         Returns:
             float32 [D] for a photo, [B, D] for crops.
 
         Raises:
             NoFaceError: The photo shows no face.
-            UsageError: The crops are of another size or type; or there is no model.
+            SeveralFacesError: It shows several of like prominence, and `face` is None.
+            UsageError: It is no photo, the crops are of another size or type, there is no such face or no model.
         """
         height, width = self.metadata.crop_size
         if isinstance(picture, np.ndarray) and picture.ndim == 4:
@@ -119,10 +106,9 @@ class Recognizer:
                     f"crops are {picture.dtype} {list(picture.shape)}; the model wants uint8 [B, {height}, {width}, 3]"
                 )
             return self._run(picture)
-        crop, rows = self._main_face(picture)
-        return self._embedded(crop, rows, (NATIVE,)).embeddings[NATIVE]
+        return self._embedded(*self._main_face(picture, face, "picture"), (NATIVE,)).embeddings[NATIVE]
 
-    def verify(self, a: Picture, b: Picture, fmr: float = 1e-3) -> Verification:
+    def verify(self, a: Picture, b: Picture, fmr: float = 1e-3, face: Face | None = None) -> Verification:
         """Whether two photos show the same person, compared at the resolution of the smaller face.
 
         A face's rows are the rows of the photo that its aligned 112-row window covers (`window_rows`). The sharper
@@ -134,54 +120,66 @@ class Recognizer:
         which the scale does not show: its threshold is too low.
 
         Args:
-            a: A photo: uint8 [H, W, 3] RGB, or a file's path.
+            a: A photo.
             b: Another.
             fmr: The false match rate to accept; where the model was calibrated on too few
                 people for it, the smallest calibrated rate is used; `Verification.fmr` gives it.
+            face: As for `embed`, in both photos; or a choice for each.
 
         Raises:
             NoFaceError: One of the photos shows no face.
+            SeveralFacesError: One shows several of like prominence, and no choice is given for it.
+            UsageError: One is no photo, or has no such face.
             FacedistillError: The model carries no thresholds.
         """
-        (one, rows), (other, other_rows) = self._main_face(a), self._main_face(b)
-        first = self._embedded(one, rows, self._matching(rows, other_rows))
-        second = self._embedded(other, other_rows, self._matching(other_rows, rows))
+        of_a, of_b = face if isinstance(face, tuple) and len(face) == 2 else (face, face)
+        one, other = self._main_face(a, of_a, "picture a"), self._main_face(b, of_b, "picture b")
+        first = self._embedded(*one, self._matching(one[1], other[1]))
+        second = self._embedded(*other, self._matching(other[1], one[1]))
         return self._compare(first, second, fmr)
 
-    def templates(self, picture: Picture) -> Templates:
+    def templates(self, picture: Picture, face: FaceChoice | None = None) -> Templates:
         """One embedding a resolution of a photo's main face, to enrol it: all in one batch.
 
         Args:
-            picture: uint8 [H, W, 3] RGB, or a file's path.
+            picture: The photo.
+            face: As for `embed`.
 
         Raises:
             NoFaceError: The photo shows no face.
-            UsageError: There is no model.
+            SeveralFacesError: It shows several of like prominence, and `face` is None.
+            UsageError: It is no photo, there is no such face or no model.
         """
-        crop, rows = self._main_face(picture)
-        return self._embedded(crop, rows, (NATIVE, *map(str, rungs_of(rows))))
+        seen = self._main_face(picture, face, "picture")
+        return self._embedded(*seen, (NATIVE, *map(str, rungs_of(seen[1]))))
 
-    def compare(self, templates: Templates, probe: Picture, fmr: float = 1e-3) -> Verification:
+    def compare(
+        self, templates: Templates, probe: Picture, fmr: float = 1e-3, face: FaceChoice | None = None
+    ) -> Verification:
         """As `verify` of the enrolled photo and the probe, but the enrolled one is not embedded again.
 
         Args:
             templates: What `templates` of a recognizer with the same model gave.
-            probe: A photo: uint8 [H, W, 3] RGB, or a file's path.
+            probe: A photo.
             fmr: As for `verify`.
+            face: As for `embed`, in the probe.
 
         Raises:
             NoFaceError: The probe shows no face.
-            UsageError: The templates are of another embedding size.
+            SeveralFacesError: It shows several of like prominence, and `face` is None.
+            UsageError: It is no photo, has no such face, or the templates are of another embedding size.
             FacedistillError: The model carries no thresholds.
         """
+        if not isinstance(templates, Templates):
+            raise UsageError(f"templates are of the type {type(templates).__name__}; give what `templates` returns")
         lengths = {len(embedding) for embedding in templates.embeddings.values()}
         if lengths != {self.metadata.embedding_size}:
             raise UsageError(
                 f"templates hold {sorted(lengths)} numbers each, but model {self.metadata.name} gives "
                 f"{self.metadata.embedding_size}; make them anew with this model"
             )
-        crop, rows = self._main_face(probe)
-        return self._compare(templates, self._embedded(crop, rows, self._matching(rows, templates.rows)), fmr)
+        seen = self._main_face(probe, face, "probe")
+        return self._compare(templates, self._embedded(*seen, self._matching(seen[1], templates.rows)), fmr)
 
     def decide(self, similarity: float, resolution: str = NATIVE, fmr: float = 1e-3) -> Verification:
         """What a similarity of two embeddings means, for a caller who has embedded crops and knows their resolution.
@@ -221,7 +219,8 @@ class Recognizer:
         else:
             similarity = one.embeddings[NATIVE] @ other.embeddings[NATIVE]
         decided = self.decide(float(similarity), condition_of(known, one.rows, other.rows), fmr)
-        return replace(decided, rows=(one.rows, other.rows))
+        faces = (one.face, other.face) if one.face and other.face else None
+        return replace(decided, rows=(one.rows, other.rows), faces=faces)
 
     def _matching(self, rows: float, other: float) -> tuple[str, ...]:
         return matching(rows, other) if compares_matched(self._calibrated()) else (NATIVE,)
@@ -235,20 +234,19 @@ class Recognizer:
             )
         return known
 
-    def _main_face(self, picture: Picture) -> tuple[NDArray[np.uint8], float]:
-        """The crop [H, W, 3] of a photo's main face, and its rows."""
+    def _main_face(
+        self, picture: Picture, face: FaceChoice | None, argument: str
+    ) -> tuple[NDArray[np.uint8], float, UsedFace]:
+        """The crop [H, W, 3] of the face of a photo that is meant, its rows, and where it was found."""
         size = self.metadata.crop_size
-        pixels = _pixels(picture)
-        face = find_face(self._detector, pixels)
-        if face is None:
-            where = picture if isinstance(picture, str | Path) else "the picture"
-            raise NoFaceError(f"{where}: no face of at least {self._min_face} px found; give a photo with a clear face")
-        return align(pixels, face.landmarks, size), window_rows(face.landmarks)
+        pixels = as_pixels(picture, argument)
+        found = choose_face(self._detector, pixels, face, picture_name(picture, argument))
+        return align(pixels, found.landmarks, size), window_rows(found.landmarks), UsedFace(found.box, found.score)
 
-    def _embedded(self, crop: NDArray[np.uint8], rows: float, conditions: Sequence[str]) -> Templates:
+    def _embedded(self, crop: NDArray[np.uint8], rows: float, face: UsedFace, conditions: Sequence[str]) -> Templates:
         """The crop [H, W, 3] under each condition, in one batch."""
         crops = np.stack([crop if name == NATIVE else degrade_face(crop, int(name)) for name in conditions])
-        return Templates(dict(zip(conditions, self._run(crops), strict=True)), rows)
+        return Templates(dict(zip(conditions, self._run(crops), strict=True)), rows, face)
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         (embeddings,) = self._session.run(None, {self._session.get_inputs()[0].name: crops})
@@ -270,12 +268,16 @@ def window_rows(landmarks: NDArray[np.floating]) -> float:
     return window.size[0] / scale
 
 
-def _load(path: Path, threads: int | None) -> tuple[onnxruntime.InferenceSession, ModelMetadata]:
+def _load(path: Path, threads: int | None) -> tuple[OwnSession, ModelMetadata]:
     if not path.is_file():
         raise UsageError(f"{path}: no such model file; make one with `facedistill export RUN {path.name}`")
-    session = open_session(path, str(path), "export the model again", threads)
-    return session, ModelMetadata.from_map(session.get_modelmeta().custom_metadata_map, str(path))
+    session = OwnSession(partial(open_session, path, str(path), "export the model again", threads))
+    return session, ModelMetadata.from_map(session.metadata(), str(path))
 
 
-def _pixels(picture: Picture) -> NDArray[np.uint8]:
-    return read_picture(Path(picture)) if isinstance(picture, str | Path) else picture
+def _reopened(path: Path | None, digest: str, min_face: int, threads: int | None) -> Recognizer:
+    """A recognizer in another process; the file must be the same, for embeddings of two nets cannot be compared."""
+    recognizer = Recognizer(path, min_face, threads)
+    if path is not None and file_digest(path) != digest:
+        raise FacedistillError(f"{path} has changed since it was opened; make the recognizer anew")
+    return recognizer

@@ -9,6 +9,19 @@ from numpy.typing import NDArray
 from facedistill.variance import matching
 
 
+@dataclass(frozen=True)
+class UsedFace:
+    """Where a face was found.
+
+    Attributes:
+        box: Left, top, right and bottom edge, in pixels of the upright photo; it may reach beyond it.
+        score: Probability that this is a face, 0..1.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class Templates:
     """One face, embedded once a resolution, to be compared with faces of any size.
@@ -17,10 +30,12 @@ class Templates:
         embeddings: Condition -> unit embedding, float32 [D]. "native" is the face as it is; "44", "30", "24", "20",
             "16", "12", "10" and "8" are the face degraded to so many rows, those alone that are well below its own.
         rows: The face's own rows, > 0; see `window_rows`.
+        face: Where in the photo it was found; None where that is not known.
     """
 
     embeddings: Mapping[str, NDArray[np.float32]]
     rows: float
+    face: UsedFace | None = None
 
     def seen_at(self, rows: float) -> NDArray[np.float32]:
         """What a face of `rows` is compared with: the unit mean of the `matching` templates, float32 [D]."""

@@ -1,15 +1,16 @@
-"""Safe decoding of untrusted picture files to upright uint8 RGB, within limits; and encoding."""
+"""Safe decoding of untrusted picture files to upright uint8 RGB, within limits."""
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import FacedistillError
 
 MAX_BYTES = 256 << 20
 MAX_PIXELS = 80_000_000  # 240 MB of RGB; a 64-megapixel phone photo passes
@@ -76,13 +77,39 @@ def decode_picture(data: bytes, source: str) -> NDArray[np.uint8]:
         raise UnreadablePicture(f"{source} is empty (0 bytes); copy it again from its origin")
     if len(data) > MAX_BYTES:
         raise UnreadablePicture(f"{source} is larger than the limit of {MAX_BYTES >> 20} MiB; save it smaller")
+    with _one_line_errors(source), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        return _pixels(image, source)
+
+
+def decode_image(image: Image.Image, source: str) -> NDArray[np.uint8]:
+    """An image of Pillow as `decode_picture` gives it; one that was opened but not read is read now.
+
+    Args:
+        image: Of any mode; turned upright if it carries an EXIF orientation.
+        source: Names it in error messages.
+
+    Returns:
+        uint8 [H, W, 3], RGB.
+
+    Raises:
+        UnreadablePicture: Its file is damaged, or it is larger than `MAX_PIXELS` or `MAX_SIDE`.
+    """
+    with _one_line_errors(source):
+        return _pixels(image, source)
+
+
+def _pixels(image: Image.Image, source: str) -> NDArray[np.uint8]:
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise UnreadablePicture(_too_large(source, f"{width}x{height} pixels"))
+    image.load()
+    return _upright(_to_rgb(image, source), _orientation(image))
+
+
+@contextmanager
+def _one_line_errors(source: str) -> Iterator[None]:
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise UnreadablePicture(_too_large(source, f"{width}x{height} pixels"))
-            image.load()
-            return _upright(_to_rgb(image, source), _orientation(image))
+        yield
     except UnreadablePicture:
         raise
     except Image.DecompressionBombError as error:  # Pillow's own bound comes first for gigantic sizes
@@ -92,34 +119,6 @@ def decode_picture(data: bytes, source: str) -> NDArray[np.uint8]:
     except Exception as error:  # decoders meet hostile bytes with many kinds of exception; each means the same here
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadablePicture(f"{source} is damaged ({reason}); copy it again from its origin") from error
-
-
-def encode_picture(image: NDArray[np.uint8], extension: str = ".jpg", quality: int = 95) -> bytes:
-    """Encodes an RGB picture.
-
-    Args:
-        image: uint8 [H, W, 3], RGB.
-        extension: ".jpg", ".png" (lossless) or ".webp".
-        quality: 1..100, for JPEG and WebP.
-
-    Raises:
-        UsageError: Another shape, dtype, extension or quality.
-    """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise UsageError(f"a picture must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
-    if not 1 <= quality <= 100:
-        raise UsageError(f"quality must be 1..100, got {quality}")
-    options = {
-        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality],
-        ".png": [],
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
-    }
-    if extension not in options:
-        raise UsageError(f"cannot encode {extension!r}; known: {', '.join(options)}")
-    done, data = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options[extension])
-    if not done:
-        raise FacedistillError(f"OpenCV could not encode a picture of {image.shape[1]}x{image.shape[0]} as {extension}")
-    return data.tobytes()
 
 
 def _too_large(source: str, size: str) -> str:
