@@ -215,7 +215,8 @@ def test_verify_answers_in_a_sentence(run, tmp_path, capsys):
     assert main(["verify", str(tmp_path / "0.png"), str(tmp_path / "1.png"), *words]) == 0
     captured = capsys.readouterr().out
     answer = json.loads((tmp_path / "answer.json").read_text())
-    assert set(answer) == {"same", "similarity", "threshold", "fmr", "probability", "resolution", "rows", "calibration"}
+    measured = {"same", "similarity", "threshold", "fmr", "probability", "resolution", "rows", "faces"}
+    assert set(answer) == measured | {"calibration"}
     assert f"condition {answer['resolution']}; faces of" in captured
     assert f"probability {answer['probability']:.3f}" in captured
     assert "that were not trained on" in answer["calibration"]
