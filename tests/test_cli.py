@@ -137,6 +137,19 @@ def test_export_writes_the_model_file_again(run, part, tmp_path, capsys):
     assert ModelMetadata.from_map({"facedistill": ours}, "a") == ModelMetadata.from_map({"facedistill": theirs}, "b")
 
 
+@pytest.mark.parametrize("name", ["out.pt", "out", "out.onnx.pth"])
+def test_export_refuses_a_name_that_is_no_model_files(name, run, tmp_path, capsys):
+    assert main(["export", str(run), str(tmp_path / name)]) == 2
+    assert "must end in .onnx; give OUT.onnx" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_in_place_of_a_model_file_names_the_command(run, tmp_path, capsys):
+    picture = next((run / "examples").glob("*.png"))
+    assert main(["verify", str(picture), str(picture), "--model", str(run / "best.pt")]) == 1
+    assert "`facedistill export RUN OUT.onnx` makes the model file" in " ".join(capsys.readouterr().err.split())
+
+
 def test_export_calibrates_on_other_people(run, recipe, tmp_path, capsys):
     others, out = tmp_path / "others", tmp_path / "out.onnx"
     write_face_set(others, draw_toy_people(12, 4, seed=9), extension=".png")

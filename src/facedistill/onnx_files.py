@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import onnxruntime
 
 from facedistill.errors import FacedistillError
+from facedistill.file_kinds import TORCH, file_kind
 
 if TYPE_CHECKING:
     import onnx
@@ -110,6 +111,11 @@ def _cause(path: Path, error: Exception, mend: str) -> str:
     except OSError as unreadable:
         return f"cannot be read ({unreadable.strerror or unreadable}); check its permissions"
     except Exception:  # protobuf's errors: it is no ONNX
+        kind = file_kind(path)
+        if kind is not None and kind.name == TORCH:
+            return f"is {TORCH}, not a model file; `facedistill export RUN OUT.onnx` makes the model file of a run"
+        if kind is not None:
+            return f"is {kind.name}, not a model file; {kind.mend}"
         return f"is no intact ONNX file ({message}); {mend}"
     if outside := [name for name in beside if Path(name).is_absolute() or ".." in Path(name).parts]:
         return (

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facedistill.backbones.blocks import ACTIVATIONS, initialise
+from facedistill.backbones.preprocessing import OUR_MEAN, OUR_STD, Preprocessing
 from facedistill.errors import UsageError
 from facedistill.outputs import Outputs
 from facedistill.registry import check_count, check_number, look_up
@@ -59,7 +60,10 @@ class Backbone(nn.Module):
         embedding_size: Length D of the embedding.
         input_size: (height, width) of the crops.
         spec: The arguments of `build_backbone` that rebuild the net, as plain JSON types.
+        preprocessing: What its weights were trained on; that of `normalise_crops`, but for weights of others.
     """
+
+    preprocessing = Preprocessing()
 
     def __init__(self, spec: BackboneSpec, stages: Iterable[nn.Module], neck: nn.Module) -> None:
         super().__init__()
@@ -104,4 +108,4 @@ def normalise_crops(crops: Tensor) -> Tensor:
         raise UsageError(f"crops must be uint8 (0..255), not {str(crops.dtype).removeprefix('torch.')}")
     if crops.ndim != 4 or crops.shape[3] != 3:
         raise UsageError(f"crops must be [B, H, W, 3], not {list(crops.shape)}")
-    return (crops.permute(0, 3, 1, 2).to(torch.float32) - 127.5) / 128
+    return (crops.permute(0, 3, 1, 2).to(torch.float32) - OUR_MEAN) / OUR_STD

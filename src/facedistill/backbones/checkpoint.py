@@ -12,14 +12,16 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from facedistill.backbones.arcface import adopt_preprocessing, arcface_spec, is_arcface
+from facedistill.backbones.arcface import adopt_preprocessing, arcface_spec, find_weights
 from facedistill.backbones.base import Backbone
 from facedistill.backbones.build import BACKBONES, build_backbone
+from facedistill.backbones.preprocessing import OUR_MEAN, Preprocessing
 from facedistill.backbones.torch_archive import read_archive, refuse_other_formats, refuse_whole_model
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import write_bytes
 from facedistill.foreign import SEPARATOR
 from facedistill.pickles import PickleError
+from facedistill.printable import printable
 from facedistill.registry import Registry
 
 FORMAT = "facedistill-checkpoint-1"
@@ -46,9 +48,13 @@ def save_backbone(path: Path, backbone: Backbone, head: SavedHead | None = None)
     """Writes a checkpoint, whole or not at all.
 
     Raises:
-        UsageError: The head is for another embedding size.
+        UsageError: The head is for another embedding size, or the net was trained on pixels of another mean.
         FacedistillError: The file cannot be written.
     """
+    if backbone.preprocessing.mean != OUR_MEAN:
+        raise UsageError(
+            f"a net that was trained on {backbone.preprocessing} cannot be saved as a checkpoint of ours; keep its file"
+        )
     if head is not None and head.embedding_size != backbone.embedding_size:
         raise UsageError(
             f"the head {head.name!r} takes embeddings of {head.embedding_size}, the backbone gives "
@@ -66,19 +72,30 @@ def save_backbone(path: Path, backbone: Backbone, head: SavedHead | None = None)
     write_bytes(path, buffer.getvalue())
 
 
-def load_backbone(path: Path) -> Backbone:
-    """The backbone of a checkpoint of ours, or of arcface_torch's `backbone.pth`; on the CPU, in evaluation mode.
+def load_backbone(path: Path, preprocessing: Preprocessing | None = None) -> Backbone:
+    """The backbone of a checkpoint of ours, or an iresnet that others trained (see `find_weights`).
+
+    Args:
+        path: The checkpoint.
+        preprocessing: What a net of others was trained on; None takes what its origin uses.
+
+    Returns:
+        The net, on the CPU, in evaluation mode; its attribute `preprocessing` is what its weights were trained on.
 
     Raises:
+        UsageError: `preprocessing` is given for a checkpoint of ours.
         FacedistillError: The file is missing, damaged, no checkpoint, or its weights do not fit its spec.
     """
     content = load_plain(path)
-    if is_arcface(content):
-        foreign = arcface_spec(path, content)
-        net = rebuild(path, "backbone", lambda: build_backbone(**foreign), content)
-        adopt_preprocessing(net)
+    if not _is_ours(content) and (foreign := find_weights(path, content)):
+        spec = arcface_spec(path, foreign.weights)
+        net = rebuild(path, "backbone", lambda: build_backbone(**spec), foreign.weights)
+        net.preprocessing = preprocessing or foreign.preprocessing
+        adopt_preprocessing(net, net.preprocessing)
         return net
     _check_fields(path, content)
+    if preprocessing is not None:
+        raise UsageError(f"{path} carries its own preprocessing; leave mean, std and channels out")
     spec = content["backbone"]
     require_imported(path, BACKBONES, spec.get("name"))
     return rebuild(path, "backbone", lambda: build_backbone(**spec), content["weights"])
@@ -124,16 +141,36 @@ def load_plain(path: Path, mapped: bool = False) -> Any:
     return content
 
 
+def _is_ours(content: Any) -> bool:
+    return isinstance(content, dict) and "format" in content
+
+
 def _check_fields(path: Path, content: Any) -> None:
+    if isinstance(content, dict) and not _is_ours(content) and (keys := _weight_keys(content)):
+        raise FacedistillError(
+            f"{path} is no checkpoint of ours: it holds the weights of a net that is not known here ({keys}); known "
+            "are arcface_torch's iresnet50 and iresnet100, under its names, MagFace's and AdaFace's; export any other "
+            "net by torch.onnx.export, and give that file"
+        )
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         raise FacedistillError(
-            f"{path} is no checkpoint of the format {FORMAT} (found: {str(found)[:40]}); "
+            f"{path} is no checkpoint of the format {FORMAT} (found: {printable(str(found)[:40])}); "
             "give a file that `facedistill train` or `facedistill distill` wrote, or arcface_torch's backbone.pth"
         )
     for field, kind in {"backbone": dict, "weights": dict, "head": dict | None}.items():
         if field not in content or not isinstance(content[field], kind):
             raise FacedistillError(f"{path}: its entry {field!r} is missing or damaged; train or copy it again")
+
+
+def _weight_keys(content: Mapping[Any, Any]) -> str:
+    """The first names of tensors in a file, at its top or in an entry; empty where there are none."""
+    for weights in (content, *content.values()):
+        if isinstance(weights, Mapping):
+            keys = [printable(str(key)[:40]) for key, value in weights.items() if isinstance(value, Tensor)]
+            if keys:
+                return ", ".join(keys[:_SHOWN_KEYS]) + (", ..." if len(keys) > _SHOWN_KEYS else "")
+    return ""
 
 
 def require_imported(path: Path, registry: Registry[Any], name: object) -> None:

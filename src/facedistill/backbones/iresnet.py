@@ -65,6 +65,8 @@ class IResNet(Backbone):
 
     def maps(self, crops: Tensor) -> tuple[Tensor, ...]:
         """Float crops [B, 3, H, W] -> each stage's maps [B, c, h, w], from shallow to deep."""
+        if offset := self.preprocessing.offset:
+            crops = crops + offset
         maps = self.prelu(self.bn1(self.conv1(crops)))
         features = []
         for number in range(1, len(CHANNELS) + 1):

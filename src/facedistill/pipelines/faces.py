@@ -48,6 +48,7 @@ from facedistill.training.run_folder import RECIPE, open_run_folder, versions
 
 REPORT = "report.html"
 EXAMPLES = "examples"
+_ONNX = ".onnx"
 
 
 def run_faces(recipe: Recipe) -> dict[str, Any]:
@@ -207,8 +208,11 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights
         How far the file's embeddings are from torch's.
 
     Raises:
-        UsageError: The folder holds no run, or the set to calibrate on has other crops or was trained on.
+        UsageError: The folder holds no run, the model file's name does not end in .onnx, or the set to calibrate on has
+            other crops or was trained on.
     """
+    if out.suffix.lower() != _ONNX:
+        raise UsageError(f"{out} is written as ONNX, so its name must end in {_ONNX}; give OUT{_ONNX}")
     if not (folder / RECIPE).exists() or not (folder / BEST).exists():
         raise UsageError(f"{folder} holds no trained run (no {RECIPE} or no {BEST}); give a run folder")
     recipe = replace(read_recipe(folder / RECIPE), out=str(folder))

@@ -4,12 +4,21 @@ from pathlib import Path
 from typing import Literal
 
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.file_kinds import PICKLE, TORCH, file_kind
 from facedistill.models import nearest, shipped_models
 from facedistill.teachers.teacher import DLIB, Teacher
 
 _ONNX_SUFFIX = ".onnx"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
-_ZIP = b"PK\x03\x04"  # how every file that torch.save writes begins
+_OTHERS = {  # suffix -> how such a net becomes ONNX
+    ".caffemodel": "convert it by caffe2onnx",
+    ".h5": "convert it: python -m tf2onnx.convert --keras IN.h5 --output OUT.onnx",
+    ".keras": "convert it: python -m tf2onnx.convert --keras IN.keras --output OUT.onnx",
+    ".params": "convert it by mx.onnx.export_model of MXNet",
+    ".pb": "convert it: python -m tf2onnx.convert --graphdef IN.pb --inputs NAME:0 --outputs NAME:0 --output OUT.onnx",
+    ".safetensors": "save its weights anew: torch.save(safetensors.torch.load_file('IN.safetensors'), 'OUT.pt')",
+    ".tflite": "convert it: python -m tf2onnx.convert --tflite IN.tflite --output OUT.onnx",
+}
 
 
 def load_teacher(
@@ -23,12 +32,13 @@ def load_teacher(
 
     Args:
         spec: `dlib` (weights from the `face-recognition-models` package), the name of a shipped model, an ONNX file, a
-            checkpoint of ours, or the `backbone.pth` of insightface's arcface_torch.
+            checkpoint of ours, or of an iresnet that others trained (arcface_torch, MagFace, AdaFace).
             An ONNX file takes uint8 [B, H, W, 3] RGB (our model files, preprocessing inside) or a
             float [B, 3, H, W] (foreign ones, such as insightface's).
-        mean: Foreign ONNX file only: subtracted from each pixel.
-        std: Foreign ONNX file only: what the difference is divided by; more than 0.
-        channels: Foreign ONNX file only: the channel order it was trained with.
+        mean: Foreign net only: subtracted from each pixel. A foreign checkpoint takes, where all three are the
+            defaults, what its origin uses: AdaFace's BGR, MagFace's BGR and x / 255.
+        std: Foreign net only: what the difference is divided by; more than 0.
+        channels: Foreign net only: the channel order it was trained with.
         device: Where it runs: `cpu`, `cuda`, `mps`, or `auto` for the best there is. Where onnxruntime cannot use the
             device, an ONNX file runs on the CPU, with a warning that gives its rate; under `auto` without one.
 
@@ -54,8 +64,8 @@ def load_teacher(
         if inside:
             _refuse_normalisation(path.name, foreign)
         return teacher
-    _refuse_normalisation(path.name, foreign)
     try:
+        from facedistill.backbones.preprocessing import Preprocessing
         from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
     except ModuleNotFoundError as error:
         if error.name != "torch":
@@ -63,7 +73,7 @@ def load_teacher(
         raise UsageError(
             f"teacher {path} is a checkpoint and needs torch; run `pip install 'facedistill[train]'`"
         ) from error
-    return CheckpointTeacher(path, _torch_device(device))
+    return CheckpointTeacher(path, _torch_device(device), Preprocessing(mean, std, channels) if foreign else None)
 
 
 def _torch_device(device: str) -> str:
@@ -93,20 +103,19 @@ def _kind(path: Path) -> str:
         )
     suffix = path.suffix.lower()
     if suffix != _ONNX_SUFFIX and suffix not in CHECKPOINT_SUFFIXES:
-        raise UsageError(f"teacher {path} is neither .onnx nor .pt; give `{DLIB}`, an ONNX file or a checkpoint")
+        mend = _OTHERS.get(suffix, f"give `{DLIB}`, an ONNX file or a checkpoint")
+        raise UsageError(f"teacher {path} is neither .onnx nor .pt; {mend}")
     try:
-        with path.open("rb") as file:
-            head = file.read(64)
+        empty, kind = not path.stat().st_size, file_kind(path)
     except OSError as error:
         raise FacedistillError(f"cannot read teacher {path}: {error.strerror or error}") from error
-    if not head:
+    if empty:
         raise FacedistillError(f"teacher {path} is empty; copy or download it again")
-    if head.lstrip().startswith((b"<!", b"<html", b"<HTML", b"<?xml")):
-        raise FacedistillError(f"teacher {path} is a web page, not a net; the download went wrong, fetch it again")
-    if head.startswith(b"version https://git-lfs"):
-        raise FacedistillError(f"teacher {path} is a Git LFS pointer, not a net; run `git lfs pull`")
-    if suffix == _ONNX_SUFFIX and head.startswith(_ZIP):
-        raise FacedistillError(f"teacher {path} is a zip file, not ONNX; rename it to .pt if it is a checkpoint")
-    if suffix != _ONNX_SUFFIX and not head.startswith(_ZIP):
-        raise FacedistillError(f"teacher {path} is no checkpoint of ours; rename it to .onnx if it is an ONNX file")
+    checkpoint = kind is not None and kind.name in (TORCH, PICKLE)  # old ones of torch are pickles
+    if suffix == _ONNX_SUFFIX and checkpoint:
+        raise FacedistillError(f"teacher {path} is {TORCH}, not ONNX; rename it to .pt if it is one")
+    if kind is not None and not checkpoint:
+        raise FacedistillError(f"teacher {path} is {kind.name}, not a net; {kind.mend}")
+    if suffix != _ONNX_SUFFIX and not checkpoint:
+        raise FacedistillError(f"teacher {path} is no checkpoint; rename it to .onnx if it is an ONNX file")
     return _ONNX_SUFFIX if suffix == _ONNX_SUFFIX else CHECKPOINT_SUFFIXES[0]

@@ -54,6 +54,11 @@ def load_start(backbone: Backbone, start: str, faces: FaceSet | None = None) -> 
     if start == DLIB and backbone.spec["name"] == _FACTORISED:
         factorise(source, backbone, _some_crops(faces))
         return
+    if source.preprocessing.offset:
+        raise UsageError(
+            f"recipe: student.start: {start} was trained on {source.preprocessing}; only nets that were trained on "
+            "pixels of the mean 127.5 can be a student's start"
+        )
     ours, theirs = backbone.spec, source.spec
     weights: Mapping[str, Tensor] = source.state_dict()
     differing = [key for key, value in theirs.items() if ours.get(key) != value]
