@@ -50,6 +50,63 @@ def test_reads_other_ways_to_write_it(text: str, lfw: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xef\xbb\xbf" + PAIRS.encode(), id="a byte order mark, as Windows' editor writes"),
+        pytest.param(PAIRS.encode("utf-16"), id="UTF-16, as Windows' shell writes"),
+        pytest.param(PAIRS.encode("latin-1"), id="Latin-1, as old tools write"),
+        pytest.param(PAIRS.replace("\n", "\r").encode(), id="old Mac line ends"),
+    ],
+)
+def test_reads_other_encodings(data: bytes, lfw: Path) -> None:
+    (lfw.parent / "pairs.txt").write_bytes(data)
+    pairs = read_lfw_pairs(lfw, lfw.parent / "pairs.txt")
+    assert [path.stem for path in pairs.pictures] == NAMES
+    assert pairs.same.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpeg", ".JPG", ".PNG", ".bmp"])
+def test_finds_pictures_of_other_formats(suffix: str, lfw: Path) -> None:
+    for path in lfw.rglob("*.jpg"):
+        path.rename(path.with_suffix(suffix))
+    pairs = read_lfw_pairs(lfw, lfw.parent / "pairs.txt")
+    assert [path.name for path in pairs.pictures] == [name + suffix for name in NAMES]
+
+
+def test_prefers_the_published_format(lfw: Path) -> None:
+    for path in lfw.rglob("*.jpg"):
+        path.with_suffix(".png").write_bytes(b"another")
+        path.with_suffix(".txt").write_bytes(b"a note")
+    assert all(path.suffix == ".jpg" for path in read_lfw_pairs(lfw, lfw.parent / "pairs.txt").pictures)
+
+
+def test_names_with_spaces_are_kept_between_tabs(lfw: Path) -> None:
+    (lfw / "Ada_Lovelace").rename(lfw / "Ada Lovelace")
+    for path in (lfw / "Ada Lovelace").iterdir():
+        path.rename(path.with_name(path.name.replace("_", " ", 1)))
+    (lfw.parent / "pairs.txt").write_text(PAIRS.replace("Ada_Lovelace", "Ada Lovelace"), encoding="utf-8")
+    assert read_lfw_pairs(lfw, lfw.parent / "pairs.txt").pictures[0].name == "Ada Lovelace_0001.jpg"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(b"PK\x03\x04...", "a checkpoint of torch", id="a zip archive"),
+        pytest.param(b"<!DOCTYPE html>", "it is a web page, not a text; the download went wrong", id="a web page"),
+        pytest.param(b"\xff\xd8\xff\xe0 picture", "it is a picture", id="a picture"),
+        pytest.param(b"\x1f\x8b\x08\x00", "packed by gzip, not a text; unpack it", id="gzip"),
+        pytest.param(b"2\t1\nA\xe9\x01\n", "it is no text", id="control characters"),
+        pytest.param(b"2\t1\0\n", "it is no text", id="a zero byte"),
+    ],
+)
+def test_what_is_no_list_is_named(data: bytes, message: str, lfw: Path) -> None:
+    (lfw.parent / "pairs.txt").write_bytes(data)
+    with pytest.raises(UsageError, match="cannot read the pairs") as error:
+        read_lfw_pairs(lfw, lfw.parent / "pairs.txt")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         pytest.param("", "the first line of", id="an empty file"),

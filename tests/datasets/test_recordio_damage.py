@@ -1,6 +1,7 @@
 """Damaged record sets: one error that names the file and the record, and no memory for what is not there."""
 
 import struct
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.datasets.record_files import GOLDEN_PICTURES, GOLDEN_RECORDS, all_of, golden, image, lay_out, whole
 
+from facedistill.datasets import open_face_set
 from facedistill.errors import FacedistillError
 from facedistill.recordio import RecordFile
 
@@ -21,6 +23,7 @@ from facedistill.recordio import RecordFile
         pytest.param({"prop": b""}, "property is damaged", id="an empty property"),
         pytest.param({"prop": b"2,4\n"}, "property is damaged", id="two of three numbers"),
         pytest.param({"prop": b"0,4,3\n"}, "property is damaged", id="no people"),
+        pytest.param({"prop": b"9" * 4000 + b",4,3\n"}, "property is damaged", id="more people than there are"),
         pytest.param({"prop": b"\xff\xfe"}, "property is damaged", id="a property that is no text"),
         pytest.param({"rec": None}, "train.rec is missing", id="no record file"),
         pytest.param({"rec": b""}, "train.rec", id="an empty record file"),
@@ -112,6 +115,55 @@ def test_a_file_cut_anywhere_is_one_clear_error(tmp_path: Path) -> None:
                 all_of(tmp_path)
         else:
             assert all_of(tmp_path) == GOLDEN_PICTURES
+
+
+def test_a_set_of_another_name_opens(tmp_path: Path) -> None:
+    for file in golden(tmp_path).glob("train.*"):
+        file.rename(file.with_stem("faces_webface"))
+    assert all_of(tmp_path) == GOLDEN_PICTURES
+    faces = open_face_set(tmp_path)
+    assert (faces.classes, faces.labels.tolist()) == (2, [0, 0, 1])
+    assert len(faces.digest) == 64
+    (tmp_path / "faces_webface.idx").unlink()
+    with pytest.raises(FacedistillError, match=r"faces_webface\.idx is missing"):
+        RecordFile(tmp_path)
+
+
+def test_train_is_taken_of_several_sets_and_else_none(tmp_path: Path) -> None:
+    golden(tmp_path)
+    for name in ("val.rec", "val.idx"):
+        (tmp_path / name).write_bytes((tmp_path / name.replace("val", "train")).read_bytes())
+    assert RecordFile(tmp_path).records.name == "train.rec"
+    (tmp_path / "train.rec").rename(tmp_path / "test.rec")
+    with pytest.raises(FacedistillError, match=r"several sets \(test\.rec, val\.rec\)"):
+        open_face_set(tmp_path)
+
+
+def test_records_may_lie_in_any_order(tmp_path: Path) -> None:
+    golden(tmp_path, idx=b"1\t108\n2\t40\n3\t76\n")
+    assert all_of(tmp_path) == [GOLDEN_PICTURES[2], GOLDEN_PICTURES[0], GOLDEN_PICTURES[1]]
+
+
+@pytest.mark.parametrize(
+    ("records", "index", "message"),
+    [
+        pytest.param(
+            image(0, b"a"), b"1\t0\n2\t0\n", "record 1: record 2 begins at the same byte 0", id="two of one place"
+        ),
+        pytest.param(
+            struct.pack("<II", 0xCED7230A, 1 << 29) + struct.pack("<II", 0xCED7230A, 2 << 29) * 60_000,
+            b"".join(b"%d\t%d\n" % (key, 8 * key) for key in range(60_000)),
+            "the next record begins within it",
+            id="parts that run through the file from each record: quadratic time",
+        ),
+    ],
+)
+def test_records_that_run_into_each_other_are_refused_at_once(records, index, message, tmp_path: Path) -> None:
+    golden(tmp_path, rec=records, idx=index)
+    before = time.process_time()
+    with pytest.raises(FacedistillError, match=message):
+        RecordFile(tmp_path).labels  # noqa: B018
+    assert time.process_time() - before < 2
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,7 +12,7 @@ from facedistill.datasets.recordio_set import RecordFaces
 from facedistill.errors import UsageError
 from facedistill.files import file_digest
 from facedistill.pictures import UnreadablePicture, read_picture
-from facedistill.recordio import PROPERTY, RECORDS
+from facedistill.recordio import PROPERTY, RECORDS, find_records
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
@@ -28,7 +28,7 @@ def open_face_set(path: Path | str) -> FaceSet:
     if not path.is_dir():
         reason = "is no folder" if path.exists() else "does not exist"
         raise UsageError(f"{path} {reason}; name the folder of a face set, such as `facedistill prepare` makes")
-    if (path / RECORDS).exists() or (path / PROPERTY).exists():
+    if find_records(path) or (path / PROPERTY).exists():
         return RecordFaces(path)
     return FolderFaces(path)
 

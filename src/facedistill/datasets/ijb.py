@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_folder, is_inside, read_list, require_files
+from facedistill.datasets.lists import first_folder, is_inside, read_list, require_files, separator
 from facedistill.errors import FacedistillError, UsageError
 
 Int = NDArray[np.int64]
@@ -98,7 +98,7 @@ def read_ijb(folder: Path | str, name: str) -> IjbSet:
 
 def _read_faces(path: Path) -> tuple[list[str], Int, Int]:
     faces: list[tuple[str, int, int]] = []
-    for number, cells in _rows(read_list(path, "the faces").splitlines()):
+    for number, cells in _rows(read_list(path, "the faces").split("\n")):
         if len(cells) != 3 or not is_inside(cells[0]) or not (_is_id(cells[1]) and _is_id(cells[2])):
             raise UsageError(f"{path}, line {number} must read `picture template media`")
         faces.append((cells[0], int(cells[1]), int(cells[2])))
@@ -112,7 +112,7 @@ def _read_faces(path: Path) -> tuple[list[str], Int, Int]:
 
 def _read_landmarks(path: Path) -> dict[str, list[float]]:
     landmarks: dict[str, list[float]] = {}
-    for number, (picture, *cells) in _rows(read_list(path, "the landmarks").splitlines()):
+    for number, (picture, *cells) in _rows(read_list(path, "the landmarks").split("\n")):
         try:
             values = [float(cell) for cell in cells]
         except ValueError:
@@ -162,11 +162,12 @@ def _read_search_lists(meta: Path, name: str, template_ids: Int) -> tuple[dict[s
 
 def _read_template_list(path: Path, template_ids: Int) -> TemplateList:
     try:
-        reader = csv.DictReader(read_list(path, "the list").splitlines())
+        text = read_list(path, "the list")
+        reader = csv.DictReader(text.split("\n"), delimiter=separator(text))
         columns = {column.strip().upper(): column for column in reader.fieldnames or ()}
         rows = list(reader)
     except csv.Error as error:
-        raise UsageError(f"{path} is no list with commas that can be read ({error}); copy it again") from error
+        raise UsageError(f"{path} is no list that can be read ({error}); copy it again") from error
     if not {"TEMPLATE_ID", "SUBJECT_ID"} <= columns.keys():
         raise UsageError(f"{path} must begin with a line of headings that holds TEMPLATE_ID and SUBJECT_ID")
     subject_of: dict[int, int] = {}

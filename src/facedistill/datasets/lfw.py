@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facedistill.datasets.lists import index_pairs, is_file
+from facedistill.datasets.lists import index_pairs, is_file, read_list, stored_pictures
+from facedistill.datasets.mat_lists import PICTURE_SUFFIXES
 from facedistill.datasets.pairs import PairSet
 from facedistill.errors import FacedistillError, UsageError
 
 
 def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
-    """Reads `pairs.txt` and finds its pictures, `name/name_0001.jpg`, in `folder`.
+    """Reads `pairs.txt` and finds its pictures, `name/name_0001.jpg` (or .jpeg, .png, .bmp), in `folder`.
 
     The pairs keep the file's order: fold after fold, each with its same pairs before its different ones. A picture
     that occurs in several pairs is listed once.
@@ -25,12 +26,8 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
         FacedistillError: Pictures are missing; each is named.
     """
     folder, pairs_txt = Path(folder), Path(pairs_txt)
-    try:
-        lines = pairs_txt.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"cannot read the pairs {pairs_txt}: {reason}; take pairs.txt from LFW's page") from error
-    rows = [line.split() for line in lines if line.strip()]
+    lines = read_list(pairs_txt, "the pairs").split("\n")
+    rows = [_cells(line) for line in lines if line.strip()]
     folds, in_fold = _counts(rows[0] if rows else [])
     expected = folds * 2 * in_fold
     if not expected:
@@ -42,15 +39,24 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
             f"{pairs_txt} holds {len(rows) - 1} pairs, but its first line announces {expected}; copy it again"
         )
     pairs = [_pair_files(row, folder, f"{pairs_txt}, pair {count}") for count, row in enumerate(rows[1:], start=1)]
-    files, first, second = index_pairs(pairs)
+    names, first, second = index_pairs(pairs)
+    files = stored_pictures(names, PICTURE_SUFFIXES)
     missing = [path.name for path in files if not is_file(path)]
     if len(missing) == len(files):
-        raise UsageError(f"{folder} holds none of the pictures in {pairs_txt}; name the folder of people, such as lfw/")
+        raise UsageError(
+            f"{folder} holds none of the pictures in {pairs_txt}, such as {files[0].relative_to(folder)} (or .jpeg, "
+            ".png, .bmp); name the folder of people, such as lfw/"
+        )
     if missing:
         names = ", ".join(missing)
         raise FacedistillError(f"{folder} lacks {len(missing)} of {len(files)} pictures: {names}; unpack it again")
     same = np.array([len(row) == 3 for row in rows[1:]], dtype=np.bool_)
     return PairSet(str(pairs_txt), files, first, second, same, folds)
+
+
+def _cells(line: str) -> list[str]:
+    """Separated by tabs, as in LFW's own list, so that names may hold spaces; else by spaces."""
+    return [cell.strip() for cell in line.split("\t") if cell.strip()] if "\t" in line else line.split()
 
 
 def _counts(head: list[str]) -> tuple[int, int]:

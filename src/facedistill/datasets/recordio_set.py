@@ -13,14 +13,14 @@ from facedistill.datasets.face import Face, FaceSet, check_face
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import file_digest
 from facedistill.pictures import UnreadablePicture, decode_picture, encode_picture
-from facedistill.recordio import INDEX, PROPERTY, RECORDS, RecordFile, write_records
+from facedistill.recordio import PROPERTY, RecordFile, write_records
 
 
 class RecordFaces:
     """A face set in RecordIO; its keys are the records' numbers.
 
     Attributes:
-        folder: Holds `train.rec`, `train.idx` and `property`.
+        folder: Holds `train.rec`, `train.idx` and `property`; see `RecordFile` for other names.
         classes: Number of people.
         size: (height, width) of every picture.
 
@@ -44,7 +44,7 @@ class RecordFaces:
         """
         label, data = self._records[index]
         key = str(self._records.keys[index])
-        source = f"record {key} of {self._records.folder / RECORDS}"
+        source = f"record {key} of {self._records.records}"
         image = decode_picture(data, source)
         if image.shape[:2] != self.size:
             raise UnreadablePicture(
@@ -62,7 +62,8 @@ class RecordFaces:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the three files."""
-        files = "".join(file_digest(self.folder / name) for name in (RECORDS, INDEX, PROPERTY))
+        paths = (self._records.records, self._records.index, self.folder / PROPERTY)
+        files = "".join(file_digest(path) for path in paths)
         return hashlib.sha256(files.encode()).hexdigest()
 
     def _numbers(self, labels: NDArray[np.float32], keys: NDArray[np.int64] | list[str]) -> NDArray[np.int64]:
@@ -70,7 +71,7 @@ class RecordFaces:
         if not good.all():
             wrong = int(np.argmin(good))
             raise FacedistillError(
-                f"record {keys[wrong]} of {self._records.folder / RECORDS} has the label {labels[wrong]:g}, "
+                f"record {keys[wrong]} of {self._records.records} has the label {labels[wrong]:g}, "
                 f"but {PROPERTY} allows 0..{self.classes - 1}; correct {PROPERTY}, or write the set again"
             )
         return labels.astype(np.int64)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_few, first_folder, index_pairs, is_inside, read_list
+from facedistill.datasets.lists import first_few, first_folder, index_pairs, is_inside, read_list, separator
 from facedistill.errors import FacedistillError, UsageError
 
 _FRAMES = {".jpg", ".jpeg", ".png"}
@@ -49,7 +49,8 @@ def read_ytf(folder: Path | str) -> VideoPairs:
     """
     folder = Path(folder)
     path = folder / "splits.txt"
-    rows = [[cell.strip() for cell in line.split(",")] for line in read_list(path, "the pairs").splitlines()]
+    text = read_list(path, "the pairs")
+    rows = [[cell.strip() for cell in line.split(separator(text))] for line in text.split("\n")]
     rows = [row for row in rows if any(row)]
     if rows and not rows[0][0].isdecimal():
         rows = rows[1:]

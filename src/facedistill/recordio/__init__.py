@@ -8,7 +8,7 @@ image records (which begin at 1) and the end of the identity records behind them
 """
 
 from facedistill.recordio.layout import INDEX, PROPERTY, RECORDS
-from facedistill.recordio.reader import RecordFile
+from facedistill.recordio.reader import RecordFile, find_records
 from facedistill.recordio.writer import Label, write_records
 
-__all__ = ["INDEX", "PROPERTY", "RECORDS", "Label", "RecordFile", "write_records"]
+__all__ = ["INDEX", "PROPERTY", "RECORDS", "Label", "RecordFile", "find_records", "write_records"]

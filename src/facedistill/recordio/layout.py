@@ -2,7 +2,8 @@
 
 import struct
 
-RECORDS, INDEX, PROPERTY = "train.rec", "train.idx", "property"
+RECORDS, INDEX, PROPERTY = "train.rec", "train.idx", "property"  # as we write them
+RECORDS_SUFFIX, INDEX_SUFFIX = ".rec", ".idx"
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 PART = struct.Struct("<4sI")

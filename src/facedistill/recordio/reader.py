@@ -13,7 +13,25 @@ from facedistill.recordio import layout
 from facedistill.recordio.index import cached, read_index
 
 _LABEL_BATCH = 1 << 16
+_MOST_NAMED = 5
+_LARGEST = 1 << 31
 _CACHED_FROM = 1 << 20  # records; reading the headers of fewer takes no time worth a file
+
+
+def find_records(folder: Path) -> Path | None:
+    """The record file of the set in a folder: `train.rec`, or the only file `*.rec`; None where there is none.
+
+    Raises:
+        FacedistillError: There are several, none of which is `train.rec`.
+    """
+    usual = Path(folder) / layout.RECORDS
+    if usual.exists():
+        return usual
+    found = sorted(path for path in Path(folder).glob(f"*{layout.RECORDS_SUFFIX}") if not path.name.startswith("."))
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found[:_MOST_NAMED])
+        raise FacedistillError(f"{folder} holds several sets ({names}); give each a folder of its own")
+    return found[0] if found else None
 
 
 class RecordFile:
@@ -23,11 +41,15 @@ class RecordFile:
 
     Sets without an index header (plain im2rec sets) open too: all their records are images.
 
+    A set is `train.rec`, `train.idx` and `property`, or the one `NAME.rec` of its folder, `NAME.idx` and `property`.
+
     Attributes:
         folder: Where the set lies.
+        records: The record file.
+        index: The index file.
         classes: Number of people, from `property`.
         size: (height, width) of the pictures, from `property`.
-        keys: int64 [N], the images' keys in `train.idx`, ascending.
+        keys: int64 [N], the images' keys in the index, ascending.
 
     Raises:
         FacedistillError: A file is missing, empty or damaged.
@@ -36,20 +58,22 @@ class RecordFile:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.classes, self.size = _read_property(self.folder / layout.PROPERTY)
-        self._path = self.folder / layout.RECORDS
+        self.records = find_records(self.folder) or self.folder / layout.RECORDS
+        self.index = self.records.with_suffix(layout.INDEX_SUFFIX)
         try:
-            self._data = np.memmap(self._path, dtype=np.uint8, mode="r")
+            self._data = np.memmap(self.records, dtype=np.uint8, mode="r")
         except FileNotFoundError:
-            raise FacedistillError(f"{self._path} is missing; copy it again, or write the set again") from None
+            raise FacedistillError(f"{self.records} is missing; copy it again, or write the set again") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "the file is empty"
             raise FacedistillError(
-                f"cannot open {self._path}: {reason}; copy it again, or write the set again"
+                f"cannot open {self.records}: {reason}; copy it again, or write the set again"
             ) from error
-        keys, offsets = read_index(self.folder / layout.INDEX)
+        keys, offsets = read_index(self.index)
         outside = (offsets < 0) | (offsets % 4 != 0) | (offsets > len(self._data) - layout.PART.size)
         if outside.any():
             self._damaged(keys[outside][0], f"its offset {offsets[outside][0]} lies outside the file's records")
+        self._starts = self._ascending(keys, offsets)
         self.keys, self._offsets = self._images_only(keys, offsets)
 
     def __len__(self) -> int:
@@ -71,7 +95,7 @@ class RecordFile:
     @cached_property
     def labels(self) -> NDArray[np.float32]:
         """float32 [N]: each image's label, the first one where a record carries several; no picture is read."""
-        return self._read_labels() if len(self) < _CACHED_FROM else cached("labels", self._path, self._read_labels)
+        return self._read_labels() if len(self) < _CACHED_FROM else cached("labels", self.records, self._read_labels)
 
     def _read_labels(self) -> NDArray[np.float32]:
         batches = range(0, len(self), _LABEL_BATCH)
@@ -107,8 +131,16 @@ class RecordFile:
         end = self._end_of_images(header[0], keys, offsets) if np.isfinite(header[0]) else 0
         first, last = np.searchsorted(keys, (1, max(end, 1)))
         if end < 2 or last - first != end - 1:
-            self._damaged(0, f"the header announces {max(end - 1, 0)} images, {layout.INDEX} lists {last - first}")
+            self._damaged(0, f"the header announces {max(end - 1, 0)} images, {self.index.name} lists {last - first}")
         return keys[first:last], offsets[first:last]
+
+    def _ascending(self, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each record begins, in their order in the file; a record ends where the next one begins."""
+        starts = offsets if (offsets[1:] > offsets[:-1]).all() else np.sort(offsets)
+        if len(twice := starts[1:][starts[1:] == starts[:-1]]):
+            named = keys[offsets == twice[0]][:2].tolist()
+            self._damaged(named[0], f"record {named[1]} begins at the same byte {twice[0]}")
+        return starts
 
     def _end_of_images(self, stated: np.float32, keys: NDArray[np.int64], offsets: NDArray[np.int64]) -> int:
         """The key after the last image's; beyond 2^24 the header's float32 is rounded, so the records decide."""
@@ -138,16 +170,20 @@ class RecordFile:
     def _parts(self, key: int, offset: int) -> Iterator[bytes]:
         """The payloads of a record's parts; where one was split, the magic word between them was left out."""
         expected = (layout.WHOLE, layout.FIRST)
+        following = int(np.searchsorted(self._starts, offset, "right"))
+        # Else records that run into each other would be read in quadratic time.
+        end = int(self._starts[following]) if following < len(self._starts) else len(self._data)
+        what = "the next record begins within it" if following < len(self._starts) else "the file ends within it"
         while True:
-            if offset + layout.PART.size > len(self._data):
-                self._damaged(key, "the file ends within it")
+            if offset + layout.PART.size > end:
+                self._damaged(key, what)
             magic, word = layout.PART.unpack(self._data[offset : offset + layout.PART.size].tobytes())
             part, length = word >> layout.LENGTH_BITS, word & ((1 << layout.LENGTH_BITS) - 1)
             if magic != layout.MAGIC or part not in expected:
                 self._damaged(key, f"no record begins at byte {offset}")
             start = offset + layout.PART.size
-            if start + length > len(self._data):
-                self._damaged(key, "the file ends within it")
+            if start + length > end:
+                self._damaged(key, what)
             yield self._data[start : start + length].tobytes()
             if part in (layout.WHOLE, layout.LAST):
                 return
@@ -156,7 +192,7 @@ class RecordFile:
 
     def _damaged(self, key: int, what: str) -> NoReturn:
         raise FacedistillError(
-            f"{self._path} is damaged at record {key}: {what}; copy the set again, or write it again"
+            f"{self.records} is damaged at record {key}: {what}; copy the set again, or write it again"
         )
 
 
@@ -172,6 +208,6 @@ def _read_property(path: Path) -> tuple[int, tuple[int, int]]:
         raise FacedistillError(f"cannot read {path}: {error.strerror}") from error
     except ValueError:
         classes = height = width = 0
-    if min(classes, height, width) < 1:
+    if min(classes, height, width) < 1 or max(classes, height, width) > _LARGEST:
         raise FacedistillError(f"{path} is damaged; it must hold one line `classes,height,width`, such as 40,112,96")
     return classes, (height, width)
