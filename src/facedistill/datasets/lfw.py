@@ -39,8 +39,8 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
             f"{pairs_txt} holds {len(rows) - 1} pairs, but its first line announces {expected}; copy it again"
         )
     pairs = [_pair_files(row, folder, f"{pairs_txt}, pair {count}") for count, row in enumerate(rows[1:], start=1)]
-    names, first, second = index_pairs(pairs)
-    files = stored_pictures(names, PICTURE_SUFFIXES)
+    listed, first, second = index_pairs(pairs)
+    files = stored_pictures(listed, PICTURE_SUFFIXES)
     missing = [path.name for path in files if not is_file(path)]
     if len(missing) == len(files):
         raise UsageError(
