@@ -11,8 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "facedistill"
 
 # A room may import from itself and from those in earlier rows (or its own row's earlier places).
 WAY = [
-    "errors printable yaml_text files progress outputs foreign registry numerics processes devices pictures sessions "
-    "file_kinds recordio model_file onnx_files models workers pickles",
+    "errors checks printable yaml_text files progress outputs foreign registry numerics processes devices pictures "
+    "sessions file_kinds recordio model_file onnx_files models workers pickles",
     "faces",
     "variance",
     "views",

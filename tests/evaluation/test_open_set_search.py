@@ -213,7 +213,7 @@ def test_probes_that_are_refused(probes, ids, error, message):
 
 def test_other_refusals():
     metric = SearchMetric(np.eye(2), [0, 1])
-    with pytest.raises(UsageError, match="0 or more, not -1"):
+    with pytest.raises(UsageError, match="unmated must be a whole number of at least 0, not -1"):
         metric.update_failed(unmated=-1)
     with pytest.raises(UsageError, match="different galleries"):
         metric.merge(SearchMetric(np.eye(2), [0, 2]))

@@ -151,7 +151,7 @@ def test_draws_are_of_as_many_as_there_are():
     counts = draw(7, 50, seed=3)
     assert counts.shape == (50, 7)
     assert (counts.sum(axis=1) == 7).all()
-    with pytest.raises(UsageError, match="0 or more"):
+    with pytest.raises(UsageError, match="bootstrap must be a whole number from 0"):
         draw(7, -1, seed=0)
 
 
@@ -190,7 +190,13 @@ class Nobody(Pictures):
         pytest.param([1, 2, 3, 4], {}, FacedistillError, "0 genuine", id="nobody twice"),
         pytest.param([1, 1, 1, 1], {}, FacedistillError, "0 impostor", id="one person"),
         pytest.param([1, 1, 2, 2, 3, 3], {}, FacedistillError, "four people", id="three people"),
-        pytest.param([1, 1, 2, 2], {"failed": -1}, UsageError, "failed counts", id="negative failures"),
+        pytest.param(
+            [1, 1, 2, 2],
+            {"failed": -1},
+            UsageError,
+            "failed must be a whole number of at least 0",
+            id="negative failures",
+        ),
         pytest.param([1, 1, 2, 2] * 2 + [3, 4] * 2, {"resolutions": (8, 8)}, UsageError, "twice", id="repeated"),
         pytest.param([1, 1, 2, 2] * 2 + [3, 4] * 2, {"resolutions": (99,)}, UsageError, "shrunk", id="enlargement"),
     ],

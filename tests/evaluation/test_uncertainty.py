@@ -213,7 +213,7 @@ def test_the_sentence(comparison, sentence):
         pytest.param({"statistic": ("far", 0.1)}, UsageError, "no statistic", id="unknown pair"),
         pytest.param({"statistic": ("tar", 1e-3)}, FacedistillError, "needs 1000 impostor", id="too few impostors"),
         pytest.param({"statistic": ("tar", 2.0)}, UsageError, "between 0 and 1", id="no rate"),
-        pytest.param({"draws": 0}, UsageError, "1 or more", id="no replicate"),
+        pytest.param({"draws": 0}, UsageError, "draws must be a whole number from 1", id="no replicate"),
         pytest.param({"identities": [[0, 1]]}, UsageError, r"must be \[6, 2\]", id="too few identities"),
         pytest.param({"identities": [[0, 1]] * 6}, UsageError, "disagree", id="identities contradict"),
         pytest.param({"scores_b": [0.1] * 5}, UsageError, "must be", id="lengths differ"),

@@ -151,7 +151,7 @@ def test_bad_options_are_refused(name: str, options: dict, message: str) -> None
 @pytest.mark.parametrize("name", VARIANCES)
 @pytest.mark.parametrize("probability", [-0.1, 1.1, NAN, "half", True], ids=str)
 def test_a_share_that_is_none_is_refused(name: str, probability: object) -> None:
-    with pytest.raises(UsageError, match=f"{name}: probability must be a number in 0..1"):
+    with pytest.raises(UsageError, match=f"{name}: probability must be a number from 0 to 1,"):
         build_variance(name, probability=probability)
 
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from facedistill.backbones.blocks import ACTIVATIONS, initialise
 from facedistill.backbones.preprocessing import OUR_MEAN, OUR_STD, Preprocessing
+from facedistill.checks import MOST_EMBEDDING, MOST_SIDE, MOST_WIDTH, check_count, check_number
 from facedistill.errors import UsageError
 from facedistill.outputs import Outputs
-from facedistill.registry import check_count, check_number, look_up
+from facedistill.registry import look_up
 
 _LEAST_SIDE = 32
 
@@ -37,10 +38,10 @@ class BackboneSpec:
     activation: str
 
     def __post_init__(self) -> None:
-        check_count("embedding_size", self.embedding_size)
+        check_count("embedding_size", self.embedding_size, most=MOST_EMBEDDING)
         for side in self.input_size:
-            check_count("each side of input_size", side, _LEAST_SIDE)
-        check_number("width", self.width, above=0)
+            check_count("each side of input_size", side, _LEAST_SIDE, MOST_SIDE)
+        check_number("width", self.width, above=0, high=MOST_WIDTH)
         if not isinstance(self.se, bool):
             raise UsageError(f"se must be true or false, not {self.se!r}")
         look_up("activation", ACTIVATIONS, self.activation)

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from facedistill.backbones.base import Backbone, normalise_crops
+from facedistill.checks import check_count
 
 
 def embed_crops(backbone: Backbone, crops: NDArray[np.uint8], batch: int | None = None) -> NDArray[np.float32]:
@@ -19,7 +20,7 @@ def embed_crops(backbone: Backbone, crops: NDArray[np.uint8], batch: int | None 
         float32 [B, D], not normalised.
     """
     device = next(backbone.parameters()).device
-    batch = batch or (64 if device.type == "cpu" else 512)
+    batch = check_count("batch", batch) if batch is not None else (64 if device.type == "cpu" else 512)
     embeddings = np.empty((len(crops), backbone.embedding_size), dtype=np.float32)
     training = backbone.training
     backbone.eval()

@@ -8,17 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from facedistill.checks import check_size
 from facedistill.cli.screen import STDOUT, show_figures
 from facedistill.errors import UsageError
 from facedistill.files import check_output, write_text
+
+_LONGEST_SIZE = 9  # 1024x1024
 
 
 def crop_size(text: str) -> tuple[int, int]:
     """Reads 112x96 as (112, 96)."""
     height, cross, width = text.partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal()):
-        raise UsageError(f"size is {text!r}; give height x width, such as 112x96")
-    return int(height), int(width)
+    if not (cross and height.isdecimal() and width.isdecimal() and len(text) <= _LONGEST_SIZE):
+        raise UsageError(f"size is {text!r:.40}; give height x width, such as 112x96")
+    return check_size("size", (int(height), int(width)))
 
 
 def check_outputs(*paths: str | None) -> None:

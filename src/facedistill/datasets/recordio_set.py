@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_count, check_size
 from facedistill.datasets.face import Face, FaceSet, check_face
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import file_digest
@@ -100,6 +101,9 @@ def write_face_set(
         UsageError: There are no faces, or one has another size.
         FacedistillError: The files cannot be written, or a face of `faces` cannot be read.
     """
+    check_count("quality", quality, 1, 100)
+    if size is not None:
+        check_size("size", size)
     each = iter(faces) if isinstance(faces, Iterable) else (faces[index] for index in range(len(faces)))
     first = next(each, None)
     if first is None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from facedistill.checks import check_count
 from facedistill.datasets.lists import first_few
 from facedistill.datasets.mat_lists import PICTURE_SUFFIXES
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import file_digest
-from facedistill.registry import check_count
 
 CAMERAS = (1, 2, 3, 4, 5)
 METRES = {1: 4.2, 2: 2.6, 3: 1.0}

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facedistill.checks import check_seed
 from facedistill.datasets.face import Face, FaceSet
 from facedistill.errors import UsageError
 
@@ -73,6 +74,7 @@ def split_identities(face_set: FaceSet, parts: Sequence[int] | Sequence[float], 
     Raises:
         UsageError: The parts need more people than there are, or are not numbers of people.
     """
+    check_seed("seed", seed)
     people = np.unique(face_set.labels)
     counts = _people_in_each(parts, len(people))
     shuffled = np.random.default_rng(seed).permutation(people)
@@ -87,7 +89,7 @@ def _people_in_each(parts: Sequence[int] | Sequence[float], people: int) -> NDAr
     given = np.asarray(parts)
     whole = np.issubdtype(given.dtype, np.integer)
     if given.ndim != 1 or not given.size or not (whole or np.issubdtype(given.dtype, np.floating)):
-        raise UsageError(f"the parts of a split must be numbers of people or fractions, got {parts!r}")
+        raise UsageError(f"the parts of a split must be numbers of people or fractions, got {parts!r:.60}")
     if not whole and (not np.isfinite(given).all() or given.sum() > 1 + 1e-9):
         raise UsageError(f"the fractions of a split must sum to at most 1, got {parts!r}")
     if (given < 0).any():

@@ -11,6 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import MOST_SIDE, check_count
 from facedistill.datasets import Damage, Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Int
@@ -61,7 +62,7 @@ def cached_embeddings(
     """
     if not model_digest:
         raise UsageError("cached embeddings need the model's digest; another model would be given these")
-    condition = NATIVE if rows is None else str(rows)
+    condition = NATIVE if rows is None else str(check_count("rows", rows, 1, MOST_SIDE))
     key = hashlib.sha256(json.dumps([_FORMAT, model_digest, faces.digest, condition]).encode()).hexdigest()
     path = (folder or cache_folder() / "embeddings") / f"{key}.npy"
     kept = _read(path, len(faces))

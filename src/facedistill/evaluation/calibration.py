@@ -10,7 +10,7 @@ import numpy as np
 from facedistill.datasets import FaceSet
 from facedistill.evaluation.metrics import Float, Int, Ranking, supported, unit_rows
 from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
-from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, embed_at, read_faces
+from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, check_rows, embed_at, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, Logistic
 from facedistill.progress import track
@@ -90,6 +90,7 @@ def calibrate(
     Raises:
         UsageError, FacedistillError: As for `sweep`.
     """
+    check_rows(resolutions)
     found, people = read_faces(faces)
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     crops = [face.image for face in found.values()]

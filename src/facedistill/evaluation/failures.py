@@ -7,6 +7,7 @@ non-match rate worse and the false match rate better. Rates over the comparisons
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facedistill.checks import check_count, check_number
 from facedistill.errors import UsageError
 from facedistill.evaluation.metrics import Float
 
@@ -17,10 +18,7 @@ def failure_rate(failed: int, attempts: int) -> float:
     Raises:
         UsageError: There is no attempt, or more failed than were made.
     """
-    if attempts < 1 or not 0 <= failed <= attempts:
-        raise UsageError(
-            f"{failed} failures of {attempts} attempts make no rate; give 0 <= failed <= attempts, attempts > 0"
-        )
+    check_count("failed", failed, 0, check_count("attempts", attempts))
     return failed / attempts
 
 
@@ -47,6 +45,7 @@ def generalised_fmr(fmr: ArrayLike, failures: float) -> Float:
 
 def _checked(rates: ArrayLike, failures: float) -> Float:
     values = np.asarray(rates, dtype=np.float64)
-    if not (0 <= failures <= 1 and ((values >= 0) & (values <= 1)).all()):
+    check_number("failures", failures, 0, 1)
+    if not ((values >= 0) & (values <= 1)).all():
         raise UsageError("error and failure rates lie between 0 and 1, and are not NaN")
     return values

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facedistill.checks import check_count
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Bool, Float, Int
 
@@ -175,5 +176,4 @@ def _trainable(numbers: Int, same: Bool) -> bool:
 
 
 def _check(folds: int) -> None:
-    if folds < 2:
-        raise UsageError(f"folds must be at least 2, not {folds}: one chooses the threshold, another tests it")
+    check_count("folds (one tests the threshold that the others choose)", folds, 2)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_count
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float, Int
 
@@ -21,7 +22,7 @@ def check_bins(bins: int) -> None:
     Raises:
         UsageError: Not a power of two from 2 to `MOST_BINS`.
     """
-    if not 2 <= bins <= MOST_BINS or bins & (bins - 1):
+    if (check_count("bins, a power of two,", bins, 2, MOST_BINS) & (bins - 1)) != 0:
         raise UsageError(f"bins must be a power of two from 2 to {MOST_BINS}, not {bins}")
 
 

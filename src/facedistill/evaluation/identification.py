@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facedistill.checks import check_count
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float, Int, unit_rows
 
@@ -58,14 +59,12 @@ def identify(
     """
     known, queries = unit_rows(gallery, "gallery"), unit_rows(probes, "probes")
     known_ids, query_ids = np.asarray(gallery_ids), np.asarray(probe_ids)
-    wanted = list(ranks)
+    wanted = [check_count("a rank", rank) for rank in ranks]
     if known_ids.shape != known.shape[:1] or query_ids.shape != queries.shape[:1] or known.shape[1] != queries.shape[1]:
         raise UsageError(
             f"gallery {known.shape} with ids {known_ids.shape} and probes {queries.shape} with ids {query_ids.shape} "
             "do not fit; they must be [G, D], [G], [P, D] and [P]"
         )
-    if any(k < 1 for k in wanted):
-        raise UsageError(f"a rank is at least 1, not {min(wanted)}")
     if len(queries) == 0:
         raise FacedistillError("there is no probe to identify")
     if strangers := int(np.count_nonzero(~np.isin(query_ids, known_ids))):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facedistill.checks import check_rate
 from facedistill.errors import FacedistillError, UsageError
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -163,9 +164,7 @@ def supported_by(rates: Iterable[float], trials: int) -> list[float]:
     Raises:
         UsageError: A rate is not between 0 and 1.
     """
-    rates = list(rates)
-    if wrong := [rate for rate in rates if not 0 < rate < 1]:
-        raise UsageError(f"a false accept rate lies between 0 and 1, not {wrong[0]}")
+    rates = [check_rate("a false accept rate", rate) for rate in rates]
     return [rate for rate in rates if rate * trials >= 1 - 1e-9]  # 1e-3 * 1000 may round below 1
 
 

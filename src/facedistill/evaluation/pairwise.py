@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from facedistill.checks import check_processes
 from facedistill.errors import UsageError
 from facedistill.evaluation.metrics import Int, unit_rows32
 
@@ -54,6 +55,7 @@ def score_all_pairs(embeddings: ArrayLike, identities: ArrayLike, metric: M, thr
         UsageError: Shapes do not match.
         FacedistillError: A row is zero, NaN or infinite.
     """
+    check_processes("threads", threads)
     side = _side(embeddings, np.unique(_one_axis(identities), return_inverse=True)[1], "embeddings")
     parts = _parts(len(side.rows))
     tiles = [(left, right) for number, left in enumerate(parts) for right in parts[number:]]
@@ -80,6 +82,7 @@ def score_cross(
         metric: As for `score_all_pairs`, as are the threads, the result and the errors.
         threads: None takes one per core.
     """
+    check_processes("threads", threads)
     names, ids = _one_axis(probe_ids), _one_axis(gallery_ids)
     numbers = np.unique(np.concatenate((names, ids)), return_inverse=True)[1]
     left = _side(probes, numbers[: len(names)], "probes")

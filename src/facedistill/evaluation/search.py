@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facedistill.checks import check_count, check_number
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float, Int, supported_by, unit_rows32
 
@@ -55,7 +56,7 @@ class SearchFigures:
 
     def rank_k(self, k: int) -> float:
         """Share of the mated probes whose person is among the k best, without a threshold."""
-        return float(np.mean(self.mate_ranks <= k))
+        return float(np.mean(self.mate_ranks <= check_count("k", k)))
 
     @property
     def cmc(self) -> Float:
@@ -71,7 +72,7 @@ class SearchFigures:
         """
         if not self.unmated:
             raise FacedistillError("there is no probe of a person outside the gallery, so there is no FPIR")
-        return float(np.mean(self.strangers >= threshold))
+        return float(np.mean(self.strangers >= check_number("threshold", threshold)))
 
     def fnir(self, rank: int, threshold: float) -> float:
         """FNIR(N, R, T): share of mated searches that do not return the right person among the R best at T or above."""
@@ -79,7 +80,8 @@ class SearchFigures:
 
     def tpir(self, rank: int, threshold: float) -> float:
         """TPIR(N, R, T) = 1 - FNIR(N, R, T)."""
-        return float(np.mean((self.mate_ranks <= rank) & (self.mate_scores >= threshold)))
+        check_count("rank", rank)
+        return float(np.mean((self.mate_ranks <= rank) & (self.mate_scores >= check_number("threshold", threshold))))
 
 
 class SearchMetric:
@@ -104,8 +106,8 @@ class SearchMetric:
             raise UsageError(f"gallery {rows.shape} and its ids {ids.shape} do not fit; they must be [G, D] and [G]")
         if len(rows) == 0:
             raise FacedistillError("the gallery is empty; enrol somebody")
-        if any(rank < 1 for rank in ranks):
-            raise UsageError(f"a rank is at least 1, not {min(ranks)}")
+        for rank in ranks:
+            check_count("a rank", rank)
         order = np.argsort(ids, kind="stable")
         self._gallery = rows[order]
         self._people, self._starts = np.unique(ids[order], return_index=True)
@@ -153,8 +155,8 @@ class SearchMetric:
         Raises:
             UsageError: A number is negative.
         """
-        if mated < 0 or unmated < 0:
-            raise UsageError(f"failed searches are 0 or more, not {min(mated, unmated)}")
+        check_count("mated", mated, 0)
+        check_count("unmated", unmated, 0)
         ranks = np.full(mated, np.iinfo(np.int64).max)
         self._searches.append((np.full(mated, -np.inf), ranks, np.full(unmated, -np.inf)))
 

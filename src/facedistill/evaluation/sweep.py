@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from facedistill.checks import MOST_SIDE, check_count, check_seed
 from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.camera import photograph
@@ -115,6 +116,19 @@ def resolution_title(name: str) -> str:
     return name if name == NATIVE else f"{name} px"
 
 
+def check_rows(resolutions: object, seed: object = 0) -> None:
+    """Refuses resolutions that are no numbers of rows, and what is no seed, before anything is embedded.
+
+    Raises:
+        UsageError: One is no whole number from 1 on.
+    """
+    check_seed("seed", seed)
+    if not isinstance(resolutions, Iterable) or isinstance(resolutions, str):
+        raise UsageError(f"resolutions must be numbers of rows, such as [24, 12], not {resolutions!r:.40}")
+    for rows in resolutions:
+        check_count("a resolution", rows, 1, MOST_SIDE)
+
+
 def sweep(
     embed: Embed,
     faces: FaceSet,
@@ -154,6 +168,7 @@ def sweep(
         FacedistillError: Too few people or pictures, or an embedding that is zero or NaN.
     """
     found, people = read_faces(faces)
+    check_rows(resolutions)
     fte = _failure_rate(failed, len(people), len(faces) - len(people))
     draws = draw(int(people.max()) + 1, bootstrap, seed)
     ordered, unordered = all_pairs(people, True, draws), all_pairs(people, False, draws)
@@ -188,6 +203,7 @@ def sweep_pairs(
     correctly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason. `failed`
     counts the pairs that could not be compared.
     """
+    check_rows(resolutions)
     fte = _failure_rate(failed, len(same))
     trial = listed_pairs(same, draw(len(same), bootstrap, seed))
     gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, () if camera else resolutions)
@@ -271,8 +287,7 @@ def readable(read: Callable[[int], T], count: int, source: str) -> dict[int, T]:
 
 
 def _failure_rate(failed: int, used: int, damaged: int = 0) -> float:
-    if failed < 0:
-        raise UsageError(f"failed counts failures, so it is 0 or more, not {failed}")
+    check_count("failed", failed, 0)
     return (failed + damaged) / (failed + damaged + used)
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facedistill.checks import check_count, check_seed
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds
 from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, require_both_classes, supported
 from facedistill.evaluation.results import Result
 
 FOLDS = 10
+MOST_RESAMPLES = 100_000
 MOST_PICTURES = 5000  # every pair of them is compared: 25 million scores, 200 MB
 
 
@@ -136,15 +138,15 @@ def draw(units: int, replicates: int, seed: int) -> Int:
     """How often each of `units` is drawn in each bootstrap replicate, with replacement: int64 [replicates, units].
 
     Raises:
-        UsageError: `replicates` is negative.
+        UsageError: `replicates` or `seed` is out of range.
     """
-    if replicates < 0:
-        raise UsageError(f"bootstrap must be 0 or more resamples, not {replicates}")
+    check_count("bootstrap", replicates, 0, MOST_RESAMPLES)
     return np.array(list(draw_each(units, replicates, seed)), dtype=np.int64).reshape(replicates, units)
 
 
 def draw_each(units: int, replicates: int, seed: int) -> Iterator[Int]:
     """The rows of `draw` one by one, for more units than memory holds `replicates` times."""
+    check_seed("seed", seed)
     random, chances = np.random.default_rng(seed), np.full(units, 1 / units)
     for _ in range(replicates):
         yield random.multinomial(units, chances)

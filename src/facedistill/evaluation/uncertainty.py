@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facedistill.checks import check_count
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.folds import HeldOut, contiguous_folds, identity_folds, pair_identities
 from facedistill.evaluation.mcnemar import McNemar, mcnemar
 from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, supported
-from facedistill.evaluation.trials import FOLDS, draw_each, pair_counts, percentiles
+from facedistill.evaluation.trials import FOLDS, MOST_RESAMPLES, draw_each, pair_counts, percentiles
 
 Statistic = str | tuple[str, float]
 Measure = Callable[[Float], float]
@@ -160,8 +161,7 @@ class _Pairs:
 
     @classmethod
     def of(cls, same: ArrayLike, identities: ArrayLike | None, draws: int, seed: int) -> "_Pairs":
-        if draws < 1:
-            raise UsageError(f"draws must be 1 or more replicates, not {draws}")
+        check_count("draws", draws, 1, MOST_RESAMPLES)
         truth = np.asarray(same).astype(bool)
         if truth.ndim != 1:
             raise UsageError(f"same must be [P], not {truth.shape}")

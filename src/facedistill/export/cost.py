@@ -13,6 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
+from facedistill.checks import check_count
 from facedistill.errors import FacedistillError
 from facedistill.onnx_files import load_graph, open_session
 
@@ -101,6 +102,7 @@ def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float
     Returns:
         Name -> milliseconds.
     """
+    check_count("rounds", rounds)
     sessions = {name: open_session(path, str(path), "export it again", threads=1) for name, path in files.items()}
     faces = {name: _one_face(session) for name, session in sessions.items()}
     times: dict[str, list[float]] = {name: [] for name in files}

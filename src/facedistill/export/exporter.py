@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from facedistill.checks import check_number
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.registry import Registry
 
@@ -136,6 +137,7 @@ def prove(
         UsageError: There is no crop.
         FacedistillError: The difference is larger, or an output is not finite.
     """
+    check_number("max_difference", max_difference, 0)
     if not len(crops):
         raise UsageError(f"{path} not written: there is no crop to compare it with torch on; give at least one")
     differences, cosines = [], []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedistill.backbones import Backbone, normalise_crops
+from facedistill.checks import check_count
 from facedistill.export.exporter import EXPORTERS, Proof
 from facedistill.export.onnx_graph import ONNX_PACKAGES, write_onnx
 from facedistill.heads import Head
@@ -58,6 +59,7 @@ class OnnxClassifier:
 
 def class_scores(path: Path, pictures: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
     """The scores [B, C] of an exported classifier for pictures uint8 [B, H, W, 3]."""
+    check_count("batch", batch)
     session = open_session(path, str(path), "export it again")
     parts = [session.run(None, {"crops": pictures[i : i + batch]})[0] for i in range(0, len(pictures), batch)]
     return np.concatenate(parts).astype(np.float32, copy=False)

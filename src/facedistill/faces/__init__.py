@@ -10,7 +10,7 @@ from facedistill.faces.crops import (
     CropConvention,
     crop_convention,
 )
-from facedistill.faces.detector import Detection, Detector
+from facedistill.faces.detector import Detection, Detector, check_least_face
 
 __all__ = [
     "CROP_112X96",
@@ -24,6 +24,7 @@ __all__ = [
     "NoFaceError",
     "SeveralFacesError",
     "align",
+    "check_least_face",
     "choose_face",
     "crop_convention",
     "crop_matrix",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_size
 from facedistill.errors import UsageError
 
 # x, y of left eye, right eye, nose tip, left and right mouth corner in a crop of
@@ -65,6 +66,7 @@ def crop_convention(size: tuple[int, int]) -> CropConvention:
     Raises:
         UsageError: No convention has that size.
     """
+    size = check_size("size", size)
     try:
         return _CONVENTIONS[size]
     except KeyError:

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from facedistill.checks import check_count, check_number, check_processes
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces.cascade import (
     Floats,
@@ -43,6 +44,18 @@ class Detection:
     landmarks: Floats
 
 
+MOST_LEAST_FACE = 32_767  # pixels: no picture has a longer side
+
+
+def check_least_face(min_face: int) -> int:
+    """Refuses a smallest face that no net can find, or that no picture can hold.
+
+    Raises:
+        UsageError: It is no whole number of pixels from 12 on.
+    """
+    return check_count("min_face", min_face, WINDOWS["pnet"], MOST_LEAST_FACE)
+
+
 class Detector:
     """MTCNN; the nets are built once into the cache folder.
 
@@ -65,13 +78,12 @@ class Detector:
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         threads: int | None = None,
     ) -> None:
-        if min_face < WINDOWS["pnet"]:
-            raise UsageError(f"min_face must be at least {WINDOWS['pnet']} pixels, got {min_face}; enlarge the picture")
-        if len(thresholds) != 3 or not all(0 <= threshold <= 1 for threshold in thresholds):
+        if len(thresholds) != 3:
             raise UsageError(f"thresholds must be three numbers from 0 to 1, got {thresholds}")
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads must be at least 1, got {threads}")
-        self._min_face = min_face
+        for threshold in thresholds:
+            check_number("each of thresholds", threshold, 0, 1)
+        check_processes("threads", threads)
+        self._min_face = check_least_face(min_face)
         self._thresholds = thresholds
         self._threads = threads
         self._pnet, self._rnet, self._onet = (OwnSession(partial(_open_net, net, threads)) for net in WINDOWS)

@@ -12,9 +12,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from facedistill.checks import check_count, check_number, check_processes
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces.crops import crop_convention
-from facedistill.faces.detector import Detector
+from facedistill.faces.detector import MOST_LEAST_FACE, Detector
 from facedistill.faces.made_folder import is_finished
 from facedistill.faces.photo import Reject, Standard, crop_photo
 from facedistill.files import sole_writer, write_bytes, write_text
@@ -75,8 +76,9 @@ def prepare(
         FacedistillError: No photo was accepted, or nothing can be written.
     """
     crop_convention(size)
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers must be at least 1, got {workers}")
+    check_processes("workers", workers)
+    check_count("min_face", min_face, 1, MOST_LEAST_FACE)
+    check_number("min_sharpness", min_sharpness, 0, 1)
     files = _photo_files(photos)
     if out.resolve().is_relative_to(photos.resolve()):
         raise UsageError(f"{out} lies among the photos; give a folder outside of {photos}")

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from facedistill.checks import check_number, check_share
 from facedistill.heads.base import register
 from facedistill.heads.margins import MarginHead, add_angle
-from facedistill.registry import check_number, check_share
 
 _SHORTEST, _LONGEST = 1e-3, 100.0  # lengths count within these, as in the authors' code
 _LEAST_SPREAD = 1e-3

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from facedistill.checks import check_count, check_number
 from facedistill.heads.base import Head, register
 from facedistill.numerics import unit_rows
-from facedistill.registry import check_count, check_number
 
 
 @register("asoftmax")

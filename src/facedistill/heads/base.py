@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from facedistill.checks import check_count
 from facedistill.errors import UsageError
 from facedistill.numerics import at_least_float32
 from facedistill.processes import all_gather
-from facedistill.registry import Registry, check_count
+from facedistill.registry import Registry
 
 
 class Head(nn.Module):

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from facedistill.checks import check_share
 from facedistill.heads.base import register
 from facedistill.heads.margins import MarginHead, add_angle
-from facedistill.registry import check_share
 
 
 @register("curricularface")

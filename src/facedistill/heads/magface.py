@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from facedistill.checks import check_number
 from facedistill.errors import UsageError
 from facedistill.heads.base import lengths, register
 from facedistill.heads.margins import CosineHead, add_angle
-from facedistill.registry import check_number
 
 
 @register("magface")

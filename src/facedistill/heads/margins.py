@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from facedistill.checks import check_number
 from facedistill.heads.base import Head, register
 from facedistill.numerics import unit_rows
-from facedistill.registry import check_number
 
 # Nearer to 0 or pi than this, the sine's slope in the cosine is no longer followed: it grows without bound.
 _LEAST_SQUARED_SINE = 1e-6

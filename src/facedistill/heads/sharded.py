@@ -11,12 +11,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from facedistill.checks import check_count, check_share
 from facedistill.errors import UsageError
 from facedistill.heads.base import Head, lengths
 from facedistill.heads.build import build_head
 from facedistill.numerics import at_least_float32
 from facedistill.processes import all_gather, all_reduce_max, all_reduce_sum, process_count, process_rank
-from facedistill.registry import check_count, check_share
 
 _BLOCK = 4096  # classes whose first centres are drawn together, so that these do not depend on who holds them
 

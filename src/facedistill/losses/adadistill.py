@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from facedistill.checks import check_number
 from facedistill.losses.centres import centre_cross_entropy, class_sums, grown
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
 from facedistill.outputs import Outputs
 from facedistill.processes import all_gather
-from facedistill.registry import check_number
 
 
 @LOSSES.register("adadistill")

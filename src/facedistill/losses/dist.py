@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
+from facedistill.checks import check_number
 from facedistill.losses.fields import logits_of
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
 from facedistill.outputs import Outputs
-from facedistill.registry import check_number
 
 _LEAST = 1e-12  # a class whose probabilities are all below this has no correlation worth following
 

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from facedistill.checks import check_number
 from facedistill.errors import UsageError
 from facedistill.losses.fields import logits_of
 from facedistill.losses.registered import LOSSES
 from facedistill.outputs import Outputs
-from facedistill.registry import check_number
 
 
 @LOSSES.register("dkd")

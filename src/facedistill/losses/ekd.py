@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from facedistill.checks import check_count, check_number, check_share
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
 from facedistill.outputs import Outputs
-from facedistill.registry import check_count, check_number, check_share
 
 _ONE_IN = (10, 100, 1000, 10_000, 100_000, 1_000_000)  # impostor pairs that pass
 _SOFTNESS = 0.01  # the paper's temperature of the step from failing to passing

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from facedistill.checks import check_count
 from facedistill.errors import UsageError
 from facedistill.losses.checked import Field, field_tensors
 from facedistill.outputs import Outputs
-from facedistill.registry import check_count
 
 
 def logits_of(outputs: Outputs) -> Tensor:
@@ -52,5 +52,5 @@ def check_stages(name: str, stages: Sequence[int] | None) -> tuple[int, ...] | N
     if stages is None:
         return None
     if not isinstance(stages, Sequence) or isinstance(stages, str) or not stages or len(set(stages)) < len(stages):
-        raise UsageError(f"stages of the loss {name!r} must be a list of different numbers from 0, not {stages!r}")
+        raise UsageError(f"stages of the loss {name!r} must be a list of different numbers from 0, not {stages!r:.40}")
     return tuple(check_count(f"each of the stages of the loss {name!r}", stage, least=0) for stage in stages)

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from facedistill.checks import check_count, check_number
 from facedistill.losses.queues import queued
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
 from facedistill.outputs import Outputs
-from facedistill.registry import check_count, check_number
 
 
 @LOSSES.register("infonce")

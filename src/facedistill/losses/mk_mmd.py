@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
+from facedistill.checks import check_number
 from facedistill.errors import UsageError
 from facedistill.losses.fields import check_on, logits_of
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import squared_distances, unit_rows
 from facedistill.outputs import Outputs
-from facedistill.registry import check_number
 
 
 @LOSSES.register("mk_mmd")

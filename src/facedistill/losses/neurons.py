@@ -5,12 +5,12 @@ import math
 import torch
 from torch import Tensor, nn
 
+from facedistill.checks import check_share
 from facedistill.losses.centres import class_sums
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import unit_rows
 from facedistill.outputs import Outputs
 from facedistill.processes import all_gather
-from facedistill.registry import check_share
 
 
 @LOSSES.register("neurons")

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, smooth_l1_loss
 
+from facedistill.checks import check_number
 from facedistill.losses.registered import LOSSES
 from facedistill.numerics import off_diagonal, to_unit_scale
 from facedistill.outputs import Outputs
-from facedistill.registry import check_number
 
 _SHORTEST = 1e-6  # embeddings nearer than this have no direction from each other
 

@@ -5,11 +5,11 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from facedistill.checks import check_number
 from facedistill.errors import UsageError
 from facedistill.losses.fields import logits_of
 from facedistill.losses.registered import LOSSES
 from facedistill.outputs import Outputs
-from facedistill.registry import check_number
 
 Form = Literal["kl", "cross_entropy"]
 

@@ -29,18 +29,8 @@ class ClassificationRecipe:
 
     def check(self, student: NetRecipe) -> None:
         """Refuses what cannot work with this student."""
-        for name in ("held_out", "validation"):
-            share = getattr(self, name)
-            if not 0 < share < 1:
-                raise UsageError(
-                    f"recipe: classification.{name} is {share}; it is a share of each class, between 0 and 1"
-                )
         if self.held_out + self.validation >= 1:
             raise UsageError("recipe: classification.held_out and classification.validation leave nothing to train on")
-        if self.seeds < 1:
-            raise UsageError(f"recipe: classification.seeds is {self.seeds}; at least 1 is needed")
-        if self.teacher_steps is not None and self.teacher_steps < 1:
-            raise UsageError(f"recipe: classification.teacher_steps is {self.teacher_steps}; it must be greater than 0")
         if self.teacher.input_size != student.input_size:
             raise UsageError(
                 f"recipe: classification.teacher.input_size is {list(self.teacher.input_size)} but "

@@ -1,10 +1,8 @@
-"""Fields of a recipe: checks that sections share, and the digest of a recipe as earlier versions computed it."""
+"""Fields of a recipe that earlier ones lack, and the digest of a recipe as earlier versions computed it."""
 
 from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass
 from typing import Any
-
-from facedistill.errors import UsageError
 
 ADDED = "added"  # the metadata of such a field, with its default
 
@@ -25,14 +23,3 @@ def digested(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: digested(item) for key, item in value.items()}
     return [digested(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def check_positive(values: Mapping[str, float]) -> None:
-    """Refuses a field that is not greater than 0.
-
-    Raises:
-        UsageError: Names the field.
-    """
-    for name, value in values.items():
-        if value <= 0:
-            raise UsageError(f"recipe: {name} is {value}; it must be greater than 0")

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from facedistill.checks import check_count
 from facedistill.errors import UsageError
-from facedistill.recipe.fields import added, check_positive
+from facedistill.recipe.fields import added
 
 SMALL, SHARP = 8, 44  # rows between which a weight goes from `small` to `weight`
 
@@ -34,14 +35,8 @@ class LossTerm:
 
     def check(self, name: str) -> None:
         """Refuses what cannot work; `name` is the term's own, for the message."""
-        if self.weight <= 0:
-            raise UsageError(f"recipe: losses.{name}.weight is {self.weight}; leave the term out instead")
-        for part in ("small", "end"):
-            value = getattr(self, part)
-            if value is not None and not 0 <= value < math.inf:
-                raise UsageError(f"recipe: losses.{name}.{part} is {value}; it must be 0 or more")
         if self.end is not None:
-            check_positive({f"losses.{name}.end_images": self.end_images})
+            check_count(f"recipe: losses.{name}.end_images", self.end_images)
         elif self.end_images:
             raise UsageError(f"recipe: losses.{name}.end_images is given without losses.{name}.end; give both")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from facedistill.errors import UsageError
-from facedistill.recipe.fields import added, check_positive
+from facedistill.recipe.fields import added
 
 
 @dataclass
@@ -37,13 +37,8 @@ class OptimiserRecipe:
 
     def check(self) -> None:
         """Refuses what cannot work."""
-        check_positive({"optimiser.learning_rate": self.learning_rate, "optimiser.clip": self.clip})
-        if not 0 <= self.warmup < 1:
-            raise UsageError(f"recipe: optimiser.warmup is {self.warmup}; it is a share in [0, 1)")
         for name in ("warmup_images", "cooldown_images"):
             images = getattr(self, name)
-            if images < 0:
-                raise UsageError(f"recipe: optimiser.{name} is {images}; it counts images, so it is 0 or more")
             if images and self.schedule != "trapezoid":
                 raise UsageError(
                     f"recipe: optimiser.{name} is {images}, which goes with optimiser.schedule: trapezoid; "

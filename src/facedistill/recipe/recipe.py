@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from facedistill.errors import UsageError
 from facedistill.recipe.classifier import ClassificationRecipe
-from facedistill.recipe.fields import ADDED, added, check_positive, digested
+from facedistill.recipe.fields import ADDED, added, digested
 from facedistill.recipe.loss_term import LossTerm
 from facedistill.recipe.optimiser import OptimiserRecipe
+from facedistill.recipe.ranges import check_ranges
 from facedistill.recipe.sections import (
     DataRecipe,
     HeadRecipe,
@@ -134,22 +135,13 @@ class Recipe:
         Raises:
             UsageError: Names the field and the fix.
         """
-        positive = ("steps", "batch_size", "validate_every", "devices", "nodes")
-        check_positive({name: getattr(self, name) for name in positive})
+        check_ranges(self)
         classes = self.classification is not None
         for number, teacher in enumerate(self.all_teachers):
             teacher.check(f"teachers.{number - 1}" if number else "teacher", classes)
         for part in (self.data, self.head, self.optimiser):
             part.check()
         self.student.check(classes)
-        if self.batch_size < 2:
-            raise UsageError("recipe: batch_size is 1; batch normalisation needs at least 2")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"recipe: ema is {self.ema}; it is a decay in [0, 1), such as 0.999")
-        if self.minutes is not None:
-            check_positive({"minutes": self.minutes})
-        if self.workers is not None and self.workers < 0:
-            raise UsageError(f"recipe: workers is {self.workers}; it must be 0 or more")
         if self.test == HELD_OUT and not self.data.held_out_identities:
             raise UsageError(
                 "recipe: test is held_out but data.held_out_identities is 0; keep people out, or name a test set"

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facedistill.errors import UsageError
-from facedistill.recipe.fields import added, check_positive
-from facedistill.synth.pool import check_wide
+from facedistill.recipe.fields import added
 
 LEAST_STARTED = 2  # people
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
@@ -40,9 +39,6 @@ class SynthRecipe:
 
     def check(self) -> None:
         """Refuses what cannot work; see `Recipe.check`, as all checks here."""
-        check_positive({"data.synth.growth": self.growth})
-        check_wide("recipe: data.synth.exaggeration", self.exaggeration)
-        check_wide("recipe: data.synth.variety", self.variety)
         if self.start is not None and not LEAST_STARTED <= self.start <= self.identities:
             raise UsageError(
                 f"recipe: data.synth.start is {self.start}; it must be {LEAST_STARTED} to data.synth.identities, "
@@ -138,7 +134,6 @@ class TeacherRecipe:
             name: The section's own.
             classes: Whether an image classifier is distilled.
         """
-        check_positive({f"{name}.std": self.std, f"{name}.weight": self.weight})
         if not self.stored or self.sees != "original":
             now = "student" if self.sees == "student" else "view"
             raise UsageError(
@@ -157,8 +152,6 @@ class TeacherRecipe:
         self._check_views(name, classes)
 
     def _check_views(self, name: str, classes: bool) -> None:
-        if self.views < 0:
-            raise UsageError(f"recipe: {name}.views is {self.views}; it counts the views of a face, so it is 0 or more")
         if not self.views:
             return
         if classes:
@@ -207,7 +200,6 @@ class NetRecipe:
 
     def check(self, classes: bool) -> None:
         """Refuses what cannot work; `classes`: whether an image classifier is distilled."""
-        check_positive({"student.width": self.width})
         if not classes and self.module is not None:
             raise UsageError(
                 "recipe: student.module gives class scores, not embeddings; it needs a section `classification`"
@@ -251,9 +243,6 @@ class HeadRecipe:
 
     def check(self) -> None:
         """Refuses what cannot work."""
-        check_positive({"head.sample_rate": self.sample_rate})
-        if self.sample_rate > 1:
-            raise UsageError(f"recipe: head.sample_rate is {self.sample_rate}; it is a share, at most 1")
         if self.sample_rate < 1 and not self.sharded:
             raise UsageError("recipe: head.sample_rate is below 1, which needs head.sharded: true")
 

@@ -6,6 +6,7 @@ from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
+from facedistill.checks import check_count, check_size
 from facedistill.errors import UsageError
 from facedistill.files import atomic_path, write_text
 from facedistill.recordio import layout
@@ -35,8 +36,9 @@ def write_records(
         FacedistillError: The files cannot be written.
     """
     folder = Path(folder)
-    if min(size) < 1:
-        raise UsageError(f"cannot write {folder}: the size {size[0]}x{size[1]} (height x width) must be positive")
+    check_size("size", size)
+    if classes is not None:
+        check_count("classes", classes)
     ranges = _IdentityRanges()
     largest = 0
     with atomic_path(folder / layout.RECORDS) as records_path, atomic_path(folder / layout.INDEX) as index_path:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_processes, check_rate, check_similarity
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.faces import (
     Detection,
     Detector,
     FaceChoice,
     align,
+    check_least_face,
     choose_face,
     crop_convention,
     similarity_transform,
@@ -52,8 +54,8 @@ class Recognizer:
     """
 
     def __init__(self, path: str | Path | None = None, min_face: int = 20, threads: int | None = None) -> None:
-        self._min_face = min_face
-        self._threads = threads
+        self._min_face = check_least_face(min_face)
+        self._threads = check_processes("threads", threads)
         named = path or os.environ.get("FACEDISTILL_MODEL") or (DEFAULT if DEFAULT in shipped_models() else None)
         if named:
             self._path = model_path(named).absolute()
@@ -122,16 +124,17 @@ class Recognizer:
         Args:
             a: A photo.
             b: Another.
-            fmr: The false match rate to accept; where the model was calibrated on too few
+            fmr: The false match rate to accept, above 0 and below 1; where the model was calibrated on too few
                 people for it, the smallest calibrated rate is used; `Verification.fmr` gives it.
             face: As for `embed`, in both photos; or a choice for each.
 
         Raises:
             NoFaceError: One of the photos shows no face.
             SeveralFacesError: One shows several of like prominence, and no choice is given for it.
-            UsageError: One is no photo, or has no such face.
+            UsageError: One is no photo, or has no such face, or `fmr` is out of range.
             FacedistillError: The model carries no thresholds.
         """
+        check_rate("fmr", fmr)
         of_a, of_b = face if isinstance(face, tuple) and len(face) == 2 else (face, face)
         one, other = self._main_face(a, of_a, "picture a"), self._main_face(b, of_b, "picture b")
         first = self._embedded(*one, self._matching(one[1], other[1]))
@@ -167,9 +170,11 @@ class Recognizer:
         Raises:
             NoFaceError: The probe shows no face.
             SeveralFacesError: It shows several of like prominence, and `face` is None.
-            UsageError: It is no photo, has no such face, or the templates are of another embedding size.
+            UsageError: It is no photo, has no such face, the templates are of another embedding size, or `fmr` is out
+                of range.
             FacedistillError: The model carries no thresholds.
         """
+        check_rate("fmr", fmr)
         if not isinstance(templates, Templates):
             raise UsageError(f"templates are of the type {type(templates).__name__}; give what `templates` returns")
         lengths = {len(embedding) for embedding in templates.embeddings.values()}
@@ -190,9 +195,11 @@ class Recognizer:
             fmr: As for `verify`.
 
         Raises:
-            UsageError: The model carries no such condition.
+            UsageError: The model carries no such condition, or a number is out of range.
             FacedistillError: It carries no thresholds at all.
         """
+        check_similarity("similarity", similarity)
+        check_rate("fmr", fmr)
         known = self._calibrated()
         if resolution not in known:
             raise UsageError(

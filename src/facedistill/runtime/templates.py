@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_number
 from facedistill.variance import matching
 
 
@@ -36,6 +37,9 @@ class Templates:
     embeddings: Mapping[str, NDArray[np.float32]]
     rows: float
     face: UsedFace | None = None
+
+    def __post_init__(self) -> None:
+        check_number("rows", self.rows, above=0)
 
     def seen_at(self, rows: float) -> NDArray[np.float32]:
         """What a face of `rows` is compared with: the unit mean of the `matching` templates, float32 [D]."""

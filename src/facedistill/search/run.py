@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from facedistill.backbones import embed_crops
+from facedistill.checks import check_count, check_number
 from facedistill.errors import UsageError
 from facedistill.files import sole_writer
 from facedistill.model_file import NATIVE
@@ -87,10 +88,9 @@ def search(
 
 def _check(recipe: Recipe, standard: Standard, trials: int, minutes: float | None) -> None:
     """Refuses all that can be refused before anything is loaded."""
-    if trials < 1:
-        raise UsageError(f"--trials is {trials}; at least 1 is needed")
-    if minutes is not None and minutes <= 0:
-        raise UsageError(f"--minutes is {minutes:g}; it must be greater than 0")
+    check_count("trials", trials)
+    if minutes is not None:
+        check_number("minutes", minutes, above=0)
     validate(replace(recipe, control=False))
     check_space(recipe)
     classes = recipe.classification

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.checks import check_count, check_processes, check_seed
+from facedistill.errors import FacedistillError
 from facedistill.faces import Detector, crop_convention
 from facedistill.faces.made_folder import is_finished
 from facedistill.files import atomic_path, sole_writer, write_bytes, write_text
@@ -21,7 +22,18 @@ from facedistill.synth.assets import load_assets
 from facedistill.synth.conditions import draw_conditions
 from facedistill.synth.image_formation import ImageFormation
 from facedistill.synth.person import draw_person
-from facedistill.synth.pool import SETTINGS, WORK, RenderSettings, check_wide, pack_part, part_path, read_part
+from facedistill.synth.pool import (
+    LEAST_PEOPLE,
+    MOST_IMAGES,
+    MOST_PEOPLE,
+    SETTINGS,
+    WORK,
+    RenderSettings,
+    check_wide,
+    pack_part,
+    part_path,
+    read_part,
+)
 from facedistill.synth.posed import draw_alike
 from facedistill.synth.posed import posed as as_posed
 from facedistill.synth.wider import exaggerate, widen
@@ -84,13 +96,10 @@ def write_synthetic(
         FacedistillError: Nothing can be written, or a worker was killed.
     """
     crop_convention(size)
-    if identities < 2 or images < 1 or seed < 0:
-        raise UsageError(
-            f"identities, images and seed are {identities}, {images} and {seed}; "
-            "they must be at least 2, at least 1 and not negative"
-        )
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers is {workers}; it must be at least 1")
+    check_count("identities", identities, LEAST_PEOPLE, MOST_PEOPLE)
+    check_count("images", images, 1, MOST_IMAGES)
+    check_seed("seed", seed)
+    check_processes("workers", workers)
     check_wide("exaggeration", exaggeration)
     check_wide("variety", variety)
     settings = RenderSettings(images, seed, size, same_day, exaggeration, variety, posed)

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.checks import check_number
+from facedistill.errors import FacedistillError
 
 SETTINGS = "synth.json"
 WORK = ".synth"
@@ -15,6 +16,7 @@ PICTURES_VERSION = 4  # raise it when the same seed gives other pictures, so tha
 
 # Largest factors on the ranges of people and pictures: of wider ones a detector finds fewer than 95 %.
 WIDEST = {"exaggeration": 1.75, "variety": 2.0}
+LEAST_PEOPLE, MOST_PEOPLE, MOST_IMAGES = 2, 10_000_000, 10_000
 _LONGEST_LINE = 1 << 20  # bytes
 
 
@@ -64,9 +66,7 @@ def check_wide(name: str, factor: float) -> None:
     Raises:
         UsageError: Names it.
     """
-    widest = WIDEST[name.rpartition(".")[2]]
-    if not 1 <= factor <= widest:
-        raise UsageError(f"{name} is {factor:g}; it must be 1 to {widest:g}")
+    check_number(name, factor, 1, WIDEST[name.rpartition(".")[2]])
 
 
 def part_path(out: Path, number: int) -> Path:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_number
 from facedistill.teachers.load import load_teacher
 from facedistill.teachers.teacher import Teacher
 
@@ -30,6 +31,8 @@ class JointTeacher:
     """
 
     def __init__(self, parts: Sequence[Teacher], weights: Sequence[float]) -> None:
+        for weight in weights:
+            check_number("a teacher's weight", weight, above=0)
         self.parts = tuple(parts)
         self.shares = np.array(weights, dtype=np.float64) / np.sum(weights)
         self.name = " + ".join(part.name for part in parts)

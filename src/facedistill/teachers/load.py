@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from facedistill.checks import check_number
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.file_kinds import PICKLE, TORCH, file_kind
 from facedistill.models import nearest, shipped_models
@@ -46,6 +47,8 @@ def load_teacher(
         UsageError: No such file, or arguments that do not fit the file.
         FacedistillError: The file is damaged, or is no face embedder.
     """
+    check_number("mean", mean, -1e4, 1e4)
+    check_number("std", std, above=0, high=1e4)
     foreign = (mean, std, channels) != (127.5, 127.5, "rgb")
     if str(spec) == DLIB:
         from facedistill.teachers.dlib_teacher import load_dlib

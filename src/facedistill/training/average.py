@@ -6,6 +6,7 @@ As in Tarvainen and Valpola (2017, https://arxiv.org/abs/1703.01780), by torch's
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from facedistill.backbones import Backbone
+from facedistill.checks import check_number
 
 __all__ = ["AVERAGED", "AveragedModel", "averaged_net", "make_average"]
 
@@ -19,7 +20,7 @@ def make_average(backbone: Backbone, decay: float) -> AveragedModel | None:
         backbone: The net.
         decay: Share of the average that a step keeps, below 1; 0 gives None.
     """
-    if not decay:
+    if not check_number("decay", decay, 0, below=1):
         return None
     return AveragedModel(backbone, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from facedistill.checks import read_count
 from facedistill.datasets import FaceSet
 from facedistill.datasets.growing import GrowingPeople
 from facedistill.errors import FacedistillError
@@ -279,4 +280,4 @@ def batches(
 def default_workers() -> int:
     """One process for every two cores prepares pictures; the others belong to the nets that are trained here."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return min(8, max(1, cores // (2 * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))))
+    return min(8, max(1, cores // (2 * read_count("LOCAL_WORLD_SIZE", os.environ.get("LOCAL_WORLD_SIZE", "1")))))

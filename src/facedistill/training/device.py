@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+from facedistill.checks import read_count
 from facedistill.devices import choose_device, computes_bf16
 from facedistill.processes import process_count
 
@@ -26,7 +27,7 @@ def make_fabric(device: str, precision: str, idle_weights: bool = False) -> Fabr
     kind: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if half else "32-true"
     if process_count() == 1:
         return Fabric(accelerator=chosen, devices=1, precision=kind)
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    here = read_count("LOCAL_WORLD_SIZE", os.environ["LOCAL_WORLD_SIZE"])
     fabric = Fabric(
         accelerator=chosen,
         devices=here,

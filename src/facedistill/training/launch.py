@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
+from facedistill.checks import read_count
 from facedistill.datasets.sources import parse_source
 from facedistill.devices import choose_device
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
@@ -76,7 +77,7 @@ def joined(recipe: Recipe) -> Iterator[None]:
         AnotherFailedError: Another process failed first.
         UsageError: The recipe does not do for so many processes.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if read_count("WORLD_SIZE", os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     store = _join(recipe)
@@ -133,14 +134,12 @@ def _place(recipe: Recipe) -> tuple[int, str, int]:
         return 0, "127.0.0.1", 0
     try:
         node, address, port = (os.environ[name] for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"))
-        place = int(node), address, int(port)
-    except (KeyError, ValueError) as error:
+        place = read_count("NODE_RANK", node, 0, recipe.nodes - 1), address, read_count("MASTER_PORT", port, 1, 65535)
+    except KeyError as error:
         raise UsageError(
             f"recipe: nodes is {recipe.nodes}; start the command on each machine with NODE_RANK=0..{recipe.nodes - 1} "
             "and with the address of the first and a free port of it in MASTER_ADDR and MASTER_PORT"
         ) from error
-    if not 0 <= place[0] < recipe.nodes:
-        raise UsageError(f"NODE_RANK is {node}, but recipe: nodes is {recipe.nodes}; give 0..{recipe.nodes - 1}")
     return place
 
 
@@ -148,7 +147,9 @@ def _join(recipe: Recipe) -> dist.Store:
     backend = "gloo"
     if choose_device(recipe.device) == "cuda":
         backend = "cpu:gloo,cuda:nccl"
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # a teacher is loaded before the training begins
+        torch.cuda.set_device(
+            read_count("LOCAL_RANK", os.environ.get("LOCAL_RANK", "0"), 0)
+        )  # a teacher is loaded before the training begins
     store, rank, count = next(iter(rendezvous("env://", timeout=_PATIENCE)))
     own = dist.PrefixStore("facedistill", store)
     dist.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=_PATIENCE)

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_number, check_range
 from facedistill.errors import UsageError
 from facedistill.pictures import encode_picture
-from facedistill.variance.checks import Crop, as_crop, check_number, check_range
+from facedistill.variance.checks import Crop, as_crop
 from facedistill.variance.drawn import DrawnVariance
 from facedistill.variance.placement import Placement, move
 from facedistill.variance.resample import SmallSize, columns_of, enlarge, enlarge_batch, shrink, shrink_batch

@@ -1,7 +1,5 @@
 """Checks of the crops and options of all variances, and the type they share."""
 
-from collections.abc import Sequence
-from numbers import Real
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -35,19 +33,3 @@ def check_crop(crop: Crop) -> None:
 def as_crop(image: NDArray[Any]) -> Crop:
     """An answer of OpenCV, whose declared type is wider, as uint8 [H, W, 3]; not copied."""
     return np.asarray(image, dtype=np.uint8)
-
-
-def check_number(name: str, value: float, low: float, high: float) -> None:
-    """Raises UsageError unless `value` is a number in low..high, both included."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
-        raise UsageError(f"{name} must be a number in {low:g}..{high:g}, got {value!r}")
-
-
-def check_range(name: str, value: Sequence[float], low: float, high: float) -> None:
-    """Raises UsageError unless `value` is a pair (least, most) within low..high."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-        raise UsageError(f"{name} must be a pair (least, most), got {value!r}")
-    for end in value:
-        check_number(name, end, low, high)
-    if value[0] > value[1]:
-        raise UsageError(f"{name} must be a pair (least, most), got {value!r}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import cv2
 
+from facedistill.checks import MOST_SIDE, check_count
 from facedistill.errors import UsageError
 from facedistill.faces import shown_rows
 from facedistill.variance.checks import Crop, as_crop, check_crop
@@ -53,8 +54,7 @@ def at_face_rows(crop: Crop, rows: int, change: Callable[[Crop, int], Crop]) -> 
         UsageError: `crop` is no crop, or `rows` is no whole number from 1 on.
     """
     check_crop(crop)
-    if isinstance(rows, bool) or rows < 1 or rows != int(rows):
-        raise UsageError(f"rows of a face must be a whole number from 1 on, got {rows!r}")
+    check_count("rows of a face", rows, 1, MOST_SIDE)
     height, width = crop.shape[:2]
     covered = rows * _share(height, width)
     left = math.ceil(covered - _ROUNDING)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facedistill.checks import check_number, check_range
 from facedistill.errors import UsageError
 from facedistill.pictures import decode_picture, encode_picture
-from facedistill.variance.checks import Crop, check_number, check_range
+from facedistill.variance.checks import Crop
 from facedistill.variance.drawn import DrawnVariance
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from facedistill.variance.checks import Crop, as_crop, check_number
+from facedistill.checks import check_number
+from facedistill.variance.checks import Crop, as_crop
 from facedistill.variance.drawn import DrawnVariance
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ small ones. The sharper face is therefore degraded to about the rows of the othe
 `benchmarks/same_resolution.py` measures on rendered people what is chosen here.
 """
 
+from facedistill.checks import check_number
 from facedistill.model_file import NATIVE
 
 RUNGS = (44, 30, 24, 20, 16, 12, 10, 8)
@@ -21,7 +22,8 @@ _AVERAGED = 3
 
 
 def rungs_of(rows: float) -> tuple[int, ...]:
-    """The rungs that a face of so many rows can be degraded to, falling: those that are not near it."""
+    """The rungs that a face of so many rows (> 0) can be degraded to, falling: those that are not near it."""
+    check_number("rows", rows, above=0)
     return tuple(rung for rung in RUNGS if rung * NEAR <= min(rows, CROP_ROWS))
 
 
@@ -40,6 +42,8 @@ def matching(rows: float, other: float) -> tuple[str, ...]:
         One to three of "native" (the face as it is), "44", "30", ..., sharpest first; ("native",) alone where the
         other face is no smaller, or near, or both are native (`NATIVE_ROWS`).
     """
+    check_number("rows", rows, above=0)
+    check_number("other", other, above=0)
     if other >= NATIVE_ROWS or min(rows, CROP_ROWS) <= other * NEAR:
         return (NATIVE,)
     ladder = [NATIVE, *map(str, rungs_of(rows))]

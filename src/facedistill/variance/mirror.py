@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facedistill.variance.checks import Crop, check_number
+from facedistill.checks import check_number
+from facedistill.variance.checks import Crop
 from facedistill.variance.drawn import DrawnVariance
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.variance.checks import Crop, check_number, check_range
+from facedistill.checks import check_number, check_range
+from facedistill.variance.checks import Crop
 from facedistill.variance.drawn import DrawnVariance
 
 if TYPE_CHECKING:

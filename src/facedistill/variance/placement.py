@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.variance.checks import Crop, check_number
+from facedistill.checks import check_number
+from facedistill.variance.checks import Crop
 from facedistill.variance.drawn import DrawnVariance
 
 if TYPE_CHECKING:

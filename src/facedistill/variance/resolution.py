@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facedistill.checks import MOST_SIDE, check_count, check_number
 from facedistill.errors import UsageError
-from facedistill.variance.checks import Crop, check_crop, check_number
+from facedistill.variance.checks import Crop, check_crop
 from facedistill.variance.drawn import DrawnVariance
 from facedistill.variance.resample import (
     SmallSize,
@@ -136,8 +137,7 @@ class LowResolution(DrawnVariance[SmallSize]):
 
 
 def _check_size(name: str, size: int) -> None:
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise UsageError(f"{name} must be a whole number of pixels from 1 on, got {size!r}")
+    check_count(name, size, 1, MOST_SIDE)
 
 
 def _shrink_and_enlarge(crop: Crop, size: SmallSize) -> Crop:

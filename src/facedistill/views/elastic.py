@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_number
 from facedistill.errors import UsageError
-from facedistill.variance.checks import check_number
 from facedistill.views.part import Warp
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.variance.checks import check_number, check_range
+from facedistill.checks import check_number, check_range
 from facedistill.views.part import Context, Picture, PixelPart
 
 if TYPE_CHECKING:

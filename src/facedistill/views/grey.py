@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facedistill.variance.checks import LUMA, check_number
+from facedistill.checks import check_number
+from facedistill.variance.checks import LUMA
 from facedistill.views.part import Context, Picture, PixelPart
 
 if TYPE_CHECKING:

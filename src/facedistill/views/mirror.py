@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facedistill.variance.checks import check_number
+from facedistill.checks import check_number
 from facedistill.views.cut import Matrix
 from facedistill.views.part import Geometry, about_middle
 

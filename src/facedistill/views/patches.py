@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from facedistill.variance.checks import check_number, check_range
+from facedistill.checks import check_number, check_range
 from facedistill.views.part import Context, Picture, PixelPart
 from facedistill.views.shapes import Shape, cover, cover_batch, draw_shape, visible_area
 

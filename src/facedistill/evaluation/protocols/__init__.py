@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from facedistill.checks import check_size
 from facedistill.datasets.sources import ORL, TESTABLE, parse_source
 from facedistill.errors import UsageError
 from facedistill.evaluation.protocols.bins import Bins as Bins
@@ -17,8 +18,8 @@ from facedistill.evaluation.protocols.survface import Survface as Survface
 from facedistill.evaluation.protocols.tinyface import Tinyface as Tinyface
 from facedistill.evaluation.protocols.ytf import Ytf as Ytf
 from facedistill.evaluation.results import Result
-from facedistill.evaluation.sweep import Embed
-from facedistill.foreign import foreign_errors
+from facedistill.evaluation.sweep import Embed, check_rows
+from facedistill.foreign import SEPARATOR, foreign_errors
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "evaluate"]
 
@@ -46,8 +47,11 @@ def evaluate(
             pictures are of no crop convention.
         FacedistillError: The set is damaged, or too little of it is left to measure anything.
     """
+    check_size("size", size)
     source = parse_source(on, (*TESTABLE, "protocol"), PROTOCOLS)
     name = source.protocol or source.kind
+    if SEPARATOR not in name:  # one of another package may mean something else by these names
+        check_rows(options.get("resolutions", ()), options.get("seed", 0))
     protocol = (PROTOCOLS if source.protocol else SETS).build(name, **options)
     _require(protocol, f"the protocol {name!r}", "run")
     with foreign_errors(f"the protocol {name!r} fails", name):
