@@ -5,7 +5,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from facedistill import backbones, datasets, evaluation, export, faces, heads, recordio, search, teachers, variance
+from facedistill import (
+    backbones,
+    datasets,
+    evaluation,
+    export,
+    faces,
+    heads,
+    pictures,
+    recordio,
+    search,
+    teachers,
+    variance,
+)
 from facedistill.datasets import Face, FaceList
 from facedistill.recipe import Recipe, SearchRange
 from facedistill.runtime import Recognizer
@@ -150,6 +162,7 @@ def valid_calls(slim, folder) -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "faces.recrop": (lambda size: faces.recrop(CROP, size), ((112, 96),)),
         "faces.shown_rows": (lambda size: faces.shown_rows(size), ((112, 96),)),
         "faces.shown_share": (faces.shown_share, ((112, 96), (112, 96))),
+        "pictures.encode_picture": (lambda quality: pictures.encode_picture(CROP, ".jpg", quality), (90,)),
         "runtime.Recognizer": (lambda min_face, threads: Recognizer(slim, min_face, threads), (20, 1)),
         "runtime.Recognizer.verify": (lambda fmr: recognizer.verify(CROP, CROP, fmr), (0.1,)),
         "runtime.Recognizer.compare": (lambda fmr: recognizer.compare(template, CROP, fmr), (0.1,)),

@@ -38,6 +38,8 @@ BAD: dict[str, Any] = {
 }
 ZERO, NEGATIVE, TRUE = "zero", "negative", "true"
 
+CHOICES = {"face": "'largest', 'centre' or a number: tests/runtime/test_which_face.py tries wrong ones"}
+
 # Public names that take numbers which no user gives, by their pattern, with the reason.
 NOT_GIVEN = {
     r"(views|variance)\.\w+\.\w+": "a part's methods are called with sizes of checked pictures and its own draws",
@@ -49,7 +51,7 @@ NOT_GIVEN = {
     r"datasets\.PairSet(\.image)?": "made by the readers of lists; an index is one of a Python sequence",
     r"evaluation\.(Calibration|IdentificationResult|McNemar|ErrorBound|Cell|Comparison|Estimate)": "a result",
     r"evaluation\.(SearchFigures|VerificationFigures|VerificationResult|percent)": "a result, and how it is printed",
-    r"export\.(Cost|Proof)|training\.FitResult|runtime\.Verification|report\.Model": "a result",
+    r"export\.(Cost|Proof)|training\.FitResult|runtime\.(Verification|UsedFace)|report\.Model": "a result",
     r"faces\.(CropConvention|Detection)": "a result of detection; the conventions are fixed",
     r"heads\.(add_angle|drop_parts|load_parts|save_part)": "called by heads and by the training with its own steps",
     r"search\.Standard\.\w+": "called by the search with figures that it measured",
@@ -76,7 +78,8 @@ def numbers_of(function: Any) -> dict[str, str]:
     for each in parameters:
         if not isinstance(each.annotation, type) or SEVERAL.search(str(each.annotation)):
             texts[each.name] = str(each.annotation)
-    return {name: text for name, text in texts.items() if NUMBER.search(text) and "Callable" not in text}
+    found = {name: text for name, text in texts.items() if NUMBER.search(text) and "Callable" not in text}
+    return {name: text for name, text in found.items() if name not in CHOICES}
 
 
 def public() -> dict[str, dict[str, str]]:

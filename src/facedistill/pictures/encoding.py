@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facedistill.checks import check_count
 from facedistill.errors import FacedistillError, UsageError
 
 
@@ -20,8 +21,7 @@ def encode_picture(image: NDArray[np.uint8], extension: str = ".jpg", quality: i
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise UsageError(f"a picture must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
-    if not 1 <= quality <= 100:
-        raise UsageError(f"quality must be 1..100, got {quality}")
+    check_count("quality", quality, 1, 100)
     options = {
         ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality],
         ".png": [],
