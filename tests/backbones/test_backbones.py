@@ -184,7 +184,7 @@ def test_counting_leaves_the_net_alone():
         pytest.param({"width": "wide"}, "width", id="width is text"),
         pytest.param({"embedding_size": 0}, "embedding_size", id="empty embedding"),
         pytest.param({"embedding_size": 12.5}, "embedding_size", id="broken embedding size"),
-        pytest.param({"input_size": (112, 31)}, "at least 32", id="side too short"),
+        pytest.param({"input_size": (112, 31)}, "whole number from 32", id="side too short"),
         pytest.param({"input_size": (112,)}, r"\(height, width\)", id="one side only"),
         pytest.param({"input_size": 112}, r"\(height, width\)", id="a number instead of two"),
         pytest.param({"se": "yes"}, "se must be", id="se is text"),

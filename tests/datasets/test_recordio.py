@@ -139,7 +139,7 @@ def test_opens_sets_of_other_programs(tmp_path: Path, records: dict, expected: l
         pytest.param([([0.5], b"")], {}, "picture 1 is [0.5]", id="a class that is no whole number"),
         pytest.param([([float("nan")], b"")], {}, "picture 1 is [nan]", id="a class that is no number"),
         pytest.param([([float("inf")], b"")], {}, "picture 1 is [inf]", id="an infinite class"),
-        pytest.param([(0, b"")], {"size": (0, 3)}, "the size 0x3", id="pictures without rows"),
+        pytest.param([(0, b"")], {"size": (0, 3)}, "height of size must be", id="pictures without rows"),
     ],
 )
 def test_refuses_what_it_cannot_write(tmp_path: Path, records: list, options: dict, message: str) -> None:
