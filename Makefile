@@ -7,7 +7,10 @@ RUN := runs/quickstart
 EXAMPLES := $(RUN)/examples
 SHIPPED := src/facedistill/models/slim-m.onnx
 
-.PHONY: quickstart test test-all lint docs
+# Of `make fuzz`: all readers share them.
+MINUTES ?= 60
+
+.PHONY: quickstart test test-all fuzz lint docs
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,6 +37,9 @@ test: $(READY)
 
 test-all: $(READY)
 	$(PYTEST) -m ""
+
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python -m tests.fuzz $(MINUTES) $(READERS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

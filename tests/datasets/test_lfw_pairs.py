@@ -129,7 +129,7 @@ def test_a_wrong_list_of_pairs_is_refused_with_the_reason(text: str, message: st
     assert "\n" not in str(error.value)
 
 
-def test_every_missing_picture_is_named(lfw: Path) -> None:
+def test_missing_pictures_are_named(lfw: Path) -> None:
     for name in (NAMES[1], NAMES[4]):
         (lfw / name[:-5] / f"{name}.jpg").unlink()
     with pytest.raises(FacedistillError, match=r"lacks 2 of 5 pictures: Ada_Lovelace_0002\.jpg, José_0003\.jpg;"):

@@ -20,7 +20,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import atomic_path
 from facedistill.pickles import BoundedUnpickler, ByteSource, PickleError, Settable
 
-_SHOWN = 80  # characters of a name
+_SHOWN, _SHOWN_REASON = 80, 200  # characters of a name, and of what another library reports
 _ELEMENT_TYPES = {"b1", "i1", "u1", "i4", "u4", "i8", "u8", "f4", "f8"}
 # Encoded pictures hardly shrink, so a file that unpacks to much more is none.
 _GZIP, _GZIP_GAIN, _GZIP_ROOM = b"\x1f\x8b", 8, 1 << 20
@@ -120,7 +120,7 @@ def _reason(error: Exception) -> str:
         return "it ends too early"
     if isinstance(error, KeyError):  # of the table of instructions, or of values kept for later
         return "it makes no sense"
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split())[:_SHOWN_REASON] or type(error).__name__
 
 
 class _ElementType(Settable):

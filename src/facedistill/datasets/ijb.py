@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_folder, is_inside, read_list, require_files, separator
+from facedistill.datasets.lists import first_folder, is_inside, read_list, require_files, separator, shown
 from facedistill.errors import FacedistillError, UsageError
 
 Int = NDArray[np.int64]
@@ -84,8 +84,8 @@ def read_ijb(folder: Path | str, name: str) -> IjbSet:
     landmarks = _read_landmarks(meta / f"{name}_name_5pts_score.txt")
     if lost := [picture for picture in names if picture not in landmarks]:
         raise FacedistillError(
-            f"{len(lost)} pictures of {faces_txt} have no landmarks in {name}_name_5pts_score.txt (first: {lost[0]}); "
-            "take both files from one release"
+            f"{len(lost)} pictures of {faces_txt} have no landmarks in {name}_name_5pts_score.txt (first: "
+            f"{shown(lost[0])}); take both files from one release"
         )
     template_ids, templates = np.unique(template_of, return_inverse=True)
     pictures = tuple(folder / "loose_crop" / picture for picture in names)
@@ -120,7 +120,7 @@ def _read_landmarks(path: Path) -> dict[str, list[float]]:
         if len(values) != 11 or not np.isfinite(values).all():
             raise UsageError(f"{path}, line {number} must read `picture`, ten numbers for five landmarks, score")
         if landmarks.setdefault(picture, values[:10]) != values[:10]:
-            raise FacedistillError(f"{path} gives {picture} two sets of landmarks; copy it again")
+            raise FacedistillError(f"{path} gives {shown(picture)} two sets of landmarks; copy it again")
     return landmarks
 
 

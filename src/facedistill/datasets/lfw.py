@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedistill.datasets.lists import index_pairs, is_file, read_list, stored_pictures
+from facedistill.datasets.lists import first_few, index_pairs, is_file, read_list, shown, stored_pictures
 from facedistill.datasets.mat_lists import PICTURE_SUFFIXES
 from facedistill.datasets.pairs import PairSet
 from facedistill.errors import FacedistillError, UsageError
@@ -23,7 +23,7 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
 
     Raises:
         UsageError: A file does not exist, or `pairs_txt` is not in this form.
-        FacedistillError: Pictures are missing; each is named.
+        FacedistillError: Pictures are missing; the first of them are named.
     """
     folder, pairs_txt = Path(folder), Path(pairs_txt)
     lines = read_list(pairs_txt, "the pairs").split("\n")
@@ -43,13 +43,15 @@ def read_lfw_pairs(folder: Path | str, pairs_txt: Path | str) -> PairSet:
     files = stored_pictures(listed, PICTURE_SUFFIXES)
     missing = [path.name for path in files if not is_file(path)]
     if len(missing) == len(files):
+        wanted = shown(str(files[0].relative_to(folder)))
         raise UsageError(
-            f"{folder} holds none of the pictures in {pairs_txt}, such as {files[0].relative_to(folder)} (or .jpeg, "
-            ".png, .bmp); name the folder of people, such as lfw/"
+            f"{folder} holds none of the pictures in {pairs_txt}, such as {wanted} (or .jpeg, .png, .bmp); name the "
+            "folder of people, such as lfw/"
         )
     if missing:
-        names = ", ".join(missing)
-        raise FacedistillError(f"{folder} lacks {len(missing)} of {len(files)} pictures: {names}; unpack it again")
+        raise FacedistillError(
+            f"{folder} lacks {len(missing)} of {len(files)} pictures: {first_few(missing)}; unpack it again"
+        )
     same = np.array([len(row) == 3 for row in rows[1:]], dtype=np.bool_)
     return PairSet(str(pairs_txt), files, first, second, same, folds)
 

@@ -13,7 +13,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.file_kinds import file_kind
 
 _MOST_BYTES = 2 << 30
-_MOST_NAMED = 5
+_MOST_NAMED, _LONGEST_NAME, _SHOWN = 5, 400, 100  # names, and characters of one
 _CONTROLS = tuple(bytes([code]) for code in range(32) if chr(code) not in "\t\n\r\f")
 
 Name = TypeVar("Name", str, Path)
@@ -87,9 +87,14 @@ def require_files(paths: Iterable[Path], source: Path) -> None:
 
 
 def first_few(names: Iterable[object]) -> str:
-    """The first five of some names, for a message."""
-    listed = [str(name) for name in names]
+    """The first five of some names, for a message; long ones are shortened."""
+    listed = [shown(str(name)) for name in names]
     return ", ".join(listed[:_MOST_NAMED]) + (", ..." if len(listed) > _MOST_NAMED else "")
+
+
+def shown(name: str) -> str:
+    """A name from a list, for a message: the middle of a long one is left out."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_SHOWN]}...{name[-_SHOWN:]}"
 
 
 def index_pairs(pairs: Sequence[tuple[Name, Name]]) -> tuple[tuple[Name, ...], NDArray[np.int64], NDArray[np.int64]]:
@@ -103,6 +108,14 @@ def is_file(path: Path) -> bool:
     """Whether there is such a file; one whose name no folder allows does not exist."""
     try:
         return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; one of a name that no folder has does not exist."""
+    try:
+        return path.is_dir()
     except OSError:
         return False
 

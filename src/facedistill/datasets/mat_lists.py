@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_few
+from facedistill.datasets.lists import first_few, shown
 from facedistill.datasets.mat_file import read_mat
 from facedistill.errors import FacedistillError, UsageError
 
@@ -55,7 +55,7 @@ def read_id_list(mat: Path, role: str, folder: Path) -> ListedPictures:
         raise FacedistillError(f"{role}_ids of {mat} are not whole numbers; copy it again from its origin")
     if len(set(names)) != len(names):
         twice, _count = Counter(names).most_common(1)[0]
-        raise FacedistillError(f"{mat} lists {twice} twice; a picture has one place in a protocol")
+        raise FacedistillError(f"{mat} lists {shown(twice)} twice; a picture has one place in a protocol")
     return ListedPictures(find_pictures(folder, names, mat), numbers.astype(np.int64))
 
 
@@ -71,7 +71,7 @@ def read_pair_names(mat: Path) -> list[tuple[str, str]]:
         raise FacedistillError(f"{mat.stem} of {mat} is {list(names.shape)}, not a list of pairs [P, 2]")
     pairs = [(str(left), str(right)) for left, right in names]
     if alone := [left for left, right in pairs if left == right]:
-        raise FacedistillError(f"{mat} pairs {alone[0]} with itself; copy it again from its origin")
+        raise FacedistillError(f"{mat} pairs {shown(alone[0])} with itself; copy it again from its origin")
     return pairs
 
 
@@ -85,7 +85,7 @@ def find_pictures(folder: Path, names: Sequence[str], source: Path) -> tuple[Pat
     if not folder.is_dir():
         raise UsageError(f"{folder} does not exist; name the folder that the set was unpacked into")
     if strange := [name for name in names if not name or name in (".", "..") or "/" in name or "\\" in name]:
-        raise FacedistillError(f"{source} names {strange[0]!r}, which is no file name; take it from its origin")
+        raise FacedistillError(f"{source} names {shown(strange[0])!r}, which is no file name; take it from its origin")
     there = {path.name for path in folder.iterdir()}
     if missing := [name for name in names if name not in there]:
         raise FacedistillError(

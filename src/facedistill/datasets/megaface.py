@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_folder, is_inside, read_list, require_files
+from facedistill.datasets.lists import first_folder, is_inside, read_list, require_files, shown
 from facedistill.errors import FacedistillError, UsageError
 
 _PROBES = "facescrub_features_list.json"
@@ -79,10 +79,12 @@ def _read(path: Path, root: Path, with_ids: bool) -> tuple[list[Path], list[str]
     if with_ids and len(ids) != len(names):
         raise FacedistillError(f"{path} holds {len(names)} paths but {len(ids)} ids; copy it again from the devkit")
     if wrong := [name for name in names if not is_inside(name)]:
-        raise UsageError(f"{path} names {wrong[0]!r}, which lies outside {root}; paths are relative to that folder")
+        raise UsageError(
+            f"{path} names {shown(wrong[0])!r}, which lies outside {root}; paths are relative to that folder"
+        )
     if len(set(names)) < len(names):
         twice, _count = Counter(names).most_common(1)[0]
-        raise FacedistillError(f"{path} names {twice} twice; copy it again from the devkit")
+        raise FacedistillError(f"{path} names {shown(twice)} twice; copy it again from the devkit")
     return [root / name for name in names], ids
 
 

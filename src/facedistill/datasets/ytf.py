@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedistill.datasets.lists import first_few, first_folder, index_pairs, is_inside, read_list, separator
+from facedistill.datasets.lists import (
+    first_few,
+    first_folder,
+    index_pairs,
+    is_folder,
+    is_inside,
+    read_list,
+    separator,
+    shown,
+)
 from facedistill.errors import FacedistillError, UsageError
 
 _FRAMES = {".jpg", ".jpeg", ".png"}
@@ -50,7 +59,8 @@ def read_ytf(folder: Path | str) -> VideoPairs:
     folder = Path(folder)
     path = folder / "splits.txt"
     text = read_list(path, "the pairs")
-    rows = [[cell.strip() for cell in line.split(separator(text))] for line in text.split("\n")]
+    mark = separator(text)
+    rows = [[cell.strip() for cell in line.split(mark)] for line in text.split("\n")]
     rows = [row for row in rows if any(row)]
     if rows and not rows[0][0].isdecimal():
         rows = rows[1:]
@@ -58,7 +68,7 @@ def read_ytf(folder: Path | str) -> VideoPairs:
     folds = _folds([split for split, *_ in pairs], path)
     names, first, second = index_pairs([(left, right) for _, left, right, _ in pairs])
     root = first_folder(folder, ("aligned_images_DB", "frame_images_DB"))
-    if missing := [name for name in names if not (root / name).is_dir()]:
+    if missing := [name for name in names if not is_folder(root / name)]:
         raise FacedistillError(
             f"{root} lacks {len(missing)} of the {len(names)} videos that {path} names: {first_few(missing)}; "
             "unpack them again"
@@ -76,7 +86,7 @@ def _pair(row: list[str], where: str) -> tuple[int, str, str, bool]:
     if not (is_inside(row[1]) and is_inside(row[2])):
         raise UsageError(f"{where} names no video of this folder; a video reads name/number")
     if row[1] == row[2]:
-        raise UsageError(f"{where} compares the video {row[1]} with itself")
+        raise UsageError(f"{where} compares the video {shown(row[1])} with itself")
     return int(row[0]), row[1], row[2], row[3] == "1"
 
 
