@@ -18,6 +18,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 # The processes are the parallelism; threads inside them only fight over the cores.
+_LIFELINE = "FACEDISTILL_LIFELINE"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -57,16 +58,51 @@ def in_processes(
 
 def _start_process(start: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     cv2.setNumThreads(0)
     start()
 
 
-def _end_with_parent() -> None:
-    """Ends this process when the parent does, however that ends: else it would wait for jobs for ever."""
+def end_with_parent() -> None:
+    """Ends this process, which `multiprocessing` started, as soon as its parent has ended, however that was.
+
+    Else it would wait for jobs for ever, and hold what it has inherited, such as the lock of a folder.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "the process was started by another one"
     parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def lifeline() -> Iterator[tuple[dict[str, str], int]]:
+    """For processes that are started by `subprocess`, and call `follow_lifeline`, to end with this one.
+
+    Yields the variables that they need, and the descriptor to pass on.
+    """
+    held, own = os.pipe()  # `own` is inherited by nobody, so it is closed when this process ends
+    try:
+        yield {_LIFELINE: str(held)}, held
+    finally:
+        os.close(held)
+        os.close(own)
+
+
+def follow_lifeline() -> None:
+    """Ends this process as soon as the one has ended that has started it within `lifeline`; else does nothing."""
+    held = os.environ.pop(_LIFELINE, None)
+    if held is not None:
+        os.set_inheritable(int(held), False)
+        threading.Thread(target=_wait_for_end, args=(int(held),), daemon=True).start()
+
+
+def _wait_for_end(held: int) -> None:
+    while os.read(held, 1):
+        pass
     os._exit(1)
 
 

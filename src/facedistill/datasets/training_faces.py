@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from facedistill.datasets.damaged import readable_part
+from facedistill.datasets.face import Damage
 from facedistill.datasets.growing import GrowingFaces, GrowingPeople
 from facedistill.datasets.recropped import RecroppedFaces
 from facedistill.datasets.rendered import SynthSettings
@@ -39,6 +41,7 @@ class TrainingFaces:
         held_out: Whom the result is tested on; None when nobody is kept for it.
         failed: Pictures in which no face was found.
         growing: Who of `train` is drawn from, where people are rendered while training goes on; else None.
+        damage: The pictures that `readable` has left out.
     """
 
     train: Subset
@@ -46,6 +49,28 @@ class TrainingFaces:
     held_out: Subset | None
     failed: int
     growing: GrowingPeople | None = None
+    damage: tuple[Damage, ...] = ()
+
+    def readable(self) -> "TrainingFaces":
+        """Without those to train on and to validate on whose picture cannot be read; they are listed in `damage`.
+
+        Those kept out for the test stay: a test counts them as failures.
+
+        Raises:
+            UsageError: Fewer than two people are left to train on, or nobody to validate on.
+        """
+        train, damage = readable_part(self.train)
+        validation = self.validation
+        if validation is not None:
+            validation, more = readable_part(validation)
+            damage += more
+        if not damage:
+            return self
+        if train.classes < 2 or (validation is not None and not validation):
+            raise UsageError(
+                f"{len(damage)} pictures cannot be read, which leaves too few people; the first: {damage[0].reason}"
+            )
+        return replace(self, train=train, validation=validation, damage=damage)
 
     @property
     def initial(self) -> "TrainingFaces":

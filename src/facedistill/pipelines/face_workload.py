@@ -218,7 +218,7 @@ def open_face_workload(recipe: Recipe, folder: Path) -> FaceWorkload:
     """
     teacher = load_teachers(recipe.all_teachers, choose_device(recipe.device)) if recipe.distils else None
     resolve_student(recipe, teacher)
-    faces = open_training_faces(recipe.data, recipe.student.input_size)
+    faces = open_training_faces(recipe.data, recipe.student.input_size).readable()
     return FaceWorkload(faces, teacher, cache_teacher_targets(teacher, recipe, faces, folder) if teacher else ())
 
 

@@ -6,14 +6,12 @@ Each stage keeps what it made in the run folder, so the same call goes on where 
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from facedistill.datasets import FaceSet
+from facedistill.datasets import Face, FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces, open_training_faces
 from facedistill.devices import choose_device
@@ -22,7 +20,7 @@ from facedistill.evaluation.calibration import OTHER_CAMERAS
 from facedistill.export import Proof, latencies_ms
 from facedistill.export.cost import total_cost
 from facedistill.files import sole_writer, write_bytes, write_text
-from facedistill.pictures import encode_picture
+from facedistill.pictures import UnreadablePicture, encode_picture
 from facedistill.pipelines.face_workload import FaceWorkload, cache_teacher_targets, resolve_student
 from facedistill.pipelines.finished_run import SUMMARY, read_summary, report_runs
 from facedistill.pipelines.model_file import (
@@ -34,7 +32,9 @@ from facedistill.pipelines.model_file import (
     teacher_model_files,
     write_model_file,
 )
+from facedistill.printable import printable
 from facedistill.processes import barrier, first_process_first, process_rank
+from facedistill.progress import notify
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.recipe.files import read_recipe
 from facedistill.recipe.validate import validate
@@ -49,6 +49,7 @@ from facedistill.training.run_folder import RECIPE, open_run_folder, versions
 REPORT = "report.html"
 EXAMPLES = "examples"
 _ONNX = ".onnx"
+DAMAGE = "damaged.txt"
 
 
 def run_faces(recipe: Recipe) -> dict[str, Any]:
@@ -87,7 +88,8 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
     seconds: dict[str, float] = {}
     deadline = None if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
     with first_process_first():  # synthetic people may have to be rendered
-        faces = open_training_faces(recipe.data, recipe.student.input_size)
+        faces = open_training_faces(recipe.data, recipe.student.input_size).readable()
+    _report_damage(faces, folder)
     workload = FaceWorkload(faces)
     if teacher is not None:
         with first_process_first(), _timed(seconds, TEACHER):
@@ -107,6 +109,17 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
         _write_examples(recipe, faces, folder)
         write_text(folder / SUMMARY, json.dumps(_summary(recipe, faces, models, seconds), indent=1) + "\n")
     barrier()
+
+
+def _report_damage(faces: TrainingFaces, folder: Path) -> None:
+    """Tells which pictures are left out, in a line and in a file."""
+    if not faces.damage or process_rank():
+        return
+    write_text(folder / DAMAGE, "".join(f"{printable(entry.reason)}\n" for entry in faces.damage))
+    notify(
+        f"{len(faces.damage)} pictures cannot be read and are left out (all of them: {folder / DAMAGE}); the first: "
+        f"{faces.damage[0].reason}"
+    )
 
 
 def _nets_to_train(recipe: Recipe) -> dict[str, Recipe]:
@@ -153,6 +166,7 @@ def _summary(
             "versions": versions(),
             "train_identities": faces.train.classes if growing is None else growing.people(drawn),
             "train_pictures": len(faces.train) if growing is None else growing.faces(drawn),
+            **({"damaged_pictures": len(faces.damage)} if faces.damage else {}),
             "steps": recipe.steps,
             "seconds": {name: round(taken, 1) for name, taken in seconds.items()},
         },
@@ -185,12 +199,22 @@ def _write_examples(recipe: Recipe, faces: TrainingFaces, folder: Path) -> None:
     if tested is None:
         return
     photos = parse_source(recipe.data.faces).photos() or source.photos()  # an aligned crop is not what a camera gives
-    person = int(np.argmax(np.bincount(tested.labels) > 1))
-    one, one_again = np.flatnonzero(tested.labels == person)[:2]
-    another = np.flatnonzero(tested.labels != person)[0]
-    for name, index in (("one", one), ("one_again", one_again), ("another", another)):
-        face = tested[int(index)]
+    shown = _two_people(tested)
+    for name, face in zip(("one", "one_again", "another"), shown, strict=False):
         write_bytes(folder / EXAMPLES / f"{name}.png", encode_picture(photos.get(face.key, face.image), ".png"))
+
+
+def _two_people(faces: FaceSet) -> list[Face]:
+    """Two pictures of somebody and one of somebody else that can be read; nothing without such."""
+    shown: dict[int, list[Face]] = {}
+    for index in range(len(faces)):
+        with suppress(UnreadablePicture):
+            face = faces[index]
+            shown.setdefault(face.label, []).append(face)
+        pair = next((each for each in shown.values() if len(each) > 1), None)
+        if pair and len(shown) > 1:
+            return [*pair[:2], next(each[0] for each in shown.values() if each is not pair)]
+    return []
 
 
 def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights: Weights = "float32") -> Proof:
@@ -222,7 +246,7 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights
         others = None if calibrate_on is None else _open_others(recipe, calibrate_on)
     calibrated_on = calibrate_on or recipe.data.faces
     cameras = OTHER_CAMERAS if calibrate_on == POSED else ()
-    with closing(open_training_faces(recipe.data, recipe.student.input_size)) as faces:
+    with closing(open_training_faces(recipe.data, recipe.student.input_size).readable()) as faces:
         return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights, cameras)
 
 

@@ -10,6 +10,7 @@ _SETTINGS = {  # keys of a summary's settings, in plain words
     "folder": "run folder",
     "train_identities": "people trained on",
     "train_pictures": "pictures trained on",
+    "damaged_pictures": "pictures left out, which cannot be read",
     "steps": "training steps",
     "seed": "seed",
     "split_seed": "seed of the split by people",

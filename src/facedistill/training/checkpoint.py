@@ -33,6 +33,7 @@ class Progress:
         window: Name -> sum of that loss since the last record, so that a resumed run writes the same record.
         window_steps: Steps in the window.
         seconds: Time spent on steps, over all sessions.
+        pending: The record and the validation of the last step, where they are due, are still to be written.
     """
 
     step: int = 0
@@ -41,6 +42,7 @@ class Progress:
     window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0
     seconds: float = 0.0
+    pending: bool = False
 
 
 def save_best(folder: Path, net: Backbone, head: Head | ShardedHead) -> None:

@@ -27,10 +27,12 @@ from facedistill.recipe import Recipe
 from facedistill.training.drawn import Drawn
 from facedistill.training.in_batches import FacesInBatches
 from facedistill.training.sampling import BalancedBatches, ShuffledBatches
+from facedistill.training.stopping import stop_signals
 from facedistill.variance import Variance
 from facedistill.variance.checked import CheckedVariance
 from facedistill.variance.drawn import DrawnVariance
 from facedistill.views import Cut, Views
+from facedistill.workers import end_with_parent
 
 _PICTURE, _VIEW = 1, 4  # streams of random numbers of their own, see `sampling` and `loop`
 
@@ -219,8 +221,9 @@ def _collate_or_error(items: Sequence[Any], augmented: FacesInBatches) -> Any:
 
 def _start_worker(_worker: int) -> None:
     cv2.setNumThreads(0)  # workers are the parallelism; threads inside them only fight over the cores
-    for ending in (signal.SIGINT, signal.SIGTERM):  # they are for the loop, which first saves its state
+    for ending in stop_signals():  # they are for the loop, which first saves its state
         signal.signal(ending, signal.SIG_IGN)
+    end_with_parent()
 
 
 def batches(

@@ -22,6 +22,8 @@ from facedistill.devices import choose_device
 from facedistill.errors import AnotherFailedError, FacedistillError, UsageError
 from facedistill.processes import barrier, process_count, process_rank
 from facedistill.recipe import Recipe
+from facedistill.training.stopping import stop_signals
+from facedistill.workers import follow_lifeline, lifeline
 
 # A collective may wait for days while one process runs the teacher; a process that is gone is noticed otherwise.
 _PATIENCE = timedelta(days=30)
@@ -35,7 +37,7 @@ def must_launch(recipe: Recipe) -> bool:
 
 
 def launch(command: Sequence[str], recipe: Recipe) -> None:
-    """Runs `command` once for each device of this machine and waits for the end; hands on Ctrl-C and SIGTERM.
+    """Runs `command` once for each device of this machine and waits for the end; hands on what stops a training.
 
     Raises:
         UsageError: The recipe does not do for so many processes; nothing was started.
@@ -57,12 +59,12 @@ def launch(command: Sequence[str], recipe: Recipe) -> None:
     }
     started: list[subprocess.Popen[bytes]] = []
     try:
-        with _signals_to(started):
+        with lifeline() as (line, held), _signals_to(started):
             for local in range(recipe.devices):
                 own = {"RANK": str(node * recipe.devices + local), "LOCAL_RANK": str(local)}
                 # A session of its own: Ctrl-C on the terminal comes once, from here.
-                environment = {**os.environ, **shared, **own}
-                started.append(subprocess.Popen(command, env=environment, start_new_session=True))
+                environment = {**os.environ, **shared, **own, **line}
+                started.append(subprocess.Popen(command, env=environment, start_new_session=True, pass_fds=[held]))
             codes = _ended(started)
     finally:
         _kill(started)
@@ -80,6 +82,7 @@ def joined(recipe: Recipe) -> Iterator[None]:
     if read_count("WORLD_SIZE", os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
+    follow_lifeline()
     store = _join(recipe)
     try:
         wanted = recipe.devices * recipe.nodes
@@ -171,16 +174,16 @@ def _lost_another(error: BaseException) -> bool:
 
 @contextmanager
 def _signals_to(started: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
-    """Hands Ctrl-C and SIGTERM on: the processes stop by themselves, and can be waited for."""
+    """Hands Ctrl-C, SIGTERM and SIGHUP on: the processes stop by themselves, and can be waited for."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def heard(number: int, _frame: object) -> None:
+    def hand_on(number: int, _frame: object) -> None:
         for process in started:
             process.send_signal(number)
 
-    former = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, hand_on) for number in stop_signals()}
     try:
         yield
     finally:

@@ -30,14 +30,15 @@ class RunLog:
         description: Shown before the progress bar.
         steps: Steps in the whole run.
         first_step: Where this session starts; later lines of an interrupted one are dropped.
+        pending: The lines of `first_step` itself are written anew.
     """
 
-    def __init__(self, folder: Path, description: str, steps: int, first_step: int) -> None:
+    def __init__(self, folder: Path, description: str, steps: int, first_step: int, pending: bool = False) -> None:
         self._writes = process_rank() == 0
         if not self._writes:
             return
         self._path = folder / METRICS
-        kept = [line for line in read_lines(self._path) if line["step"] <= first_step]
+        kept = [line for line in read_lines(self._path) if line["step"] < first_step + (not pending)]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = self._path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1 if first_step else None)

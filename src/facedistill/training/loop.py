@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,34 +12,32 @@ import numpy as np
 import torch
 from numpy import float32, uint8
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from facedistill.backbones import embed_crops
 from facedistill.errors import FacedistillError
 from facedistill.foreign import foreign_errors
-from facedistill.heads import ShardedHead
 from facedistill.processes import all_reduce_sum, broadcast_from_first, process_count, process_rank
 from facedistill.recipe import HARD, Recipe
 from facedistill.training.average import AVERAGED, AveragedModel, averaged_net, make_average
-from facedistill.training.checkpoint import Progress, load_last, save_best, save_last
+from facedistill.training.checkpoint import LAST, Progress, load_last, save_best, save_last
 from facedistill.training.clock import Clock
-from facedistill.training.data import AugmentedFaces, Batch, batches, collate, default_workers
+from facedistill.training.data import AugmentedFaces, Batch, batches, default_workers
 from facedistill.training.device import make_fabric
 from facedistill.training.in_batches import FacesInBatches
 from facedistill.training.log import RunLog
 from facedistill.training.on_device import FacesOnDevice, faces_for, on_device
 from facedistill.training.optimiser import clip_gradient, make_optimiser, set_learning_rate
+from facedistill.training.prepared import prepare_to_share, shape_parameters
 from facedistill.training.run_folder import record_length
 from facedistill.training.stopping import stopping
-from facedistill.training.synced_norm import synchronise_norms
 from facedistill.training.task import Task
+from facedistill.training.ways_out import Step, kept_on_every_way_out
 
 Embed = Callable[[NDArray[uint8]], NDArray[float32]]
 Validate = Callable[[Embed], Mapping[str, float]]
 Objective = Callable[[int, Mapping[str, float]], float]
 
-_ignore: Callable[[nn.Module, list[str]], None] = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
 _LOG_EVERY = 20
 _STEP = 3  # a stream of random numbers of its own, see `sampling`
 
@@ -116,9 +114,9 @@ def fit(
     torch.use_deterministic_algorithms(True, warn_only=True)
     fabric = make_fabric(recipe.device, recipe.precision, idle_weights=HARD not in task.terms)
     task = task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _shape_parameters(task, augmented)
+    shape_parameters(task, augmented)
     if process_count() > 1:
-        _prepare_to_share(task, fabric.device)
+        prepare_to_share(task, fabric.device)
     optimiser = make_optimiser(task, recipe.optimiser)
     average = make_average(task.backbone, recipe.ema)
     progress = load_last(folder, task, optimiser, average, recipe.digest)
@@ -130,22 +128,56 @@ def fit(
     faces = faces_for(augmented, fabric.device)
     foreign = ", ".join(task.foreign_parts)
 
+    step, clock = Step(task), Clock()
+    kept = progress if (folder / LAST).exists() else None
+    if progress.step == recipe.steps and math.isinf(progress.best_score):  # of a light pack, without its best net
+        progress = replace(progress, pending=True)
+
     def keep() -> None:
-        save_last(folder, task, optimiser, average, progress, recipe.digest)
+        nonlocal kept
+        if progress != kept:
+            save_last(folder, task, optimiser, average, progress, recipe.digest)
+            kept = progress
+
+    def settle() -> bool:
+        """What follows a step: its record, its validation; returns whether it was validated."""
+        nonlocal progress, clock
+        logs = progress.step % _LOG_EVERY == 0 or progress.step == recipe.steps
+        validates = progress.step % recipe.validate_every == 0 or progress.step == recipe.steps
+        if logs and progress.window_steps:
+            means = {name: value / progress.window_steps for name, value in progress.window.items()}
+            rate = optimiser.param_groups[0]["lr"]
+            timing = clock.read(recipe.batch_size)
+            people = _people(augmented, progress.step * recipe.batch_size)
+            log.write("train", progress.step, {**means, "learning_rate": rate, **people}, timing)
+            log.advance(progress.step, _status(means, timing, augmented))
+        if validates:
+            progress = _validated(progress, task, average, validate, objective, log, folder)
+            if observe is not None and not process_rank():
+                net = task.backbone if average is None else averaged_net(average)
+                log.write("fidelity", progress.step, observe(partial(embed_crops, net)), {})
+        progress = replace(progress, pending=False)
+        if logs:
+            progress = replace(progress, window={}, window_steps=0)
+        if validates:
+            keep()
+            clock = Clock()
+        return validates
 
     with (
-        RunLog(folder, recipe.name, recipe.steps, progress.step) as log,
+        RunLog(folder, recipe.name, recipe.steps, progress.step, progress.pending) as log,
         stopping(recipe.minutes) as stop,
+        kept_on_every_way_out(step, lambda: keep() if progress.step else None),
         # Closed whatever happens: workers that outlive an error keep the program from ending.
         closing(batches(faces, recipe, progress.step, workers, stop)) as loader,
         closing(on_device(loader, faces, fabric.device)) as shown,
     ):
-        clock = Clock()
-        if progress.step == recipe.steps and math.isinf(progress.best_score):  # of a light pack, without its best net
-            progress = _validated(progress, task, average, validate, objective, log, folder)
-            keep()
-        for batch in _kept_on_error(shown, keep):
+        if progress.pending:
+            settle()
+            clock = Clock()
+        for batch in shown:
             clock.data_came()
+            step.begin()
             set_learning_rate(optimiser, recipe, progress.step)
             _seed(recipe.seed, progress.step)
             task.images = progress.step * recipe.batch_size
@@ -155,29 +187,15 @@ def fit(
             with foreign_errors(f"step {progress.step}: the gradient with {foreign} fails", *task.foreign_parts):
                 fabric.backward(torch.stack(list(terms.values())).sum())
             _refuse_non_finite({"gradient": clip_gradient(task, recipe.optimiser.clip)}, progress.step, batch)
+            step.move()
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             if average is not None:
                 average.update_parameters(task.backbone)
             figures, stops = _agreed(terms, stop())
             progress = _advanced(progress, figures, clock.step_done())
-
-            if progress.step % _LOG_EVERY == 0 or progress.step == recipe.steps:
-                means = {name: value / progress.window_steps for name, value in progress.window.items()}
-                rate = optimiser.param_groups[0]["lr"]
-                timing = clock.read(recipe.batch_size)
-                people = _people(augmented, progress.step * recipe.batch_size)
-                log.write("train", progress.step, {**means, "learning_rate": rate, **people}, timing)
-                log.advance(progress.step, _status(means, timing, augmented))
-                progress = replace(progress, window={}, window_steps=0)
-            if progress.step % recipe.validate_every == 0 or progress.step == recipe.steps:
-                progress = _validated(progress, task, average, validate, objective, log, folder)
-                if observe is not None and not process_rank():
-                    net = task.backbone if average is None else averaged_net(average)
-                    log.write("fidelity", progress.step, observe(partial(embed_crops, net)), {})
-                keep()
-                clock = Clock()
-                # Validating takes long enough to be interrupted.
+            step.end()
+            if settle():  # which takes long enough to be interrupted
                 stops = stops or broadcast_from_first(float(stop.wanted)) > 0
             if stops:
                 break
@@ -188,26 +206,6 @@ def fit(
                 raise InterruptedRunError(f"stopped {where}")
             raise TimeIsUpError(f"time is up {where}")
     return FitResult(progress.best_step, progress.best_score, progress.seconds, progress.step)
-
-
-def _shape_parameters(task: Task, augmented: AugmentedFaces | FacesOnDevice) -> None:
-    """Gives the task one face, so that parameters that a first batch shapes exist before the optimiser."""
-    if not task.shapes_parameters:
-        return
-    one = augmented.augmented if isinstance(augmented, FacesOnDevice) else augmented
-    batch = collate([one[0, 0]])
-    task.eval()  # nothing but shapes is learned of it
-    with torch.no_grad():
-        task(batch)
-    task.train()
-
-
-def _prepare_to_share(task: Task, device: torch.device) -> None:
-    """Makes of a task what DDP may wrap: its norms see all processes' faces, and centres are nobody else's."""
-    synchronise_norms(task, device)
-    if isinstance(task.head, ShardedHead):
-        own = [f"head.{name}" for name in task.head.state_dict()]
-        _ignore(task, own)
 
 
 def _seed(seed: int, step: int) -> None:
@@ -231,6 +229,7 @@ def _advanced(progress: Progress, figures: Mapping[str, float], seconds: float) 
         step=progress.step + 1,
         window=window,
         window_steps=progress.window_steps + 1,
+        pending=True,
         seconds=progress.seconds + seconds,
     )
 
@@ -284,13 +283,3 @@ def _status(means: Mapping[str, float], timing: Mapping[str, float], augmented: 
     growing = augmented.growing
     rendered = f" | {growing.rendered}/{growing.most} people" if growing is not None else ""
     return f"{losses} | {timing['images_per_second']:.0f} images/s{rendered}"
-
-
-def _kept_on_error(loader: Iterator[Batch], keep: Callable[[], None]) -> Iterator[Batch]:
-    """The batches; an error among them leaves the state of the last step, unless other processes are at work."""
-    try:
-        yield from loader
-    except FacedistillError:
-        if process_count() == 1:
-            keep()
-        raise

@@ -1,4 +1,4 @@
-"""When a training stops before its last step: on Ctrl-C, on SIGTERM, or when its time is up."""
+"""When a training stops before its last step: on Ctrl-C, on SIGTERM or SIGHUP, or when its time is up."""
 
 import math
 import signal
@@ -33,14 +33,20 @@ class Stop:
         self._event.set()
 
 
+def stop_signals() -> list[signal.Signals]:
+    """Those that stop a training: Ctrl-C, SIGTERM, and SIGHUP (the terminal was closed) unless that is ignored."""
+    hang_up = [signal.SIGHUP] if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    return [signal.SIGINT, signal.SIGTERM, *hang_up]
+
+
 @contextmanager
 def stopping(minutes: float | None) -> Iterator[Stop]:
-    """Ctrl-C or SIGTERM stops it instead of interrupting a step; a second one interrupts the step."""
+    """Each of `stop_signals` stops it instead of interrupting a step; a second one interrupts the step."""
     stop = Stop(minutes)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.getsignal(number) for number in stop_signals()}
 
     def handle(number: int, _frame: object) -> None:
         stop.want()
