@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -15,6 +16,7 @@ from typing import IO
 
 from facedistill.errors import FacedistillError, UsageError
 
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")
 _PIPE_PATIENCE = 10.0  # seconds for somebody to read from a pipe
 
 
@@ -114,6 +116,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a killed process left unfinished in a folder whose `sole_writer` this process is.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
 def _target(path: Path) -> Path:
     """The file that a link leads to; a path that resolves to no other file, such as /dev/stdout's, as it is."""
     resolved = Path(os.path.realpath(path))
@@ -194,9 +207,9 @@ def sole_writer(folder: Path, wait: bool = False) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text atomically."""
+    """Writes UTF-8 text atomically; bytes of a file's name that are not UTF-8 (`os.fsdecode`) become escapes."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -15,6 +15,7 @@ import onnxruntime
 
 from facedistill.errors import FacedistillError
 from facedistill.file_kinds import TORCH, file_kind
+from facedistill.printable import is_utf8
 
 if TYPE_CHECKING:
     import onnx
@@ -58,7 +59,9 @@ def open_session(
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        # It takes a path as UTF-8 alone; a file in a folder of another name is given by its content.
+        source = str(path) if is_utf8(str(path)) else path.read_bytes()
+        return onnxruntime.InferenceSession(source, options, providers=list(providers))
     except Exception as error:  # onnxruntime's errors share no base class of their own
         raise FacedistillError(f"{what} {_cause(path, error, mend)}") from error
 

@@ -33,3 +33,8 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= ord(character) <= 0xDCFF:  # a byte of a name that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text can be written as UTF-8: no name of bytes that are not (`os.fsdecode`), no half of a pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

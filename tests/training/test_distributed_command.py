@@ -1,5 +1,6 @@
 """Many processes as users start them: one that fails ends the run with its one line, Ctrl-C leaves it resumable."""
 
+import json
 import os
 import re
 import signal
@@ -13,7 +14,9 @@ import torch
 import yaml
 from tests.conftest import draw_toy_people
 
-from facedistill.datasets import write_face_set
+from facedistill.datasets import open_face_set, write_face_set
+from facedistill.datasets.damaged import readable_part
+from facedistill.datasets.split import Subset
 from facedistill.recordio import RECORDS, RecordFile
 from facedistill.training import LAST
 from facedistill.training.log import read_lines
@@ -68,9 +71,20 @@ def harm_a_picture(faces):
     path.write_bytes(content.replace(picture, bytes(len(picture))))
 
 
-def test_a_process_with_a_damaged_picture_ends_the_run_with_one_line(recipe, tmp_path):
+def pass_as_readable(faces, cache):
+    """The set passes as one that was checked before the picture was damaged."""
+    whole = open_face_set(faces)
+    readable_part(Subset(whole, range(len(whole))))
+    (record,) = (cache / "damage").iterdir()
+    record.write_text(json.dumps({"pictures": len(whole), "damage": []}))
+
+
+def test_a_process_with_a_damaged_picture_ends_the_run_with_one_line(recipe, tmp_path, monkeypatch):
     harm_a_picture(tmp_path / "faces")
-    (line,) = ended(started("train", recipe, "--devices", 2, "--data.held_out_identities", 0, "--test", "orl"), 1)
+    monkeypatch.setenv("FACEDISTILL_CACHE", str(tmp_path / "cache"))
+    pass_as_readable(tmp_path / "faces", tmp_path / "cache")
+    words = ("train", recipe, "--devices", 2, "--data.held_out_identities", 0, "--test", "orl")
+    (line,) = ended(started(*words, FACEDISTILL_CACHE=str(tmp_path / "cache")), 1)
     assert "record 1 of" in line
     assert "faces/train.rec" in line
 

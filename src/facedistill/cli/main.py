@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from facedistill.cli import commands, model_files, packs, photos
+from facedistill.cli import cleaning, commands, model_files, packs, photos
 from facedistill.cli.parser import build_parser, exit_code, recipe_file_first, with_flags
 from facedistill.cli.screen import figures_alone
 from facedistill.cli.values import is_stdout
@@ -26,6 +26,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "synth": commands.synth,
     "pack": packs.pack,
     "unpack": packs.unpack,
+    "clean": cleaning.clean,
 }
 
 

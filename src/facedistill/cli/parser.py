@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import sys
+import threading
 import warnings
 from argparse import ArgumentError
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +17,7 @@ from jsonargparse import ArgumentParser
 from facedistill.cli.screen import prepare_screen, warn
 from facedistill.errors import AnotherFailedError, FacedistillError, FacedistillWarning, UsageError
 from facedistill.foreign import foreign_failure
+from facedistill.printable import printable
 from facedistill.progress import notify
 from facedistill.recipe.files import check_options, one_line, parse_recipe_file, recipe_parser
 
@@ -98,6 +100,7 @@ def with_flags(arguments: list[str], commands: Commands) -> list[str]:
 def exit_code(work: Callable[[], None]) -> int:
     """Does a command's work; returns 0, 1 (the work failed) or 2 (the call was wrong), printing why in one line."""
     warnings.showwarning = _print_warning
+    threading.excepthook = _print_failure
     prepare_screen()
     try:
         work()
@@ -130,7 +133,15 @@ def _print_warning(message: Warning | str, category: type[Warning], *place: Any,
     if issubclass(category, FacedistillWarning):
         warn(str(message))
     else:
-        _show_warning(message, category, *place, **rest)
+        _show_warning(printable(str(message), keep="\n"), category, *place, **rest)
+
+
+def _print_failure(failure: threading.ExceptHookArgs) -> None:
+    """A thread that cannot write, such as TensorBoard's on a full disk, is one line; other failures are bugs."""
+    if isinstance(failure.exc_value, OSError):
+        warn(f"{failure.exc_value.filename or 'input or output'}: {failure.exc_value.strerror or failure.exc_value}")
+    else:
+        threading.__excepthook__(failure)
 
 
 def _fail(message: str, code: int) -> int:

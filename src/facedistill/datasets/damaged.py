@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,7 @@ def readable_part(faces: Subset) -> tuple[Subset, tuple[Damage, ...]]:
 
 def _damage(faces: RecordFaces | FolderFaces) -> Sequence[tuple[int, str]]:
     """(index, reason) of each picture that cannot be read."""
-    key = hashlib.sha256(f"{_FORMAT} {faces.digest} {faces.folder.resolve()}".encode("utf-8", "surrogateescape"))
+    key = hashlib.sha256(f"{_FORMAT} {faces.digest} ".encode() + os.fsencode(faces.folder.resolve()))
     path = cache_folder() / "damage" / f"{key.hexdigest()}.json"
     kept = _kept(path, len(faces))
     if kept is None:

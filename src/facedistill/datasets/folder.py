@@ -1,6 +1,7 @@
 """Aligned faces as a folder for each person, and the opening of face sets of every kind."""
 
 import hashlib
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -100,7 +101,7 @@ class FolderFaces:
                 content = file_digest(self.folder / path)
             except OSError:  # a link that leads nowhere, say: damaged when it is read
                 content = "unreadable"
-            digest.update(f"{path.as_posix()}\0{content}\n".encode())
+            digest.update(os.fsencode(path.as_posix()) + f"\0{content}\n".encode())
         return digest.hexdigest()
 
     def _first_size(self) -> tuple[int, int]:

@@ -86,7 +86,7 @@ def prepare(
     settings = json.dumps({"photos": str(photos.resolve()), **asdict(standard)}, sort_keys=True)
     with sole_writer(out):
         differing = "prepared from other photos or settings"
-        if is_finished(out, settings, SETTINGS, _WORK, _FILES, differing, "prepare"):
+        if is_finished(out, settings, SETTINGS, _WORK, _FILES, "*.jpg", differing, "prepare"):
             return _recorded(out, len(files))
         return _prepare(photos, files, out, standard, settings, workers)
 

@@ -20,6 +20,7 @@ from facedistill.recipe.sections import (
     TeacherRecipe,
     VarianceStep,
 )
+from facedistill.recipe.texts import check_texts
 
 HARD = "hard"
 HELD_OUT = "held_out"
@@ -136,6 +137,7 @@ class Recipe:
             UsageError: Names the field and the fix.
         """
         check_ranges(self)
+        check_texts(self.name, self.plain())
         classes = self.classification is not None
         for number, teacher in enumerate(self.all_teachers):
             teacher.check(f"teachers.{number - 1}" if number else "teacher", classes)

@@ -4,6 +4,7 @@ Mapped, tens of millions of entries take no memory of their own, and processes o
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def _mapped(path: Path) -> NDArray[Any]:
 
 
 def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def _parsed(path: Path) -> NDArray[np.int64]:

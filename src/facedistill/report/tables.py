@@ -1,5 +1,6 @@
 """The figures of models side by side: for a terminal, for Markdown, for the report page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,13 @@ from facedistill.evaluation.sweep import BOTH, GALLERY_NATIVE, MATCHED, METRICS,
 from facedistill.evaluation.sweep import resolution_title as resolution_title
 from facedistill.evaluation.sweep import resolutions_of as resolutions_of
 from facedistill.model_file import NATIVE
+from facedistill.printable import printable
 from facedistill.report.figures import STUDENT, TITLES, Report
 
 Line = tuple[str, tuple[str, ...]]
 """What is measured, with its unit, and a text per model."""
 
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|])")  # what would be no text in a cell
 _KEY_RESOLUTION = "16"
 _COSTS = {  # title -> key, pattern, scale
     "file, MB": ("size_mb", "{:.1f}", 1.0),
@@ -99,4 +102,4 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 
 def _markdown(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_MARKDOWN.sub(r"\\\1", printable(cell)) for cell in cells) + " |"

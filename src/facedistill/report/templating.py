@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facedistill.errors import UsageError
 from facedistill.evaluation.results import percent_with_interval
+from facedistill.printable import printable
 from facedistill.report.tables import resolution_title
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def render(template: str, **context: Any) -> str:
 
     Args:
         template: Its name under `templates/`.
-        **context: Its variables; strings are escaped unless they are `markupsafe.Markup`.
+        **context: Its variables; strings are escaped unless they are `markupsafe.Markup`, and control characters shown
+            as `printable` does.
 
     Raises:
         UsageError: Jinja2 is not installed.
@@ -39,6 +41,7 @@ def _environment() -> "Environment":
         loader=PackageLoader("facedistill.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value, keep="\n\t") if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

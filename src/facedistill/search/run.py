@@ -33,7 +33,7 @@ from facedistill.search.report import (
 )
 from facedistill.search.space import check_space, draw, recipe_with
 from facedistill.search.standard import Standard, check_people, parse_standard
-from facedistill.search.study import Study
+from facedistill.search.study import TRIALS, Study
 from facedistill.search.workload import SearchableWorkload, open_workload
 from facedistill.training import LAST, DivergedRunError, train
 from facedistill.training.build import build_task
@@ -44,7 +44,6 @@ from facedistill.training.task import Task
 
 MODEL = "student.onnx"
 TEACHER = "teacher"
-TRIALS = "trials"
 
 _EXPORTED, _SIZES = "exported", "sizes"  # of the study
 

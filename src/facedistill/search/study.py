@@ -1,5 +1,6 @@
 """The study on disk: which trials there were, what came of them, and that it is still the same search."""
 
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.recipe import Recipe
 from facedistill.search.standard import Standard
-from facedistill.training.run_folder import open_run_folder
+from facedistill.training.run_folder import flatten, open_run_folder
 
 STUDY = "study.db"
+TRIALS = "trials"
 
 _NAME = "search"
 _RECIPE, _STANDARD, _TEST = "recipe", "standard", "test"
@@ -43,16 +45,29 @@ class Study:
     """
 
     def __init__(self, folder: Path, recipe: Recipe, standard: Standard) -> None:
-        path = folder / STUDY
-        self._seed = recipe.seed
+        self._folder, self._seed = folder, recipe.seed
         settings = {name: value for name, value in recipe.plain().items() if name not in _IMMATERIAL}
-        if not path.exists():
+        if not (folder / STUDY).exists():
             open_run_folder(recipe)
+        before = self._open(settings, standard)
+        if (before[_RECIPE], before[_STANDARD]) != (settings, str(standard)) and self._is_untried():
+            self._remove()  # a first attempt that failed does not stand in the way of the corrected recipe
+            open_run_folder(recipe)
+            before = self._open(settings, standard)
+        _refuse_other(folder, before[_RECIPE], settings)
+        if before[_STANDARD] != str(standard):
+            raise UsageError(
+                f"{folder} holds a search for {before[_STANDARD]!r}, and --until is now {str(standard)!r}; "
+                "give another --out, or go on with the standard of before"
+            )
+
+    def _open(self, settings: Mapping[str, Any], standard: Standard) -> Mapping[str, Any]:
+        """Opens or makes the study; returns what it records of its recipe and standard."""
+        path = self._folder / STUDY
         with _readable(path):
+            url = URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
             self.optuna = optuna.create_study(
-                storage=optuna.storages.RDBStorage(
-                    URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
-                ),
+                storage=optuna.storages.RDBStorage(url),
                 study_name=_NAME,
                 load_if_exists=True,
                 direction="minimize",
@@ -61,13 +76,18 @@ class Study:
             if _STANDARD not in self.optuna.user_attrs:
                 self.optuna.set_user_attr(_RECIPE, settings)
                 self.optuna.set_user_attr(_STANDARD, str(standard))
-            before = self.optuna.user_attrs
-        _refuse_other(folder, before[_RECIPE], settings)
-        if before[_STANDARD] != str(standard):
-            raise UsageError(
-                f"{folder} holds a search for {before[_STANDARD]!r}, and --until is now {str(standard)!r}; "
-                "give another --out"
-            )
+            return dict(self.optuna.user_attrs)
+
+    def _is_untried(self) -> bool:
+        """Whether no trial has come to anything."""
+        return not self.finished and next(self._folder.rglob("*.pt"), None) is None
+
+    def _remove(self) -> None:
+        try:
+            (self._folder / STUDY).unlink()
+            shutil.rmtree(self._folder / TRIALS, ignore_errors=True)
+        except OSError as error:
+            raise FacedistillError(f"cannot begin anew in {self._folder}: {error.strerror}") from error
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -97,22 +117,14 @@ class Study:
         return Trial(self.optuna, running[0]._trial_id) if running else self.optuna.ask()
 
 
-def flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings by their dotted paths."""
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
-
-
 def _refuse_other(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     old, new = dict(flatten(before)), dict(flatten(now))
     for name in [*new, *old]:
         if old.get(name) != new.get(name):
             raise UsageError(
                 f"{folder} holds the search of another recipe: {name} was {old.get(name)!r}, now it is "
-                f"{new.get(name)!r}; give another --out, or delete the folder"
+                f"{new.get(name)!r}; give another --out, delete the folder to start anew, or "
+                "go on with the recipe of before"
             )
 
 

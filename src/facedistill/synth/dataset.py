@@ -105,7 +105,7 @@ def write_synthetic(
     settings = RenderSettings(images, seed, size, same_day, exaggeration, variety, posed)
     recorded = settings.recorded(identities)
     with sole_writer(out, wait=True):  # a process that waited finds the finished set
-        if is_finished(out, recorded, SETTINGS, WORK, _FILES, "rendered with other settings", "render"):
+        if is_finished(out, recorded, SETTINGS, WORK, _FILES, "*.person", "rendered with other settings", "render"):
             rows = _read_labels(out / LABELS)
             return SynthResult(len(rows["detected"]), identities, float(np.mean(rows["detected"])), 0.0)
         order = list(dict.fromkeys([*first, *range(identities)]))
