@@ -145,8 +145,12 @@ def _finish(command: Command, out: Path, process: "Ended", expected: object, tal
     """A call that comes to its end."""
     code = process.wait()
     tally.ends += 1
-    if code not in (0, 1) or command.result(out) != expected:
-        tally.wrong.append(f"{out.name} ended with {code}: {process.complaint()[-300:]}")
+    try:
+        same = command.result(out) == expected
+    except (OSError, KeyError) as error:
+        same, expected = False, error
+    if code not in (0, 1) or not same:
+        tally.wrong.append(f"{out.name} ended with {code}, not {expected}: {process.complaint()[-300:]}")
 
 
 class Ended:

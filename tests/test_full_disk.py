@@ -49,8 +49,12 @@ def undisturbed(tmp_path_factory, toy_people):
 
 def fails_and_goes_on(tmp_path, toy_people, undisturbed, first, once):
     folder = tmp_path / f"{first} {once}" / "run"
-    with failing_disk(folder, first, once) as disk, pytest.raises((FacedistillError, OSError), match="No space left"):
-        train(folder, toy_people)
+    with failing_disk(folder, first, once) as disk:
+        try:
+            train(folder, toy_people)
+            assert once, "one that fails alone may be made good, such as the last of TensorBoard's"
+        except (FacedistillError, OSError) as error:
+            assert "No space left" in str(error), f"operation {first}"
     assert disk.count >= first
     train(folder, toy_people)
     assert figures(folder) == undisturbed[0], f"operation {first}"
