@@ -103,3 +103,10 @@ def test_unfinished_work_of_other_settings_is_in_the_way_only_where_it_holds_som
     assert not looked_at(tmp_path, "second")
     with pytest.raises(UsageError, match=r"the call of before goes on with it; to start anew"):
         looked_at(tmp_path, "third")
+
+
+def test_what_a_kill_left_beside_a_finished_set_is_removed(tmp_path):
+    (tmp_path / "made.json").write_text("first")
+    (tmp_path / ".work" / "crops").mkdir(parents=True)
+    assert looked_at(tmp_path, "first")
+    assert not (tmp_path / ".work").exists()

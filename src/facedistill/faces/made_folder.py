@@ -41,6 +41,7 @@ def is_finished(
     if (out / record).exists():
         if lost := [name for name in files if not (out / name).exists()]:
             raise FacedistillError(f"{out} has lost its {lost[0]}; delete the folder and {command} it again")
+        shutil.rmtree(out / work, ignore_errors=True)  # a kill may have come before it was removed
         return True
     if out.exists() and any(path.name != work for path in out.iterdir()) and not (out / work).exists():
         raise UsageError(f"{out} is not empty and was not made by this command; give another folder")
