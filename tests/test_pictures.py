@@ -41,7 +41,7 @@ from tests.picture_files import (
         pytest.param(b"Dear diary,\ntoday no picture was taken.\n", "no picture", id="text renamed to .jpg"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture", id="SVG"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture", id="EPS would run a program"),
-        pytest.param(b"%PDF-1.7\n%%EOF", "no picture", id="another kind of file"),
+        pytest.param(b"%PDF-1.7\n%%EOF", "is PDF; export", id="another kind of file"),
         pytest.param(saved(Image.fromarray(PICTURE), "ICO"), "no picture", id="a kind that is not admitted"),
         pytest.param(b"P5 0 0 255\n", "no picture|damaged", id="no pixels"),
         pytest.param(png_header(50, 9_000), "damaged", id="a PNG of fewer rows than it announces"),
