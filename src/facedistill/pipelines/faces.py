@@ -32,6 +32,7 @@ from facedistill.pipelines.model_file import (
     teacher_model_files,
     write_model_file,
 )
+from facedistill.pipelines.trained_on import describe_test_set, hash_training_faces, refuse_trained_on
 from facedistill.printable import printable
 from facedistill.processes import barrier, first_process_first, process_rank
 from facedistill.progress import notify
@@ -89,6 +90,7 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
     deadline = None if recipe.minutes is None else time.monotonic() + 60 * recipe.minutes
     with first_process_first():  # synthetic people may have to be rendered
         faces = open_training_faces(recipe.data, recipe.student.input_size).readable()
+        trained_on = hash_training_faces(recipe, faces, folder)
     _report_damage(faces, folder)
     workload = FaceWorkload(faces)
     if teacher is not None:
@@ -107,7 +109,8 @@ def _train_and_test(recipe: Recipe, teacher: Teacher | None, folder: Path) -> No
     if not process_rank():
         models = _evaluate_models(recipe, faces, teacher, files, seconds)
         _write_examples(recipe, faces, folder)
-        write_text(folder / SUMMARY, json.dumps(_summary(recipe, faces, models, seconds), indent=1) + "\n")
+        test = describe_test_set(recipe, faces, trained_on)
+        write_text(folder / SUMMARY, json.dumps(_summary(recipe, faces, test, models, seconds), indent=1) + "\n")
     barrier()
 
 
@@ -151,12 +154,16 @@ def _evaluate_models(
 
 
 def _summary(
-    recipe: Recipe, faces: TrainingFaces, models: Mapping[str, Any], seconds: Mapping[str, float]
+    recipe: Recipe,
+    faces: TrainingFaces,
+    test: Mapping[str, Any],
+    models: Mapping[str, Any],
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     growing, drawn = faces.growing, recipe.steps * recipe.batch_size
     return {
         "name": recipe.name,
-        "test": _test_set(recipe, faces),
+        "test": test,
         "models": models,
         "settings": {
             "seed": recipe.seed,
@@ -170,25 +177,6 @@ def _summary(
             "steps": recipe.steps,
             "seconds": {name: round(taken, 1) for name, taken in seconds.items()},
         },
-    }
-
-
-def _test_set(recipe: Recipe, faces: TrainingFaces) -> dict[str, Any]:
-    if recipe.test == HELD_OUT and faces.held_out is not None:
-        return {
-            "set": recipe.data.faces,
-            "identities": faces.held_out.classes,
-            "pictures": len(faces.held_out),
-            "note": "people of the same set as the training people, none of them trained on",
-        }
-    source = parse_source(recipe.test)
-    stored = None if source.kind == "bin" else source.as_stored()  # a list of pairs does not say whom it shows
-    note = "another set than the training set" if recipe.test != recipe.data.faces else "the training set itself"
-    return {
-        "set": recipe.test,
-        "identities": stored.classes if stored else None,
-        "pictures": len(stored) if stored else None,
-        "note": note,
     }
 
 
@@ -247,6 +235,8 @@ def export_run(folder: Path, out: Path, calibrate_on: str | None = None, weights
     calibrated_on = calibrate_on or recipe.data.faces
     cameras = OTHER_CAMERAS if calibrate_on == POSED else ()
     with closing(open_training_faces(recipe.data, recipe.student.input_size).readable()) as faces:
+        if others is not None and calibrate_on is not None and calibrate_on != POSED:
+            refuse_trained_on(calibrate_on, others, faces, folder)
         return write_model_file(recipe, faces, out, calibrated_on, others or faces.validation, weights, cameras)
 
 

@@ -21,7 +21,7 @@ from facedistill.files import atomic_path
 from facedistill.recipe.files import read_recipe
 from facedistill.training.checkpoint import BEST, LAST, Progress
 from facedistill.training.log import METRICS
-from facedistill.training.run_folder import ENVIRONMENT, RECIPE, recorded_digest
+from facedistill.training.run_folder import ENVIRONMENT, RECIPE, TRAINED_ON, recorded_digest
 from facedistill.yaml_text import load_yaml
 
 FORMAT = "facedistill-pack-1"
@@ -30,7 +30,7 @@ _MANIFEST = "pack.json"
 _ENTRY, _NAME_AT = b"PK\x03\x04", 30  # how a zip archive begins, and where its first entry's name stands
 _BEGINNING = _MANIFEST.encode()
 _MANIFEST_BYTES = 1 << 16
-_FILES = (RECIPE, ENVIRONMENT, METRICS, LAST, BEST)
+_FILES = (RECIPE, ENVIRONMENT, METRICS, LAST, BEST, TRAINED_ON)
 _ROLES = ("", "control/")
 _NAMES = {role + name for role in _ROLES for name in _FILES}
 _MOST_BYTES = 1 << 33  # of all files together, unpacked

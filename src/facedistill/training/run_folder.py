@@ -21,6 +21,7 @@ from facedistill.yaml_text import read_yaml
 
 RECIPE = "recipe.yaml"
 ENVIRONMENT = "environment.yaml"
+TRAINED_ON = "trained_on.npy"  # hashes of the pictures trained on, see `datasets.picture_hashes`
 _METRICS, _BOARD, _SUMMARY = "metrics.jsonl", "tensorboard", "summary.json"
 _IMMATERIAL = ("out", "workers", "minutes", "device")
 _SHOWN = 3  # differences in a message
@@ -66,7 +67,7 @@ def _begin_anew(folder: Path, recipe: Recipe) -> None:
             f"{shlex.quote(str(folder))}`, or start anew: give another --out, or delete the folder"
         )
     notify(f"{folder} was begun with another recipe{differences}, of which nothing was trained; it is begun anew")
-    for name in (ENVIRONMENT, _METRICS):
+    for name in (ENVIRONMENT, TRAINED_ON, _METRICS):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / _BOARD, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from facedistill.datasets import open_face_set
+from facedistill.datasets.repeated_pictures import warn_of_contradictions
 from facedistill.errors import UsageError
 from facedistill.evaluation.group_results import GroupsResult
 from facedistill.evaluation.groups import evaluate_groups
@@ -65,6 +66,7 @@ class FaceSetProtocol:
     def run(self, embed: Embed, path: Path, size: tuple[int, int]) -> FaceSetResult:
         """See `Protocol.run`."""
         faces, embed = open_face_set(path), fitted(embed, size)
+        warn_of_contradictions(str(path), faces)
         # The groups first, as they may refuse the labels.
         groups = evaluate_groups(embed, faces, path, self.groups, self.resolutions) if self.groups is not None else None
         swept = sweep(embed, faces, self.resolutions, seed=self.seed, camera=self.camera)
