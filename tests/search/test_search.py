@@ -284,8 +284,8 @@ def test_the_test_set_is_looked_at_once_and_closes_the_search(recipe, monkeypatc
         pytest.param({}, "orl@native.accuracy >= 0.5", {}, "pictures@", id="another set"),
         pytest.param({}, "pictures@16.accuracy >= 0.5", {}, "native.accuracy", id="a resolution for a classifier"),
         pytest.param({}, "pictures@native.eer <= 0.5", {}, "native.accuracy", id="faces' metric for a classifier"),
-        pytest.param({}, EASY, {"trials": 0}, "--trials is 0", id="no trials"),
-        pytest.param({}, EASY, {"minutes": 0.0}, "--minutes is 0", id="no time"),
+        pytest.param({}, EASY, {"trials": 0}, "trials must be a whole number of at least 1, not 0", id="no trials"),
+        pytest.param({}, EASY, {"minutes": 0.0}, "minutes must be a number above 0, not 0.0", id="no time"),
         pytest.param({"batch_size": 1}, EASY, {}, "batch_size", id="a recipe that cannot work"),
         pytest.param(
             {"classification": None, "data": DataRecipe(faces="nowhere", validation_identities=0)},

@@ -152,7 +152,7 @@ def test_a_cache_that_the_disk_cannot_hold_is_refused_before_the_teacher_works(t
 
 
 REFUSED = [
-    ({"views": -1}, {}, "teacher.views is -1; it counts", "a negative number"),
+    ({"views": -1}, {}, "teacher.views must be a whole number from 0", "a negative number"),
     ({"views": 2, "input": "view"}, {}, r"teacher.views is 2, .* teacher.input is view.*drawn anew", "drawn anew"),
     ({"views": 2, "input": "student"}, {}, r"teacher.input is student.*student's own crops", "the student's crops"),
     ({"views": 2, "own_crop": True}, {}, r"teacher.own_crop is for the original faces", "crops of the photos"),

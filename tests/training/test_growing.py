@@ -160,7 +160,7 @@ def grows(**changes):
 REFUSED = [
     (grows(start=1), "data.synth.start is 1; it must be 2 to", "nobody to tell apart"),
     (grows(start=51), "data.synth.start is 51; it must be 2 to data.synth.identities, 50", "more than there will be"),
-    (grows(growth=0.0), "data.synth.growth is 0.0", "it never grows"),
+    (grows(growth=0.0), "data.synth.growth must be a number above 0, not 0.0", "it never grows"),
     (replace(grows(), data=replace(grows().data, faces="orl")), "data.faces is orl", "a set that cannot grow"),
     (replace(grows(), teacher=TeacherRecipe()), "give teacher.input: view", "embeddings of all faces"),
     (replace(grows(), losses={HARD: LossTerm(), "soft": LossTerm()}), "losses.soft compares logits", "class centres"),

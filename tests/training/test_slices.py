@@ -273,14 +273,14 @@ def test_what_cannot_be_packed_or_unpacked_is_one_line(run, tmp_path):
 
 
 OPTIONS = [
-    ({"ema": 1.0}, "ema is 1.0", "an average that never moves"),
-    ({"minutes": 0.0}, "minutes is 0.0", "no time"),
+    ({"ema": 1.0}, "ema must be a number of at least 0 and below 1, not 1.0", "an average that never moves"),
+    ({"minutes": 0.0}, "minutes must be a number above 0, not 0.0", "no time"),
     (
         {"optimiser": OptimiserRecipe(warmup_images=5)},
         "goes with optimiser.schedule: trapezoid",
         "of the other schedule",
     ),
-    ({"optimiser": replace(OPTIMISER, cooldown_images=-1)}, "cooldown_images is -1", "a negative count"),
+    ({"optimiser": replace(OPTIMISER, cooldown_images=-1)}, "cooldown_images must be a whole number of at least 0, not -1", "a negative count"),
 ]
 
 

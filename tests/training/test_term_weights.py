@@ -122,8 +122,8 @@ def test_a_run_logs_what_its_weights_made_of_the_terms(tmp_path, toy_people):
 
 REFUSED = [
     ({"mk_mmd": LossTerm(small=0.5)}, "losses.mk_mmd.small is given, but the loss has no value for each face"),
-    ({"cosine": LossTerm(small=-1)}, "losses.cosine.small is -1"),
-    ({"cosine": LossTerm(end=1)}, "losses.cosine.end_images is 0"),
+    ({"cosine": LossTerm(small=-1)}, "losses.cosine.small must be a number of at least 0, not -1"),
+    ({"cosine": LossTerm(end=1)}, "losses.cosine.end_images must be a whole number of at least 1, not 0"),
     ({"cosine": LossTerm(end_images=5)}, "without losses.cosine.end"),
 ]
 

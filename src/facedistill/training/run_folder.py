@@ -75,8 +75,8 @@ def _begin_anew(folder: Path, recipe: Recipe) -> None:
 def _compared(record: Path, recipe: Recipe) -> tuple[str, str]:
     """In what a recorded recipe differs, in brackets, and the command that goes on with it."""
     try:
-        old = dict(flatten(yaml.safe_load(record.read_text(encoding="utf-8"))))
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        old = dict(flatten(read_yaml(record)))
+    except (UsageError, ValueError, AttributeError):
         return "", "distill"
     new = dict(flatten(recipe.plain()))
     names = [name for name in {**new, **old} if old.get(name) != new.get(name) and name not in _IMMATERIAL]
