@@ -205,9 +205,19 @@ def test_maps_of_unequal_shapes_are_refused_before_a_face_is_read(tmp_path, chec
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        pytest.param({"teachers": [TeacherRecipe(weight=0)]}, r"teachers\.0\.weight must be a number above 0, not 0", id="no weight"),
-        pytest.param({"teacher": TeacherRecipe(weight=-1)}, r"teacher\.weight must be a number above 0, not -1", id="a negative weight"),
-        pytest.param({"teachers": [TeacherRecipe(std=0)]}, r"teachers\.0\.std must be a number above 0", id="no deviation"),
+        pytest.param(
+            {"teachers": [TeacherRecipe(weight=0)]},
+            r"teachers\.0\.weight must be a number above 0, not 0",
+            id="no weight",
+        ),
+        pytest.param(
+            {"teacher": TeacherRecipe(weight=-1)},
+            r"teacher\.weight must be a number above 0, not -1",
+            id="a negative weight",
+        ),
+        pytest.param(
+            {"teachers": [TeacherRecipe(std=0)]}, r"teachers\.0\.std must be a number above 0", id="no deviation"
+        ),
     ],
 )
 def test_a_wrong_list_of_teachers_is_refused(changes, field):

@@ -280,7 +280,11 @@ OPTIONS = [
         "goes with optimiser.schedule: trapezoid",
         "of the other schedule",
     ),
-    ({"optimiser": replace(OPTIMISER, cooldown_images=-1)}, "cooldown_images must be a whole number of at least 0, not -1", "a negative count"),
+    (
+        {"optimiser": replace(OPTIMISER, cooldown_images=-1)},
+        "cooldown_images must be a whole number of at least 0, not -1",
+        "a negative count",
+    ),
 ]
 
 
