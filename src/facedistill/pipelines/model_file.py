@@ -21,6 +21,7 @@ from facedistill.faces import recrop
 from facedistill.files import cache_folder, file_digest
 from facedistill.foreign import foreign_errors
 from facedistill.model_file import ModelMetadata
+from facedistill.printable import printable
 from facedistill.recipe import HELD_OUT, Recipe
 from facedistill.synth.pool import RenderSettings
 from facedistill.teachers import OnnxTeacher, Teacher, parts_of
@@ -71,7 +72,8 @@ def write_model_file(
         calibrated = as_metadata(calibrate(embed, others, cameras=cameras))
         backbone.cpu()
         calibration = (
-            f"on {len(others)} pictures of {others.classes} people of {_NAMED.get(calibrated_on, calibrated_on)} "
+            f"on {len(others)} pictures of {others.classes} people of "
+            f"{_NAMED.get(calibrated_on, printable(calibrated_on))} "
             "that were not trained on"
         )
     metadata = ModelMetadata(
