@@ -16,10 +16,11 @@ from facedistill.datasets import FaceSet
 from facedistill.datasets.sources import parse_source
 from facedistill.datasets.training_faces import TrainingFaces
 from facedistill.evaluation import evaluate, sweep
+from facedistill.evaluation.embedding import embed_at
 from facedistill.evaluation.groups import evaluate_columns
 from facedistill.evaluation.metrics import unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
-from facedistill.evaluation.sweep import embed_at, read_faces
+from facedistill.evaluation.sweep import read_faces
 from facedistill.evaluation.trials import picture_pairs
 from facedistill.files import file_digest, write_text
 from facedistill.model_file import MATCHED_PREFIX, NATIVE

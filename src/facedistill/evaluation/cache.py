@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from facedistill.checks import MOST_SIDE, check_count
 from facedistill.datasets import Damage, Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.embedding import Embed, embed_batch
 from facedistill.evaluation.metrics import Int
-from facedistill.evaluation.sweep import Embed, embed_batch
 from facedistill.files import atomic_path, cache_folder, file_digest, write_text
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture

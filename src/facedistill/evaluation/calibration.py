@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from facedistill.datasets import FaceSet
+from facedistill.evaluation.embedding import Crop, Embed, embed_at
 from facedistill.evaluation.metrics import Float, Int, Ranking, supported, unit_rows
 from facedistill.evaluation.probability import Reliability, fit_probability, measure_reliability
-from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, check_rows, embed_at, read_faces
+from facedistill.evaluation.sweep import RESOLUTIONS, check_rows, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.model_file import BOTH_PREFIX, MATCHED_PREFIX, NATIVE, Logistic
 from facedistill.progress import track

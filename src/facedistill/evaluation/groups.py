@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 
 from facedistill.datasets import FaceSet
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.embedding import Embed, embed_at
 from facedistill.evaluation.group_results import RATES, AttributeFigures, GroupFigures, GroupsResult
 from facedistill.evaluation.labels import Attribute, Columns, attributes_of, find_labels, read_labels
 from facedistill.evaluation.metrics import FARS, Bool, Float, Int, Ranking, supported
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, embed_at, read_faces
+from facedistill.evaluation.sweep import RESOLUTIONS, read_faces
 from facedistill.evaluation.trials import draw, intervals, picture_pairs
 from facedistill.evaluation.uncertainty import bootstrap
 from facedistill.model_file import MATCHED_PREFIX, NATIVE

@@ -3,27 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
 from facedistill.checks import MOST_SIDE, check_count, check_seed
 from facedistill.datasets import Face, FaceSet
 from facedistill.errors import FacedistillError, UsageError
-from facedistill.evaluation.camera import photograph
+from facedistill.evaluation.embedding import Crop, Embed, embed_at, embed_photographed
 from facedistill.evaluation.identification import identify
-from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines, unit_rows
+from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines
 from facedistill.evaluation.results import Result, as_json, percent_with_interval
-from facedistill.evaluation.trials import Cell, all_pairs, draw, intervals, listed_pairs, measure_cell
+from facedistill.evaluation.trials import Cell, all_pairs, check_pictures, draw, intervals, listed_pairs, measure_cell
 from facedistill.model_file import NATIVE
 from facedistill.pictures import UnreadablePicture
-from facedistill.progress import track
-from facedistill.variance import degrade_face
 
 RESOLUTIONS = (30, 20, 16, 12, 8)
 BOTH = "both"
@@ -31,12 +26,7 @@ MATCHED, GALLERY_NATIVE = "matched", "gallery native"
 SIDES = f"{MATCHED}: the other picture is degraded to the same rows; {GALLERY_NATIVE}: it stays as it is"
 METRICS = {"accuracy": "accuracy, %", "eer": "equal error rate, %", "rank1": "found first, %"}
 
-_CROPS_AT_ONCE = 64
-
 T = TypeVar("T")
-Crop = NDArray[np.uint8]
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-Change = Callable[[Crop, int], Crop]  # of a crop and its place
 F = TypeVar("F", bound=Result)
 
 
@@ -176,7 +166,7 @@ def sweep(
     gallery = embed_at(embed, crops, resolutions)
     probes = gallery
     if camera:
-        probes = {NATIVE: gallery[NATIVE], **_photographed(embed, crops, resolutions, seed)}
+        probes = {NATIVE: gallery[NATIVE], **embed_photographed(embed, crops, resolutions, seed)}
 
     def cell(probes: Float, gallery: Float) -> Cell:
         trial = unordered if probes is gallery else ordered
@@ -201,71 +191,26 @@ def sweep_pairs(
 
     As `sweep`, but: the folds are 10 consecutive stretches of the list, accuracy is the plain share of pairs decided
     correctly, `ci` resamples pairs because identities are not known, and rank1 is None for the same reason. `failed`
-    counts the pairs that could not be compared.
+    counts the pairs that could not be compared. `first` and `second` are read batch by batch, so they may be sequences
+    that decode a picture when it is wanted.
     """
     check_rows(resolutions)
     fte = _failure_rate(failed, len(same))
     trial = listed_pairs(same, draw(len(same), bootstrap, seed))
     gallery, probes = embed_at(embed, first, resolutions), embed_at(embed, second, () if camera else resolutions)
     if camera:
-        probes |= _photographed(embed, second, resolutions, seed)
+        probes |= embed_photographed(embed, second, resolutions, seed)
     return _table(lambda probe, mate: measure_cell(trial, paired_cosines(probe, mate), fte), probes, gallery, camera)
-
-
-def embed_at(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int]) -> dict[str, Float]:
-    """Unit embeddings [N, D] of the crops: {"native": ..., "30": ..., ...}, each condition embedded once.
-
-    Raises:
-        UsageError: A resolution is repeated, or the crops differ in size.
-        FacedistillError: An embedding is zero or NaN, or their number is not that of the crops.
-    """
-    if len(set(resolutions)) != len(resolutions):
-        raise UsageError(f"a resolution is given twice: {list(resolutions)}")
-    if len(sizes := {crop.shape for crop in crops}) > 1:
-        raise UsageError(
-            f"the pictures differ in size ({len(sizes)} sizes); align them to one with `facedistill prepare`"
-        )
-    changes: dict[str, Change] = {str(rows): partial(_degraded, rows=rows) for rows in resolutions}
-    return _embed_changed(embed, crops, {NATIVE: lambda crop, _place: crop} | changes)
-
-
-def _photographed(embed: Embed, crops: Sequence[Crop], resolutions: Sequence[int], seed: int) -> dict[str, Float]:
-    """As `embed_at`, but as a camera sees them at so many rows, and not native."""
-    return _embed_changed(embed, crops, {str(rows): partial(photograph, rows=rows, seed=seed) for rows in resolutions})
-
-
-def _degraded(crop: Crop, _place: int, rows: int) -> Crop:
-    return degrade_face(crop, rows)
-
-
-def _embed_changed(embed: Embed, crops: Sequence[Crop], changes: Mapping[str, Change]) -> dict[str, Float]:
-    """Unit embeddings [N, D] of the crops after each change."""
-    batches = list(product(changes, range(0, len(crops), _CROPS_AT_ONCE)))
-    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in changes}
-    for name, start in track(batches, "embedding faces", unit="batches"):
-        batch = enumerate(crops[start : start + _CROPS_AT_ONCE], start)
-        parts[name].append(embed_batch(embed, [changes[name](crop, place) for place, crop in batch]))
-    return {name: unit_rows(np.concatenate(rows), f"the embeddings at {name}") for name, rows in parts.items()}
-
-
-def embed_batch(embed: Embed, crops: Sequence[Crop]) -> NDArray[np.float32]:
-    """The embeddings [B, D] of crops of one size, as the model gives them.
-
-    Raises:
-        FacedistillError: Their number is not that of the crops.
-    """
-    rows = np.asarray(embed(np.stack(crops)))
-    if rows.ndim != 2 or len(rows) != len(crops):
-        raise FacedistillError(f"the model gave an array of shape {rows.shape} for {len(crops)} faces")
-    return rows
 
 
 def read_faces(faces: FaceSet, source: str = "the face set") -> tuple[dict[int, Face], Int]:
     """Place -> face of those that can be read, and whom each shows: int64 [N] numbers 0..I-1.
 
     Raises:
+        UsageError: There are too many to compare every two.
         FacedistillError: There is none.
     """
+    check_pictures(len(faces))
     found = readable(faces.__getitem__, len(faces), source)
     labels = np.array([face.label for face in found.values()])
     return found, np.unique(labels, return_inverse=True)[1].astype(np.int64)

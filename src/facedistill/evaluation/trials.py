@@ -95,6 +95,19 @@ def all_pairs(people: Int, ordered: bool, draws: Int) -> Trial:
     )
 
 
+def check_pictures(count: int) -> None:
+    """Refuses so many pictures that every two of them cannot be compared; to be called before they are read.
+
+    Raises:
+        UsageError: There are more than `MOST_PICTURES`.
+    """
+    if count > MOST_PICTURES:
+        raise UsageError(
+            f"the face set has {count} pictures, and a sweep compares every two of them; "
+            f"at most {MOST_PICTURES} are supported: write a smaller set of some of the people"
+        )
+
+
 def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, Bool]:
     """Every pair of different pictures: index of the one, index of the other, whether they show the same person.
 
@@ -106,11 +119,7 @@ def picture_pairs(people: Int, ordered: bool) -> tuple[Int, Int, Bool]:
         UsageError: There are more than `MOST_PICTURES` pictures.
         FacedistillError: There is no genuine or no impostor pair.
     """
-    if len(people) > MOST_PICTURES:
-        raise UsageError(
-            f"the face set has {len(people)} pictures, and a sweep compares every two of them; "
-            f"at most {MOST_PICTURES} are supported: write a smaller set of some of the people"
-        )
+    check_pictures(len(people))
     allowed = ~np.eye(len(people), dtype=bool) if ordered else np.triu(np.ones((len(people),) * 2, dtype=bool), 1)
     left, right = np.nonzero(allowed)
     same = people[left] == people[right]

@@ -1,20 +1,22 @@
 """From finished runs to the figures of a report: models measured on the test pictures, seeds folded to means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.metrics import Float, eer
-from facedistill.evaluation.sweep import BOTH, Embed
+from facedistill.evaluation.sweep import BOTH
 from facedistill.evaluation.uncertainty import compare
 from facedistill.model_file import NATIVE, ModelMetadata
 from facedistill.recipe import Recipe
 from facedistill.report.cards import model_card, teacher_card
-from facedistill.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Training
+from facedistill.report.figures import STUDENT, TEACHER, TITLES, Model, Paired, Report, Scores, Training
 from facedistill.report.scores import TestImages, compare_groups, similarities, summarise
 from facedistill.report.seeds import fold_seeds
 from facedistill.report.tables import key_resolution, resolution_title, resolutions_of
@@ -25,7 +27,8 @@ _EER_NOISE = 0.005  # another machine rounds otherwise
 _WORK = 10_000_000  # pairs looked at for one paired test
 _LEAST_DRAWS, _MOST_DRAWS = 80, 1000
 
-Similarities = dict[str, Float]
+ScoresAt = Callable[[str], Float]
+"""Resolution -> a model's similarities, computed when wanted: those of ten runs do not fit into memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,7 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
     siblings = _by_recipe(runs)
     names = _names(siblings)
     alone = len(siblings) == 1
-    scored: list[tuple[Model, Similarities]] = []
+    scored: list[tuple[Model, ScoresAt | None]] = []
     training: list[Training] = []
     notes: list[str] = []
     for name, group in zip(names, siblings, strict=True):
@@ -95,13 +98,13 @@ def gather(runs: Sequence[FinishedRun]) -> Report:
         for run in group:
             seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
             training += [replace(curve, title=_title(curve.title, name, alone) + seed) for curve in run.training]
-    teachers: dict[str, tuple[Model, Similarities]] = {}
+    teachers: dict[str, tuple[Model, ScoresAt | None]] = {}
     for run in (group[0] for group in siblings):
         if TEACHER in run.nets and (net := run.nets[TEACHER]).digest not in teachers:
             title = TITLES[TEACHER] if alone else f"teacher {run.summary['models'][TEACHER]['name']}"
             title += f" ({len(teachers) + 1})" if title in (model.title for model, _ in teachers.values()) else ""
-            model, scores = _measure(run, TEACHER)
-            teachers[net.digest] = replace(model, title=title, seeds=[]), scores
+            model, at = _measure(run, TEACHER)
+            teachers[net.digest] = replace(model, title=title, seeds=[]), at
             if net.missing:
                 notes.append(f"The {title} could not be loaded again, so it has no curves: {net.missing}.")
     first = runs[0]
@@ -175,51 +178,59 @@ def _title(role: str, name: str, alone: bool) -> str:
     return name if role == STUDENT else f"{name} without a teacher"
 
 
-def _measure(run: FinishedRun, role: str) -> tuple[Model, Similarities]:
+def _measure(run: FinishedRun, role: str) -> tuple[Model, ScoresAt | None]:
     net, measured = run.nets[role], dict(run.summary["models"][role])
-    scores: Similarities = {}
-    if net.embed:
-        names = resolutions_of(measured["sweep"])
-        scores = similarities(net.embed, net.digest, run.pictures, names, run.folder / EMBEDDINGS)
-        _check_unchanged(run, role, scores)
+    at = None if net.embed is None else partial(_scores_at, net.embed, net.digest, run)
     if net.metadata is None:
         card = teacher_card(run.recipe, measured, net.digest)
     else:
         card = model_card(run.recipe, run.summary, role, net.metadata, net.digest)
-    summary = summarise(scores, run.pictures, net.metadata.probability if net.metadata else {})
+    probability = net.metadata.probability if net.metadata else {}
+    summary: dict[str, Scores] = {}
     groups: dict[str, dict[str, Any]] = {}
-    if run.pictures.attributes and scores:
-        wanted = dict.fromkeys((key_resolution(measured["sweep"]), NATIVE))
-        groups = {name: compare_groups(scores[name], run.pictures) for name in wanted}
-    return Model(role, role, [run.recipe.seed], measured, summary, groups, card), scores
+    for name in resolutions_of(measured["sweep"]):
+        if at is None:
+            break
+        scores = at(name)
+        _check_unchanged(run, role, name, scores)
+        summary |= summarise({name: scores}, run.pictures, probability)
+        if run.pictures.attributes and name in (key_resolution(measured["sweep"]), NATIVE):
+            groups[name] = compare_groups(scores, run.pictures)
+    return Model(role, role, [run.recipe.seed], measured, summary, groups, card), at
 
 
-def _check_unchanged(run: FinishedRun, role: str, scores: Similarities) -> None:
+def _scores_at(embed: Embed, digest: str, run: FinishedRun, name: str) -> Float:
+    return similarities(embed, digest, run.pictures, [name], run.folder / EMBEDDINGS)[name]
+
+
+def _check_unchanged(run: FinishedRun, role: str, name: str, scores: Float) -> None:
     """Refuses to draw curves beside a table of other pictures, or of another teacher."""
     same = run.pictures.trial.same
-    for name, values in scores.items():
-        now, then = eer(values, same), run.summary["models"][role]["sweep"][BOTH][name]["eer"]
-        if abs(now - then) > max(_EER_NOISE, 2 / np.count_nonzero(same)):
-            raise FacedistillError(
-                f"{run.folder}: the {role}'s equal error rate at {resolution_title(name)} is {100 * now:.1f} %, but "
-                f"{100 * then:.1f} % in the run; the test set or the teacher has changed since: make the run anew"
-            )
+    now, then = eer(scores, same), run.summary["models"][role]["sweep"][BOTH][name]["eer"]
+    if abs(now - then) > max(_EER_NOISE, 2 / np.count_nonzero(same)):
+        raise FacedistillError(
+            f"{run.folder}: the {role}'s equal error rate at {resolution_title(name)} is {100 * now:.1f} %, but "
+            f"{100 * then:.1f} % in the run; the test set or the teacher has changed since: make the run anew"
+        )
 
 
-def _comparisons(scored: Sequence[tuple[Model, Similarities]], pictures: TestImages) -> list[Paired]:
+def _comparisons(scored: Sequence[tuple[Model, ScoresAt | None]], pictures: TestImages) -> list[Paired]:
     """The best student against each other model, natively and at the resolution of the headline."""
     models = [model for model, _ in scored]
     key = key_resolution(models[0].measured["sweep"])
     best = best_student(models, key)
-    ours = next(scores for model, scores in scored if model is best)
-    found = []
+    ours_at = next(at for model, at in scored if model is best)
+    found: list[Paired] = []
+    if ours_at is None:
+        return found
     trial = pictures.trial
     draws = int(np.clip(_WORK // len(trial.same), _LEAST_DRAWS, _MOST_DRAWS))
     for name in dict.fromkeys((key, NATIVE)):
-        for model, theirs in scored:
-            if model is best or not theirs:
+        ours = ours_at(name)
+        for model, at in scored:
+            if model is best or at is None:
                 continue
-            comparison = compare(ours[name], theirs[name], trial.same, pictures.sides, "accuracy", draws)
+            comparison = compare(ours, at(name), trial.same, pictures.sides, "accuracy", draws)
             a, b = _one_seed(best), _one_seed(model)
             found.append(Paired(name, a, b, comparison.sentence(a, b), comparison))
     return found

@@ -12,11 +12,12 @@ import numpy as np
 from facedistill.datasets import Face, FaceList, FaceSet, PairSet
 from facedistill.errors import FacedistillError
 from facedistill.evaluation.cache import cached_embeddings
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.groups import group_figures
 from facedistill.evaluation.labels import Attribute, Columns, attributes_of
 from facedistill.evaluation.metrics import Bool, Float, Int, Ranking, paired_cosines, unit_rows
 from facedistill.evaluation.probability import probabilities, reliability
-from facedistill.evaluation.sweep import Embed, read_faces, readable
+from facedistill.evaluation.sweep import read_faces, readable
 from facedistill.evaluation.trials import Trial, all_pairs, draw, listed_pairs
 from facedistill.model_file import BOTH_PREFIX, NATIVE, Logistic
 from facedistill.pictures import encode_picture

@@ -5,6 +5,7 @@ from pathlib import Path
 from facedistill.checks import check_size
 from facedistill.datasets.sources import ORL, TESTABLE, parse_source
 from facedistill.errors import UsageError
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.protocols.bins import Bins as Bins
 from facedistill.evaluation.protocols.face_set import FaceSetProtocol as FaceSetProtocol
 from facedistill.evaluation.protocols.ijb import Ijbb as Ijbb
@@ -18,7 +19,7 @@ from facedistill.evaluation.protocols.survface import Survface as Survface
 from facedistill.evaluation.protocols.tinyface import Tinyface as Tinyface
 from facedistill.evaluation.protocols.ytf import Ytf as Ytf
 from facedistill.evaluation.results import Result
-from facedistill.evaluation.sweep import Embed, check_rows
+from facedistill.evaluation.sweep import check_rows
 from facedistill.foreign import SEPARATOR, foreign_errors
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "evaluate"]

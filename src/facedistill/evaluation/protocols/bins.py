@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
 from facedistill.datasets import read_bin
+from facedistill.datasets.pairs import PairSet
+from facedistill.evaluation.embedding import Crop, Embed
+from facedistill.evaluation.metrics import Int
 from facedistill.evaluation.protocols.crops import fitted
 from facedistill.evaluation.protocols.protocol import SETS
-from facedistill.evaluation.sweep import RESOLUTIONS, Crop, Embed, SweepResult, readable, sweep_pairs
+from facedistill.evaluation.sweep import RESOLUTIONS, SweepResult, readable, sweep_pairs
 
 
 @SETS.register("bin")
@@ -37,9 +41,29 @@ class Bins:
         """See `Protocol.run`."""
         pairs = read_bin(path)
 
-        def pair(index: int) -> tuple[Crop, Crop, bool]:
-            return pairs.image(int(pairs.first[index])), pairs.image(int(pairs.second[index])), bool(pairs.same[index])
+        def can_be_read(index: int) -> bool:
+            return all(pairs.image(int(side[index])) is not None for side in (pairs.first, pairs.second))
 
-        first, second, same = zip(*readable(pair, len(pairs), str(path)).values(), strict=True)
-        figures = partial(sweep_pairs, failed=len(pairs) - len(same), seed=self.seed, camera=self.camera)
-        return figures(fitted(embed, size), first, second, np.array(same), self.resolutions)
+        kept = np.array(list(readable(can_be_read, len(pairs), str(path))))
+        first, second = (_Crops(pairs, side[kept]) for side in (pairs.first, pairs.second))
+        figures = partial(sweep_pairs, failed=len(pairs) - len(kept), seed=self.seed, camera=self.camera)
+        return figures(fitted(embed, size), first, second, pairs.same[kept], self.resolutions)
+
+
+class _Crops(Sequence[Crop]):
+    """Some pictures of a set of pairs, each decoded when it is wanted: all of them may not fit into memory."""
+
+    def __init__(self, pairs: PairSet, places: Int) -> None:
+        self._pairs, self._places = pairs, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Crop: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Crop]: ...
+    def __getitem__(self, index: int | slice) -> Crop | list[Crop]:
+        if isinstance(index, slice):
+            return [self._pairs.image(int(place)) for place in self._places[index]]
+        return self._pairs.image(int(self._places[index]))

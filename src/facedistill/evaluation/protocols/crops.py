@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.errors import FacedistillError
+from facedistill.evaluation.embedding import Crop, Embed, embed_batch
 from facedistill.evaluation.metrics import Float, Int, unit_rows
-from facedistill.evaluation.sweep import Crop, Embed, embed_batch
 from facedistill.faces import (
     CROP_112X96,
     CROP_112X112,

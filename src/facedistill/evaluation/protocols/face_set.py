@@ -13,12 +13,13 @@ from rich.table import Table
 from facedistill.datasets import open_face_set
 from facedistill.datasets.repeated_pictures import warn_of_contradictions
 from facedistill.errors import UsageError
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.group_results import GroupsResult
 from facedistill.evaluation.groups import evaluate_groups
 from facedistill.evaluation.protocols.crops import fitted
 from facedistill.evaluation.protocols.protocol import SETS
 from facedistill.evaluation.results import Result
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep
+from facedistill.evaluation.sweep import RESOLUTIONS, SweepResult, sweep
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 from rich.table import Table
 
 from facedistill.datasets.ijb import IjbSet, TemplateList, read_ijb
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.metrics import Bool, Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
@@ -29,7 +30,7 @@ from facedistill.evaluation.protocols.templates import TemplateSums
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchMetric
 from facedistill.evaluation.streaming import FMRS, VerificationMetric
-from facedistill.evaluation.sweep import Embed, Sweep
+from facedistill.evaluation.sweep import Sweep
 from facedistill.progress import track
 
 RANKS = (1, 5, 10)

@@ -15,12 +15,13 @@ from rich.table import Table
 from facedistill.datasets import read_lfw_pairs
 from facedistill.datasets.lists import first_folder
 from facedistill.errors import UsageError
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.folds import contiguous_folds
 from facedistill.evaluation.metrics import Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, embed_all
 from facedistill.evaluation.protocols.pairs import PairFigures, evaluate_pairs, pair_table
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep_pairs
+from facedistill.evaluation.sweep import RESOLUTIONS, SweepResult, sweep_pairs
 from facedistill.progress import track
 
 

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from facedistill.datasets.megaface import MegafaceSet, read_megaface
 from facedistill.errors import FacedistillError
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.metrics import Bool, Float, Int, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_all, embed_crops
 from facedistill.evaluation.protocols.pairs import failure_text, with_failures
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.streaming import FMRS, VerificationMetric
-from facedistill.evaluation.sweep import Embed
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
 

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.embedding import Crop, Embed
 from facedistill.evaluation.metrics import Bool, Float, Int
 from facedistill.evaluation.protocols.crops import embed_all, embed_crops
-from facedistill.evaluation.sweep import Crop, Embed
 from facedistill.evaluation.trials import draw, percentiles
 from facedistill.faces import crop_convention, recrop
 from facedistill.pictures import UnreadablePicture, read_picture

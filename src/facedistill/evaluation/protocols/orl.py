@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from facedistill.datasets import align_faces, load_orl
 from facedistill.datasets.sources import ORL
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.protocols.protocol import SETS
-from facedistill.evaluation.sweep import RESOLUTIONS, Embed, SweepResult, sweep
+from facedistill.evaluation.sweep import RESOLUTIONS, SweepResult, sweep
 
 
 @SETS.register(ORL)

@@ -15,8 +15,8 @@ One line in this package's `__init__` imports the module.
 import typing
 from pathlib import Path
 
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.results import Result
-from facedistill.evaluation.sweep import Embed
 from facedistill.registry import Registry
 
 

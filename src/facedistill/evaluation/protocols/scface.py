@@ -13,13 +13,14 @@ from rich.table import Table
 
 from facedistill.datasets.scface import CAMERAS, METRES, PEOPLE, SCface, read_scface, split_people
 from facedistill.errors import FacedistillError
+from facedistill.evaluation.embedding import Embed, embed_at
 from facedistill.evaluation.identification import identify
 from facedistill.evaluation.metrics import Bool, Float, Int
 from facedistill.evaluation.protocols.crops import CropReader
 from facedistill.evaluation.protocols.native import check_several, incomplete, resampled
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent
-from facedistill.evaluation.sweep import Embed, Sweep, embed_at
+from facedistill.evaluation.sweep import Sweep
 from facedistill.model_file import NATIVE
 from facedistill.progress import track
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from facedistill.datasets import PairSet
 from facedistill.datasets.survface import IDENTIFICATION, VERIFICATION, read_survface_pairs, read_survface_search
 from facedistill.errors import FacedistillError, UsageError
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.metrics import Bool, Int, Ranking, auc, paired_cosines, supported
 from facedistill.evaluation.protocols.native import (
     check_several,
@@ -28,7 +29,6 @@ from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.protocols.templates import TemplateSums
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
 from facedistill.evaluation.search import SearchFigures, SearchMetric
-from facedistill.evaluation.sweep import Embed
 from facedistill.evaluation.trials import FOLDS
 
 FARS = (0.3, 0.1, 0.01, 0.001)

@@ -12,6 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from facedistill.datasets.tinyface import TinyFace, read_tinyface
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.metrics import Float, Int
 from facedistill.evaluation.protocols.native import (
     check_several,
@@ -24,7 +25,6 @@ from facedistill.evaluation.protocols.native import (
 )
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.results import Result, figure_table, percent, rate_rows
-from facedistill.evaluation.sweep import Embed
 
 RANKS = (1, 5, 10, 20, 50)
 

@@ -13,12 +13,13 @@ import numpy as np
 from rich.table import Table
 
 from facedistill.datasets.ytf import VideoPairs, read_ytf
+from facedistill.evaluation.embedding import Embed
 from facedistill.evaluation.metrics import Bool, Float, paired_cosines
 from facedistill.evaluation.protocols.crops import CropReader, at_rows, embed_crops
 from facedistill.evaluation.protocols.pairs import PairFigures, evaluate_pairs, pair_table
 from facedistill.evaluation.protocols.protocol import PROTOCOLS
 from facedistill.evaluation.protocols.templates import TemplateSums
-from facedistill.evaluation.sweep import Embed, Sweep
+from facedistill.evaluation.sweep import Sweep
 from facedistill.progress import track
 
 
