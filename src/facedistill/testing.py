@@ -19,12 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from facedistill.backbones import Backbone, normalise_crops
-from facedistill.errors import FacedistillError
+from facedistill.errors import FacedistillError, UsageError
 from facedistill.heads import Head
 from facedistill.losses import CheckedLoss
 from facedistill.losses.checked import field_tensors
 from facedistill.outputs import Outputs
 from facedistill.variance import Variance
+
+if not __debug__:
+    raise UsageError("facedistill.testing checks by assertions, which python -O leaves out; run Python without -O")
 
 _BATCH, _SIZE, _CLASSES = 6, 5, 4
 _MAPS = ((3, 4, 2), (4, 2, 3))  # channels, height and width of two stages
