@@ -188,14 +188,16 @@ def _measure(run: FinishedRun, role: str) -> tuple[Model, ScoresAt | None]:
     probability = net.metadata.probability if net.metadata else {}
     summary: dict[str, Scores] = {}
     groups: dict[str, dict[str, Any]] = {}
+    wanted = dict.fromkeys((key_resolution(measured["sweep"]), NATIVE)) if run.pictures.attributes else {}
     for name in resolutions_of(measured["sweep"]):
         if at is None:
             break
         scores = at(name)
         _check_unchanged(run, role, name, scores)
         summary |= summarise({name: scores}, run.pictures, probability)
-        if run.pictures.attributes and name in (key_resolution(measured["sweep"]), NATIVE):
+        if name in wanted:
             groups[name] = compare_groups(scores, run.pictures)
+    groups = {name: groups[name] for name in wanted if name in groups}
     return Model(role, role, [run.recipe.seed], measured, summary, groups, card), at
 
 
