@@ -10,7 +10,7 @@ from pathlib import Path
 from facedistill.errors import FacedistillError
 from tests.fuzz.reader import Files, Reader
 
-SECONDS = 2.0
+SECONDS, WAITING = 2.0, 60  # of the processor, and of the clock on a machine that others use too
 BYTES = 300 << 20
 _PAGE = resource.getpagesize()
 _LONGEST_MESSAGE = 3000
@@ -29,8 +29,8 @@ def write_files(folder: Path, files: Files) -> int:
 def attempt(reader: Reader, folder: Path, size: int) -> str | None:
     """Reads the files in a folder.
 
-    More than `SECONDS` of processor time end this process by SIGPROF. Where more than `BYTES` and `size` are asked
-    for, memory runs out.
+    More than `SECONDS` of processor time end this process by SIGPROF, `WAITING` seconds by SIGALRM. Where more than
+    `BYTES` and `size` are asked for, memory runs out.
 
     Returns:
         What is wrong, in one line; None where the reader did as it should.
@@ -38,6 +38,7 @@ def attempt(reader: Reader, folder: Path, size: int) -> str | None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * _PAGE
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES + size, resource.RLIM_INFINITY))
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(WAITING)
     try:
         reader.read(folder)
     except FacedistillError as error:
@@ -46,6 +47,7 @@ def attempt(reader: Reader, folder: Path, size: int) -> str | None:
         return f"{type(error).__name__} at {_place(error)}: {' '.join(str(error).split())[:200]}"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.alarm(0)
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     return None
 

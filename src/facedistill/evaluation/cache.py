@@ -82,7 +82,7 @@ def _read(path: Path, count: int) -> CachedEmbeddings | None:
         if record["sha256"] != file_digest(path):
             return None
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     indices = np.setdiff1d(np.arange(count), [entry.index for entry in damage])
     if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != len(indices):

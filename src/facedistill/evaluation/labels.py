@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from facedistill.datasets.lists import first_few
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.evaluation.metrics import Float, Int
 
@@ -20,7 +21,6 @@ UNKNOWN = -1
 _PARQUET, _CSV = "labels.parquet", "labels.csv"
 _KEY, _INDEX = "key", "index"
 _MOST_BYTES = 64 << 20
-_NAMED = 3  # how many offending rows or pictures a message names
 _MOST_KINDS = 50
 _FEW_VALUES = 6  # a column of numbers with no more different ones is a column of kinds
 _QUANTILES = (0.25, 0.5, 0.75)
@@ -165,9 +165,11 @@ def _read_parquet(path: Path, people: Int) -> Columns:
     except ModuleNotFoundError as error:
         raise UsageError(f"reading {path} needs pyarrow: pip install 'facedistill[synth]'") from error
     try:
-        present = pyarrow.parquet.read_schema(path).names
+        present, rows = pyarrow.parquet.read_schema(path).names, pyarrow.parquet.read_metadata(path).num_rows
         if missing := [name for name in _SYNTHETIC if name not in present]:
             raise UsageError(f"{path} lacks the columns {', '.join(missing)} of a synthetic set; give a CSV instead")
+        if rows != len(people):  # a few bytes can stand for any number of rows
+            raise UsageError(f"{path} is of another face set: {rows} rows for {len(people)} pictures")
         columns: Columns = pyarrow.parquet.read_table(path, columns=_SYNTHETIC).to_pydict()
     except (pyarrow.ArrowException, OSError) as error:
         raise FacedistillError(f"{path} cannot be read as Parquet; it may be truncated: copy it again") from error
@@ -192,7 +194,7 @@ def _read_csv(path: Path, keys: Mapping[str, int], pictures: int) -> Columns:
     labels = [head for head in heads if head not in (_KEY, _INDEX)]
     if name is None or not labels or len(set(heads)) < len(heads):
         raise UsageError(
-            f"{path} has the columns {', '.join(heads) or 'none'}; it needs {_KEY} or {_INDEX} and labels, each once"
+            f"{path} has the columns {first_few(heads) or 'none'}; it needs {_KEY} or {_INDEX} and labels, each once"
         )
     rows = [row for row in rows if row]
     if ragged := [number for number, row in enumerate(rows, start=2) if len(row) != len(heads)]:
@@ -222,5 +224,4 @@ def _match(path: Path, named: Sequence[str], known: Mapping[str, int], damaged: 
 
 
 def _some(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > _NAMED else ""
-    return f"{len(names)} ({', '.join(names[:_NAMED])}{more})"
+    return f"{len(names)} ({first_few(names)})"

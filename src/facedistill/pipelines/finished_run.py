@@ -59,9 +59,11 @@ def read_summary(folder: Path) -> dict[str, Any]:
         FacedistillError: There is none, or it is damaged.
     """
     try:
-        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        if not isinstance(summary, dict):
+            raise ValueError("it is no record")
         return summary
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FacedistillError(f"{folder / SUMMARY} cannot be read ({error}); delete it and run again") from error
 
 

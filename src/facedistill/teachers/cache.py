@@ -155,7 +155,7 @@ def _recorded_state(folder: Path, fresh: _State) -> _State:
         values = json.loads(path.read_text(encoding="utf-8"))
         state = _State(**{**values, "shape": tuple(values["shape"])})
         whole = all(type(getattr(state, key)) is type(value) for key, value in asdict(fresh).items())
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         whole = False
     except OSError as error:
         raise FacedistillError(f"cannot read {path}: {error.strerror or error}") from error

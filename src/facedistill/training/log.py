@@ -92,13 +92,16 @@ class RunLog:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole records of a `metrics.jsonl`; a line cut off by a crash is left out."""
+    """The whole records of a `metrics.jsonl`; a line cut off by a crash, or damaged, ends them."""
     if not path.exists():
         return []
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().split(b"\n"):
         try:
-            lines.append(json.loads(line))
-        except ValueError:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            break
+        lines.append(record)
     return lines
