@@ -93,12 +93,13 @@ def bears(name: str, files: Files) -> str | None:
             path = Path(folder, "files", file)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        words = [sys.executable, "-m", "tests.fuzz.once", f"{folder}/files", name]
+        words = [sys.executable, "-m", "tests.fuzz.once", name, f"{folder}/files"]
         done = subprocess.run(words, capture_output=True, text=True, cwd=_ROOT, timeout=_PATIENCE)
     if done.returncode < 0:
         number = signal.Signals(-done.returncode)
         return _ENDED.get(number, number.name)
-    return done.stdout.strip() or (done.stderr[-300:] if done.returncode else None)
+    wrong = done.stdout.strip().removeprefix(f"{name} files: ")
+    return wrong or (done.stderr[-300:] if done.returncode else None)
 
 
 def keep(finding: Finding, seed: int, tries: int = 40) -> Path:

@@ -1,4 +1,4 @@
-"""One reading in a process of its own: python -m tests.fuzz.once FOLDER READER; prints what is wrong."""
+"""Readings in one process: python -m tests.fuzz.once READER FOLDER [READER FOLDER...]; prints what is wrong."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,14 @@ from pathlib import Path
 from tests.fuzz.limits import attempt
 from tests.fuzz.reader import load_reader
 
+
+def main(*words: str) -> None:
+    for name, place in zip(words[::2], words[1::2], strict=True):
+        folder = Path(place)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if wrong := attempt(load_reader(name), folder, size):
+            print(f"{name} {folder.name}: {wrong}", flush=True)
+
+
 if __name__ == "__main__":
-    folder, name = Path(sys.argv[1]), sys.argv[2]
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(attempt(load_reader(name), folder, size) or "")
+    main(*sys.argv[1:])

@@ -1,12 +1,13 @@
 """A few seconds of fuzzing, and all that longer hunts have found."""
 
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.fuzz.hunt import CORPUS, bears, hunt
+from tests.fuzz.hunt import CORPUS, hunt
 from tests.fuzz.mutation import parts_of
 from tests.fuzz.reader import Reader, reader_names
 
@@ -21,10 +22,13 @@ def test_no_mutated_file_ends_in_anything_but_one_line():
     assert min(result.inputs.values()) > 0
 
 
-@pytest.mark.parametrize("folder", FOUND, ids=lambda folder: f"{folder.parent.name} {folder.name}")
-def test_what_was_found_is_mended(folder):
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert bears(folder.parent.name, files) is None
+def test_what_was_found_is_mended(tmp_path):
+    words = []
+    for number, folder in enumerate(FOUND):  # copies: some readers write beside what they read
+        shutil.copytree(folder, tmp_path / str(number) / folder.name)
+        words += [folder.parent.name, str(tmp_path / str(number) / folder.name)]
+    done = subprocess.run([sys.executable, "-m", "tests.fuzz.once", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]
 
 
 def test_an_input_follows_from_its_seed_and_number():
