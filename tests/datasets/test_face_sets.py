@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facedistill.datasets import Face, FaceList, Subset, find_damage, open_face_set, write_face_set
-from facedistill.errors import FacedistillError, UsageError
+from facedistill.errors import FacedistillError, FacedistillWarning, UsageError
 from facedistill.pictures import UnreadablePicture, encode_picture
 from facedistill.recordio import write_records
 
@@ -128,7 +128,9 @@ def test_a_folder_is_ordered_and_leaves_out_what_is_no_picture(tmp_path: Path) -
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_picture(picture(0), ".png"))  # the content decides the kind, not the name
-    opened = open_face_set(tmp_path)
+    (tmp_path / "zoe/notes.txt").write_text("no picture")
+    with pytest.warns(FacedistillWarning, match=r"1 hidden folder \(\.cache/.*1 hidden picture \(zoe/\.3\.png"):
+        opened = open_face_set(tmp_path)
     assert [(face.key, face.label) for face in opened] == [
         ("deep/er/adam/1.jpg", 0),
         ("zoe/1.PNG", 1),

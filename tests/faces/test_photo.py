@@ -7,7 +7,7 @@ from tests.faces.photos import beside, encoded, photo_of, wall
 
 from facedistill.faces import align, find_face
 from facedistill.faces.photo import Reject, Standard, crop_photo, sharpness
-from facedistill.pictures import encode_picture
+from facedistill.pictures import UnreadablePicture, encode_picture
 
 
 def jpeg_of(face):
@@ -17,9 +17,6 @@ def jpeg_of(face):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        pytest.param(lambda _: b"", Reject.UNREADABLE, id="empty"),
-        pytest.param(lambda _: b"Dear diary", Reject.UNREADABLE, id="text"),
-        pytest.param(lambda faces: jpeg_of(faces[0])[:5000], Reject.UNREADABLE, id="truncated"),
         pytest.param(lambda _: encoded(wall(200, 300)), Reject.NO_FACE, id="a bare wall"),
         pytest.param(lambda _: encoded(wall(5, 5)), Reject.NO_FACE, id="hardly a picture"),
         pytest.param(lambda faces: encoded(beside(faces[0], faces[0])), Reject.SEVERAL_FACES, id="twins"),
@@ -34,6 +31,20 @@ def jpeg_of(face):
 )
 def test_reasons(detector, orl, make, reason):
     assert crop_photo(detector, make(orl), Standard()) is reason
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        pytest.param(lambda _: b"", "empty", id="empty"),
+        pytest.param(lambda _: b"Dear diary", "no picture that can be read", id="text"),
+        pytest.param(lambda faces: jpeg_of(faces[0])[:5000], "damaged", id="truncated"),
+    ],
+)
+def test_what_cannot_be_decoded(detector, orl, make, kind):
+    with pytest.raises(UnreadablePicture) as caught:
+        crop_photo(detector, make(orl), Standard())
+    assert caught.value.kind == kind
 
 
 def test_a_much_smaller_second_face_does_no_harm(detector, orl):

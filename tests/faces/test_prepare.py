@@ -58,12 +58,13 @@ ACCEPTED = [
 REJECTED = {
     "ghost/fog.png": "too blurred",
     "ghost/nobody.jpg": "no face",
-    "ghost/notes.txt": "unreadable",
+    "ghost/notes.txt": "no picture that can be read",
     "ghost/pair.png": "several faces",
     "ghost/tiny.jpg": "too small",
 }
-RESULT = PrepareResult(7, 3, dict.fromkeys(REJECTED.values(), 1))
-PRODUCTS = ["people.csv", "prepare.json", "property", "rejects.csv", "train.idx", "train.rec"]
+LEFT_OUT = {".thumbnails/": "hidden folder", "zoe/.DS_Store": "hidden file"}
+RESULT = PrepareResult(7, 3, dict.fromkeys([*REJECTED.values(), *LEFT_OUT.values()], 1))
+PRODUCTS = ["people.csv", "photos.jsonl", "prepare.json", "property", "rejects.csv", "train.idx", "train.rec"]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,9 @@ def test_people_and_rejects_are_listed(prepared):
         ("1", "ann/summer, 2020", "2"),
         ("2", "zoe", "3"),
     ]
-    assert {row["file"]: row["reason"] for row in table(prepared / "rejects.csv")} == REJECTED
+    reasons = {row["file"]: row["reason"].split(": ") for row in table(prepared / "rejects.csv")}
+    assert {file: kind for file, (kind, _) in reasons.items()} == REJECTED | LEFT_OUT
+    assert all(len(what_to_do) > 10 for _, what_to_do in reasons.values())
     assert sorted(content(prepared)) == PRODUCTS
 
 
@@ -130,7 +133,7 @@ def test_photos_that_came_later_are_reported(album, prepared, tmp_path):
     newcomer = album / "zoe" / "newcomer.jpg"
     newcomer.write_bytes(b"")
     try:
-        with pytest.raises(UsageError, match="photos now"):
+        with pytest.raises(UsageError, match=r"from other photos: 1 new \(zoe/newcomer\.jpg\)"):
             prepare(album, tmp_path / "set", workers=1)
     finally:
         newcomer.unlink()
@@ -237,7 +240,7 @@ def test_the_log_itself_may_meet_the_limit(tmp_path, orl):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (out / ".prepare" / "done.jsonl").stat().st_size == 1000
-    assert prepare(photos, out, workers=1) == PrepareResult(1, 1, {"unreadable": 60})
+    assert prepare(photos, out, workers=1) == PrepareResult(1, 1, {"no picture that can be read": 60})
 
 
 @pytest.mark.parametrize(
@@ -251,11 +254,12 @@ def test_other_settings_are_refused_whether_finished_or_not(album, prepared, tmp
         prepare(album, prepared, workers=1, **other)
     begun = tmp_path / "begun"
     shutil.copytree(prepared, begun / ".prepare")
+    (begun / ".prepare" / "1.jpg").touch()  # a crop that would be lost
     with pytest.raises(UsageError, match="other photos or settings"):
         prepare(album, begun, workers=1, **other)
 
 
-@pytest.mark.parametrize("lost", ["people.csv", "rejects.csv", "property", "train.rec", "train.idx"])
+@pytest.mark.parametrize("lost", ["people.csv", "rejects.csv", "photos.jsonl", "property", "train.rec", "train.idx"])
 def test_a_finished_set_that_lost_a_file_is_one_line(album, prepared, tmp_path, lost):
     out = shutil.copytree(prepared, tmp_path / "set")
     (out / lost).unlink()

@@ -45,9 +45,9 @@ def link_to_a_folder(folder):
         pytest.param(lambda folder: folder / "missing", "is no folder", id="missing"),
         pytest.param(no_folder, "is no folder", id="a file"),
         pytest.param(empty, "holds no photos", id="empty"),
-        pytest.param(only_hidden_files, "holds no photos", id="only hidden files"),
+        pytest.param(only_hidden_files, r"left out: 1 hidden file \(ann/\.hidden\.jpg", id="only hidden files"),
         pytest.param(photo_without_a_person, "lost.jpg lies in no person's folder", id="a photo of nobody"),
-        pytest.param(link_to_a_folder, "ann is a link to a folder", id="a link would be left out silently"),
+        pytest.param(link_to_a_folder, r"holds no photos \(left out: 1 link to a folder \(ann/", id="a link upwards"),
     ],
 )
 def test_photos_that_make_no_sense_are_one_line(tmp_path, make, match):
@@ -95,7 +95,9 @@ def test_no_face_at_all_names_the_rejects(tmp_path):
     photos = one_photo(tmp_path / "photos")
     with pytest.raises(FacedistillError, match=r"none of 1 photos gave a face; see .*rejects\.csv"):
         prepare(photos, tmp_path / "out", workers=1)
-    assert table(tmp_path / "out" / "rejects.csv") == [{"file": "ann/1.jpg", "reason": "no face"}]
+    assert table(tmp_path / "out" / "rejects.csv") == [
+        {"file": "ann/1.jpg", "reason": "no face: the detector found none; give a photo with a clear face"}
+    ]
 
 
 def test_odd_names_and_odd_files_do_not_stop_the_work(tmp_path, orl):
@@ -110,6 +112,6 @@ def test_odd_names_and_odd_files_do_not_stop_the_work(tmp_path, orl):
     os.mkfifo(photos / "ann" / "pipe.jpg")  # reading it would never end
     (photos / "ann" / "broken link.jpg").symlink_to("nowhere")
     result = prepare(photos, tmp_path / "out", workers=1)
-    assert result == PrepareResult(4, 2, {"unreadable": 3})
+    assert result == PrepareResult(4, 2, {"missing": 1, "empty": 1, "no file": 1})
     rejects = [row["file"] for row in table(tmp_path / "out" / "rejects.csv")]
     assert rejects == ["ann/broken link.jpg", "ann/m\\udcfcller.txt", "ann/pipe.jpg"]

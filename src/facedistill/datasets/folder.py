@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -10,12 +11,20 @@ from numpy.typing import NDArray
 
 from facedistill.datasets.face import Face, FaceSet
 from facedistill.datasets.recordio_set import RecordFaces
-from facedistill.errors import UsageError
+from facedistill.errors import FacedistillWarning, UsageError
 from facedistill.files import file_digest
-from facedistill.pictures import UnreadablePicture, read_picture
+from facedistill.pictures import (
+    NO_PICTURES,
+    LeftOut,
+    UnreadablePicture,
+    check_picture,
+    counted,
+    read_picture,
+    walk_pictures,
+)
 from facedistill.recordio import PROPERTY, RECORDS, find_records
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
 
 def open_face_set(path: Path | str) -> FaceSet:
@@ -38,13 +47,16 @@ class FolderFaces:
     """A tree of aligned pictures; the folder that holds a picture is its person.
 
     People are numbered by the order of their folders' paths, pictures ordered by person, then by name; a key is the
-    picture's path within the tree. Names that begin with a dot, and files that are no pictures by name, are left out.
+    picture's path within the tree. A file is a picture by its name (.jpg, .png, ...) or by how it begins. Links are
+    followed. What is hidden, or a system keeps among pictures, is left out (`facedistill.pictures.walk_pictures`). A
+    warning counts what is left out, other files than pictures aside.
 
     Attributes:
         folder: The root of the tree.
         people: The people's folders within the root; a label is an index into it.
         classes: Number of people.
         size: (height, width) of every picture.
+        left_out: Files and folders of the tree that are no pictures of the set, with the reason.
 
     Raises:
         UsageError: The tree holds no pictures, or one lies beside the people's folders.
@@ -53,10 +65,8 @@ class FolderFaces:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-        visible = (path for path in found if not any(part.startswith(".") for part in path.parts))
-        files = (path for path in visible if not (self.folder / path).is_dir())
-        self._files = sorted(files, key=lambda path: (path.parent.parts, path.name))
+        files, self.left_out = _pictures(self.folder)
+        self._files = sorted(map(Path, files), key=lambda path: (path.parent.parts, path.name))
         if not self._files:
             raise UsageError(
                 f"{self.folder} is no face set: it holds neither {RECORDS} nor person/picture files; "
@@ -68,6 +78,10 @@ class FolderFaces:
         self.classes = len(self.people)
         self._numbers = {person: number for number, person in enumerate(self.people)}
         self.size = self._first_size()
+        if lost := [each for each in self.left_out if each.kind not in NO_PICTURES]:
+            warnings.warn(
+                f"{self.folder} has {len(self)} pictures; left out: {counted(lost)}", FacedistillWarning, stacklevel=2
+            )
 
     def __len__(self) -> int:
         return len(self._files)
@@ -115,3 +129,19 @@ class FolderFaces:
         raise UnreadablePicture(
             f"not one of the {len(self._files)} pictures in {self.folder} can be read; copy them again"
         )
+
+
+def _pictures(folder: Path) -> tuple[list[str], tuple[LeftOut, ...]]:
+    """The pictures of a tree, by name or by content, and all else."""
+    tree = walk_pictures(folder)
+    files, others = [], list(tree.left_out)
+    for file in tree.files:
+        if Path(file).suffix.lower() in _SUFFIXES:
+            files.append(file)
+            continue
+        try:
+            check_picture(folder / file)
+            files.append(file)
+        except UnreadablePicture as error:
+            others.append(LeftOut(file, error.reason))
+    return files, tuple(sorted(others, key=lambda each: each.path))

@@ -11,7 +11,7 @@ from facedistill.errors import FacedistillError
 from facedistill.faces.alignment import align
 from facedistill.faces.choice import find_faces, of_like_prominence
 from facedistill.faces.detector import Detector
-from facedistill.pictures import Picture, UnreadablePicture, as_pixels
+from facedistill.pictures import Picture, as_pixels
 
 # Rounding errors have the variance 1/12, and the Laplacian adds up 4^2 + 4 * 1^2 of them. In a dim, blurred crop that
 # is more than all true detail.
@@ -19,13 +19,25 @@ _ROUNDING = 20 / 12
 
 
 class Reject(StrEnum):
-    """Why a photo gave no crop."""
+    """Why a photo that can be read gave no crop."""
 
-    UNREADABLE = "unreadable"
     NO_FACE = "no face"
     SEVERAL_FACES = "several faces"
     TOO_SMALL = "too small"
     TOO_BLURRED = "too blurred"
+
+    @property
+    def reason(self) -> str:
+        """With what to do."""
+        return f"{self}: {_ADVICE[self]}"
+
+
+_ADVICE = {
+    Reject.NO_FACE: "the detector found none; give a photo with a clear face",
+    Reject.SEVERAL_FACES: "they are of like prominence; crop the photo to one person",
+    Reject.TOO_SMALL: "the face's box is smaller than min_face",
+    Reject.TOO_BLURRED: "the face has less detail than min_sharpness",
+}
 
 
 @dataclass(frozen=True)
@@ -55,11 +67,12 @@ def crop_photo(detector: Detector, photo: Picture, standard: Standard) -> NDArra
         detector: Looks for the faces.
         photo: See `facedistill.pictures.Picture`.
         standard: The least quality of the face.
+
+    Raises:
+        UnreadablePicture: The photo cannot be decoded.
+        UsageError: It is no picture.
     """
-    try:
-        image = as_pixels(photo, "photo")
-    except UnreadablePicture:
-        return Reject.UNREADABLE
+    image = as_pixels(photo, "photo")
     faces = find_faces(detector, image)
     if not faces:
         return Reject.NO_FACE

@@ -61,8 +61,21 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        reason = f"{error.strerror or error}; check the file and its rights"
-        raise UnreadablePicture(f"cannot read {path}: {reason}", "not readable", f"not readable: {reason}") from error
+        raise _not_readable(path, error) from error
+
+
+def check_picture(path: Path) -> None:
+    """Raises UnreadablePicture unless a file begins as a picture that can be decoded; its name does not count."""
+    if not path.is_file():
+        raise _not_there(path, "is a link to nothing" if path.is_symlink() else "is a special file", "no file")
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise _not_readable(path, error) from error
+    if not (is_admitted(head) or (is_heif(head) and _heif_opener())):
+        kind, mend = foreign_kind(head, _FORMATS_TEXT)
+        raise unreadable(str(path), kind, mend)
 
 
 def decode_picture(data: bytes, source: str) -> NDArray[np.uint8]:
@@ -208,6 +221,11 @@ def _tagged_orientation(image: Image.Image) -> int:
 
 def _not_there(path: Path, state: str, kind: str) -> UnreadablePicture:
     return UnreadablePicture(f"{path} {state}; name a picture file", kind, f"{kind}: it {state}")
+
+
+def _not_readable(path: Path, error: OSError) -> UnreadablePicture:
+    reason = f"{error.strerror or error}; check the file and its rights"
+    return UnreadablePicture(f"cannot read {path}: {reason}", "not readable", f"not readable: {reason}")
 
 
 def _too_many_bytes(source: str, size: str) -> UnreadablePicture:

@@ -3,6 +3,7 @@
 import re
 
 _TO_JPEG = "convert it to JPEG"
+_MACOS = "macOS metadata of another file"
 _NO_PICTURE = "no picture that can be read"
 
 HEIF = "HEIC"
@@ -10,7 +11,7 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 # A pattern for the beginning of the file, the kind, and what to do.
 _KINDS = [
-    (rb"\x00\x05\x16\x07", "macOS metadata of another file", "delete it"),
+    (rb"\x00\x05\x16\x07", _MACOS, "delete it"),
     (rb"version https://git-lfs", "a pointer of Git LFS", "fetch the file with `git lfs pull`"),
     (rb"II\*\x00.{4}CR|II[RU][OS]?\x00?|MMOR|FUJIFILMCCD-RAW|.{4}ftypcrx", "camera raw", "export it as JPEG"),
     (rb".{4}ftypavi[fs]", "AVIF", _TO_JPEG),
@@ -27,6 +28,9 @@ _PATTERNS = [(re.compile(pattern, re.DOTALL | re.IGNORECASE), kind, mend) for pa
 _ADMITTED = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP|BM|II[*+]\x00|MM\x00[*+]|GIF8[79]a|P[1-6]\s", re.DOTALL
 )
+
+NO_PICTURES = frozenset({_NO_PICTURE, _MACOS, "file of the system", "hidden file"})
+"""Kinds of files that nobody takes for pictures; the others that are left out may have been meant."""
 
 HEAD = 64
 """So many bytes of a file tell what it is."""
