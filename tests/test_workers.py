@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from facedistill.errors import UsageError
 from facedistill.files import sole_writer
@@ -48,3 +49,34 @@ def is_busy(folder):
             return False
     except UsageError:
         return True
+
+
+LAUNCHER = """
+import os, subprocess, sys
+from facedistill.workers import lifeline
+
+child = "from facedistill.workers import follow_lifeline; follow_lifeline(); import time; print('up'); time.sleep(600)"
+with lifeline() as (variables, held):
+    command = [sys.executable, "-uc", child]
+    started = subprocess.Popen(command, env={**os.environ, **variables}, pass_fds=[held], start_new_session=True)
+    print(started.pid, flush=True)
+    started.wait()
+"""
+
+
+def test_a_process_of_a_session_of_its_own_ends_with_its_launcher():
+    with subprocess.Popen([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE, text=True) as launcher:
+        number = int(launcher.stdout.readline())
+        assert launcher.stdout.readline() == "up\n"
+        launcher.kill()
+        deadline = time.monotonic() + 20
+        while alive(number) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert not alive(number)
+
+
+def alive(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
