@@ -76,3 +76,13 @@ def test_a_run_logs_it_and_trains_as_without(settings, tmp_path, monkeypatch):
     train(workload, alone, build_task(alone, workload.pictures.classes))
     one, other = (torch.load(tmp_path / name / "last.pt", weights_only=True)["task"] for name in ("run", "alone"))
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_student_whose_embedding_is_longer_has_no_cosine_to_its_teacher(settings, tmp_path):
+    """Losses such as `pkt` compare relations, for which the two need not be equally long."""
+    settings = replace(settings, losses={"pkt": LossTerm()}, student=replace(settings.student, embedding_size=24))
+    workload = open_face_workload(settings, tmp_path / "cache")
+    assert workload.teacher.embedding_size != 24
+    train(workload, settings, build_task(settings, workload.pictures.classes))
+    kinds = {line["kind"] for line in read_lines(tmp_path / "run" / "metrics.jsonl")}
+    assert kinds == {"train", "validation"}

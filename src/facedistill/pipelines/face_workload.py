@@ -167,11 +167,16 @@ class FaceWorkload:
                 self.cached_views(recipe, teacher)
 
     def observer(self, recipe: Recipe, task: Task) -> Validate | None:
-        """The fidelity of a student that is compared with one teacher on views; None for other runs."""
+        """The fidelity of a student that is compared with one teacher on views, with embeddings as long as its own.
+
+        None for other runs.
+        """
         on_views = recipe.teacher.input == "view" or recipe.teacher.views
         if not isinstance(task.targets, OnlineTargets | FeatureTargets | FixedViewTargets) or not on_views:
             return None
         assert self.teacher is not None, "targets have a teacher"
+        if task.backbone.embedding_size != self.teacher.embedding_size:
+            return None
         source, size = parse_source(recipe.data.faces), self.teacher.input_size
         kept = self.faces.validation
         rendered = None if kept is None else source.widest(kept, size, recipe.data.synth)
