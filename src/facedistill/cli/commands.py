@@ -17,6 +17,8 @@ def prepare(
     min_face: int = 40,
     min_sharpness: float = 0.004,
     workers: int | None = None,
+    clean: bool = False,
+    teacher: str = "slim-m",
 ) -> None:
     """Turns a folder of photos into a face set: finds, aligns and packs the faces.
 
@@ -27,6 +29,9 @@ def prepare(
         min_face: Least shorter side of a face, in pixels of the photo.
         min_sharpness: Least detail of a crop; 0.004 is about that of 25 rows, 0 takes all.
         workers: Processes; by default one per core.
+        clean: Propose in OUT/clean.csv which pictures to drop: the same one under two people, the same one again, and
+            those unlike the person's others. Edit the list; the same call again drops what it names.
+        teacher: With clean: what tells people apart, a model as for `eval`.
     """
     from facedistill.faces.prepare import prepare as prepare_photos
 
@@ -34,6 +39,25 @@ def prepare(
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(done.rejected.items())) or "none"
     before = " (done before)" if done.already_done else ""
     show(f"{out}: {done.faces} faces of {done.people} people; rejected: {rejected}{before}")
+    if clean:
+        _clean(Path(out), teacher)
+    elif not done.already_done:
+        from facedistill.pipelines.clean import contradictions
+
+        if sentence := contradictions(Path(out)):
+            warn(sentence)
+
+
+def _clean(out: Path, teacher: str) -> None:
+    """Proposes what to drop from a prepared set, or drops it."""
+    from facedistill.pipelines.clean import PROPOSED, clean
+
+    done = clean(out, teacher)
+    if done.proposed is None:
+        show(f"{out}: {done.dropped} dropped; {done.faces} faces of {done.people} people are left")
+        return
+    found = ", ".join(f"{count} {reason}" for reason, count in sorted(done.proposed.items())) or "nothing"
+    show(f"{out / PROPOSED}: proposed to drop: {found}; set drop to no where it is wrong, and call again to drop them")
 
 
 def synth(

@@ -35,6 +35,7 @@ from facedistill.recordio import INDEX, PROPERTY, RECORDS, write_records
 from facedistill.workers import in_processes
 
 REJECTS, PEOPLE, PHOTOS, SETTINGS = "rejects.csv", "people.csv", "photos.jsonl", "prepare.json"
+PICTURES = "pictures.csv"
 _WORK = ".prepare"
 _DONE = "done.jsonl"
 _FILES = (RECORDS, INDEX, PROPERTY, PEOPLE, REJECTS, PHOTOS)
@@ -75,7 +76,8 @@ def prepare(
         photos: Folder tree, person/photo.jpg at any depth. Links are followed. What is hidden, or a system keeps among
             photos, is left out (`facedistill.pictures.walk_pictures`) and listed in `rejects.csv`.
         out: Gets `train.rec`, `train.idx`, `property`, `rejects.csv` (file, reason), `people.csv` (label, person,
-            photos), `photos.jsonl` (a line a photo: file, bytes, time of change in ns, SHA-256, reason or null).
+            photos), `photos.jsonl` (a line a photo: file, bytes, time of change in ns, SHA-256, reason or null),
+            `pictures.csv` (person, file; a row a picture, in the set's order).
         size: (height, width) of a crop convention.
         min_face: Least shorter side of a face, in pixels of the photo.
         min_sharpness: Least `photo.sharpness` of a crop.
@@ -197,7 +199,7 @@ def _pack(out: Path, done: list[Photo], left_out: list[LeftOut], size: tuple[int
     accepted = [photo.file for photo in done if photo.reason is None]
     rejects = [(photo.file, photo.reason) for photo in done if photo.reason is not None]
     rejects = sorted([*rejects, *((each.path, each.reason) for each in left_out)])
-    write_text(out / REJECTS, _csv(("file", "reason"), rejects))
+    write_text(out / REJECTS, as_csv(("file", "reason"), rejects))
     write_text(out / PHOTOS, "".join(photo.line() for photo in done))
     if not accepted:
         raise FacedistillError(f"none of {len(done)} photos gave a face; see {out / REJECTS}")
@@ -208,7 +210,8 @@ def _pack(out: Path, done: list[Photo], left_out: list[LeftOut], size: tuple[int
     with closing(records):
         write_records(out, records, size, len(labels))
     people = [(label, person, counts[person]) for person, label in labels.items()]
-    write_text(out / PEOPLE, _csv(("label", "person", "photos"), people))
+    write_text(out / PEOPLE, as_csv(("label", "person", "photos"), people))
+    write_text(out / PICTURES, as_csv(("person", "file"), [(_person(file), file) for file in accepted]))
     return PrepareResult(len(accepted), len(labels), dict(Counter(reason_kind(reason) for _, reason in rejects)))
 
 
@@ -216,7 +219,8 @@ def _person(file: str) -> str:
     return file.rpartition("/")[0]
 
 
-def _csv(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+def as_csv(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    """A table as CSV; what is not UTF-8 in a file's name is escaped."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # a file's name need not be UTF-8

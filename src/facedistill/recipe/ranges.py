@@ -40,7 +40,7 @@ RANGES: Mapping[str, Mapping[str, _Check]] = {
         "identities": partial(check_count, least=LEAST_PEOPLE, most=MOST_PEOPLE),
         "images": partial(check_count, most=MOST_IMAGES),
         "seed": check_seed,
-        "start": partial(check_count, least=2),
+        "start": check_count,  # and no more than identities, which its section checks
         "growth": _positive,
         "exaggeration": check_wide,
         "variety": check_wide,
