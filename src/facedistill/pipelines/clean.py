@@ -185,7 +185,8 @@ def _apply(out: Path, photos: list[tuple[str, str]]) -> CleanResult:
     write_text(made / PICTURES, as_csv(("person", "file"), [photos[place] for place in kept]))
     with (out / REJECTS).open(newline="", encoding="utf-8") as file:
         rejects = [(row["file"], row["reason"]) for row in csv.DictReader(file)]
-    rejects += [(photos[place][1], why) for place, why in dropped.items()]
+    # Without what stands in brackets, so that reasons can be counted; the list keeps it.
+    rejects += [(photos[place][1], why.partition(" (")[0]) for place, why in dropped.items()]
     write_text(made / REJECTS, as_csv(("file", "reason"), rejects))
     made.rename(work / _READY)
     _finish(out)
