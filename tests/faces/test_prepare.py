@@ -64,7 +64,16 @@ REJECTED = {
 }
 LEFT_OUT = {".thumbnails/": "hidden folder", "zoe/.DS_Store": "hidden file"}
 RESULT = PrepareResult(7, 3, dict.fromkeys([*REJECTED.values(), *LEFT_OUT.values()], 1))
-PRODUCTS = ["people.csv", "photos.jsonl", "pictures.csv", "prepare.json", "property", "rejects.csv", "train.idx", "train.rec"]
+PRODUCTS = [
+    "people.csv",
+    "photos.jsonl",
+    "pictures.csv",
+    "prepare.json",
+    "property",
+    "rejects.csv",
+    "train.idx",
+    "train.rec",
+]
 
 
 @pytest.fixture(scope="module")
