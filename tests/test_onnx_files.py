@@ -35,6 +35,15 @@ def net(path: Path, operator: str = "Flatten", domain: str = "", opset: int = 17
     return path
 
 
+def double(path: Path) -> Path:
+    model = onnx.load(net(path))
+    for entry in (*model.graph.input, *model.graph.output):
+        entry.type.tensor_type.elem_type = TensorProto.DOUBLE
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.ones((3, 16)), "W"))
+    onnx.save(model, path)
+    return path
+
+
 def with_weights_beside(path: Path) -> Path:
     onnx.save(onnx.load(net(path)), path, save_as_external_data=True, location="net.data", size_threshold=0)
     return path
@@ -74,6 +83,7 @@ SOUND = [  # files that another copy would not mend
     pytest.param(lambda path: net(path, ir=99), "uses IR version 99 of ONNX, but onnxruntime .* up to", id="format"),
     pytest.param(lambda path: net(path, "Foo"), "uses the operator Foo, which onnxruntime", id="unknown operator"),
     pytest.param(lambda path: net(path, "Foo", "my.ops"), "uses the operator my.ops:Foo", id="a vendor's operator"),
+    pytest.param(double, "computes GlobalAveragePool in a type that .* cannot; export the net in float32", id="double"),
     pytest.param(lost, r"keeps weights in net\.data, which is not beside it; copy that file", id="no weights"),
     pytest.param(outside, r".*etc/passwd, outside its own folder, where none are read", id="weights from elsewhere"),
 ]

@@ -29,6 +29,7 @@ _NEWER = (
     (re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)"), "IR version {} of ONNX"),
 )
 _UNKNOWN_OPERATOR = re.compile(r"Fatal error: (\S+?)\(-?\d+\) is not a registered|No Op registered for (\S+)")
+_NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)")
 
 
 def open_session(
@@ -139,6 +140,8 @@ def _cause(path: Path, error: Exception, mend: str) -> str:
             f"uses the operator {found[1] or found[2]}, which {version} does not know; "
             "pip install --upgrade onnxruntime, or export the net with standard operators"
         )
+    if found := _NO_KERNEL.search(message):
+        return f"computes {found[1]} in a type that {version} cannot; export the net in float32"
     if "No graph was found" in message:
         return f"is no intact ONNX file ({message}); {mend}"
     return f"cannot be loaded by {version} ({message}); {mend}"

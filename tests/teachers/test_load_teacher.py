@@ -107,9 +107,11 @@ def test_other_crops_are_refused_by_name(tiny_net, faces, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"extra_output": "flat"}, "just one must be", id="two embeddings"),
+        pytest.param({"extra_output": "flat"}, "give --output NAME, such as --output embedding", id="two embeddings"),
         pytest.param({"dimension": 1}, "no face embedder", id="a score"),
-        pytest.param({"uint8": False, "free_size": True}, "a face embedder takes", id="no fixed size: a detector"),
+        pytest.param(
+            {"uint8": False, "free_size": True}, "pictures of any size; give --size HEIGHTxWIDTH", id="no fixed size"
+        ),
         pytest.param({"metadata": {"facedistill": "{"}}, "metadata is damaged", id="damaged metadata"),
         pytest.param({"metadata": metadata(crop_size=(112, 112))}, "metadata does not fit", id="another size promised"),
         pytest.param({"size": (224, 224)}, "no crop convention is 224x224", id="an ImageNet net"),

@@ -1,7 +1,5 @@
 """Teachers on a device: they say what they say on the CPU, and a net that cannot be there says so."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -10,8 +8,12 @@ import torch
 from facedistill.backbones import build_backbone, embed_crops, save_backbone
 from facedistill.errors import FacedistillWarning
 from facedistill.faces import recrop
+from facedistill.model_file import ModelMetadata
+from facedistill.recipe import TeacherRecipe
 from facedistill.teachers import load_teacher, load_teachers
 from facedistill.teachers.dlib_on_device import DlibOnDevice
+
+OURS = ModelMetadata("tiny", (112, 96), 16).to_map()
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +63,12 @@ def test_a_net_in_onnx_that_cannot_use_the_device_runs_on_the_cpu_and_gives_its_
 
 
 def test_the_best_device_there_is_needs_no_warning(tiny_net, recwarn):
-    load_teacher(tiny_net().path, device="auto")
+    load_teacher(tiny_net(metadata=OURS).path, device="auto")
     assert not recwarn.list
 
 
 def test_each_of_several_teachers_gets_the_device(tiny_net):
-    path = str(tiny_net().path)
-    one = SimpleNamespace(spec=path, mean=127.5, std=127.5, channels="rgb", weight=1.0)
+    one = TeacherRecipe(spec=str(tiny_net(metadata=OURS).path))
     with pytest.warns(FacedistillWarning) as given:
         load_teachers([one, one], device="mps")
     assert len(given) == 2

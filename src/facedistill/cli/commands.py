@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from facedistill.cli.screen import console, show, warn
 from facedistill.cli.values import check_outputs, crop_size, write_figures, write_json
@@ -162,6 +163,12 @@ def evaluate(
     groups: str | None = None,
     exact: bool = False,
     camera: bool = False,
+    mean: float | None = None,
+    std: float | None = None,
+    channels: Literal["rgb", "bgr"] | None = None,
+    size: str | None = None,
+    layout: Literal["nchw", "nhwc"] | None = None,
+    output: str | None = None,
 ) -> None:
     """Tests a model by a protocol of the field, or at native size and 30, 20, 16, 12 and 8 rows, matched and not.
 
@@ -178,18 +185,25 @@ def evaluate(
         exact: For megaface: keep every impostor score, where millions would else be counted in a histogram.
         camera: For orl, a face set or a .bin file: each probe is shown as a camera sees a small face (misaligned,
             blurred, exposed, with noise and JPEG); the other picture is native, or degraded to the same rows.
+        mean: For a foreign net: subtracted from each pixel, 0..255.
+        std: For a foreign net: what the difference is divided by.
+        channels: For a foreign net: the channel order it was trained with.
+        size: For a foreign ONNX file: crop, height x width, where the file leaves it open or it is no convention's.
+        layout: For a foreign ONNX file: where the file leaves it open.
+        output: For a foreign ONNX file: the embedding's name, where several outputs may be it.
     """
     from facedistill.evaluation import evaluate as evaluate_on
     from facedistill.evaluation.protocols import PROTOCOLS
     from facedistill.teachers import load_teacher
 
     check_outputs(json)
-    net = load_teacher(model, device="auto")
+    taken = None if size is None else crop_size(size)
+    net = load_teacher(model, mean, std, channels, "auto", taken, layout, output)
     # "N rows" means rows of the 112-high window, so a net with another window is shown crops of that one.
-    size = net.input_size if net.input_size[0] == 112 else (112, 96)
+    shown = net.input_size if net.input_size[0] == 112 else (112, 96)
     given = {"resolutions": resolutions, "testing": testing, "seed": seed, "groups": groups}
     given |= {"exact": exact or None, "camera": camera or None}
-    results = evaluate_on(net.embed, on, size, **{name: value for name, value in given.items() if value is not None})
+    results = evaluate_on(net.embed, on, shown, **{name: value for name, value in given.items() if value is not None})
     with foreign_errors(f"the result of {on} fails", *(() if on.partition(SEPARATOR)[0] in PROTOCOLS else (on,))):
         if json:
             write_json(json, {name: result.to_json() for name, result in results.items()})

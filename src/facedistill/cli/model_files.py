@@ -19,8 +19,16 @@ def info(
     se: bool = False,
     input: str | None = None,  # noqa: A002 - the option's name
     json: str | None = None,
+    mean: float | None = None,
+    std: float | None = None,
+    channels: Literal["rgb", "bgr"] | None = None,
+    size: str | None = None,
+    layout: Literal["nchw", "nhwc"] | None = None,
+    output: str | None = None,
 ) -> None:
     """Prints what a net costs and sees: parameters, multiply-accumulates, size, receptive field, metadata.
+
+    Of a foreign ONNX file also how it is used as a teacher, and how well that tells rendered people apart.
 
     Args:
         net: A backbone's name, a shipped model's, a checkpoint or an ONNX file.
@@ -28,11 +36,19 @@ def info(
         se: For a name: with squeeze-and-excitation.
         input: For a name: crop, height x width, 112x96 by default.
         json: Also write the figures here; - is the screen.
+        mean: For a foreign net: subtracted from each pixel, 0..255.
+        std: For a foreign net: what the difference is divided by.
+        channels: For a foreign net: the channel order it was trained with.
+        size: For a foreign ONNX file: crop, height x width, where the file leaves it open or it is no convention's.
+        layout: For a foreign ONNX file: where the file leaves it open.
+        output: For a foreign ONNX file: the embedding's name, where several outputs may be it.
     """
     from facedistill.export.info import info_lines, net_info
+    from facedistill.teachers.stated import Stated
 
     check_outputs(json)
-    figures = net_info(net, width, se, None if input is None else crop_size(input))
+    stated = Stated(mean, std, channels, None if size is None else crop_size(size), layout, output)
+    figures = net_info(net, width, se, None if input is None else crop_size(input), stated)
     for line in info_lines(figures):
         show(line)
     if json:

@@ -15,9 +15,11 @@ from onnx import numpy_helper, shape_inference
 
 from facedistill.checks import check_count
 from facedistill.errors import FacedistillError
+from facedistill.files import atomic_path
 from facedistill.onnx_files import load_graph, open_session
 
 _WARM_UP = 3
+_TYPES = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _WIDENING = ("Cast", "DequantizeLinear", "Mul")
 
 
@@ -36,16 +38,22 @@ class Cost:
     macs: int
 
 
-def file_cost(path: Path) -> Cost:
+def file_cost(path: Path, shape: Sequence[int] | None = None) -> Cost:
     """Reads parameters and multiply-accumulates off an ONNX file.
 
+    Args:
+        path: The file.
+        shape: Of its input for one picture, where the file leaves sides open; None takes those of the file.
+
     Raises:
-        FacedistillError: A convolution's output size cannot be inferred.
+        FacedistillError: The file is damaged, or a convolution's output size cannot be inferred.
     """
     model = load_graph(path, str(path), "copy or export it again")
     inputs = {entry.name for entry in model.graph.input}
     for entry in model.graph.input:
-        entry.type.tensor_type.shape.dim[0].dim_value = 1
+        dims = entry.type.tensor_type.shape.dim
+        for dim, side in zip(dims, shape or [1], strict=False):
+            dim.dim_value = side
     inferred = shape_inference.infer_shapes(model, data_prop=True).graph
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
@@ -64,10 +72,36 @@ def file_cost(path: Path) -> Cost:
         if node.op_type == "Conv":
             places = math.prod(shapes.get(node.output[0], [0])[2:])
             if not places:
-                raise FacedistillError(f"{path}: the size of {node.output[0]} cannot be inferred; export it again")
+                raise FacedistillError(
+                    f"{path}: the size of {node.output[0]} cannot be inferred; give --size, or export it again"
+                )
         macs += math.prod(kernel) * places
     matrices, vectors = weight_counts(inferred)
     return Cost(path.stat().st_size / 1e6, matrices + vectors, macs)
+
+
+def write_closed(path: Path, shape: Sequence[int], out: Path) -> Path:
+    """Writes a copy of an ONNX file whose input has a fixed shape, so that its cost can be measured.
+
+    Args:
+        path: The file; it has one input.
+        shape: Of its input for one picture.
+        out: The copy.
+
+    Returns:
+        `out`.
+    """
+    model = load_graph(path, str(path), "copy or export it again")
+    constants = {tensor.name for tensor in model.graph.initializer}
+    (entry,) = (entry for entry in model.graph.input if entry.name not in constants)
+    for dim, side in zip(entry.type.tensor_type.shape.dim, shape, strict=True):
+        dim.dim_value = side
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    with atomic_path(out) as temporary:
+        onnx.save(model, temporary)
+    return out
 
 
 def total_cost(paths: Sequence[Path]) -> Cost:
@@ -118,4 +152,4 @@ def latencies_ms(files: Mapping[str, Path], rounds: int = 30) -> dict[str, float
 def _one_face(session: onnxruntime.InferenceSession) -> dict[str, NDArray[np.generic]]:
     (entry,) = session.get_inputs()
     shape = [size if isinstance(size, int) else 1 for size in entry.shape]
-    return {entry.name: np.full(shape, 100, dtype=np.uint8 if entry.type == "tensor(uint8)" else np.float32)}
+    return {entry.name: np.full(shape, 100, dtype=_TYPES.get(entry.type, np.float32))}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from onnx import shape_inference
 from torch import fx, nn
 
 from facedistill.backbones import BACKBONES, Backbone, build_backbone, count_macs, load_backbone
+from facedistill.backbones.preprocessing import Preprocessing
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.export.cost import file_cost, weight_counts
 from facedistill.model_file import METADATA_KEY, ModelMetadata
 from facedistill.models import nearest, shipped_models
 from facedistill.onnx_files import load_graph, run_failure
+from facedistill.teachers.onnx_teacher import OnnxTeacher, load_onnx
+from facedistill.teachers.stated import Stated
 
 _ONNX = ".onnx"
 _NECK = ("Conv", "Flatten", "Gemm", "GlobalAveragePool", "MatMul", "ReduceMean", "Reshape")  # what ends the last map
@@ -39,6 +42,8 @@ class NetInfo:
         input_size: (height, width) of the crops; None where a file does not state it.
         file_mb: Size of the file given; None for a name.
         metadata: The metadata of a model file; empty for others.
+        use: Of a foreign ONNX file, how it is used as a teacher, and how well that tells rendered people apart; or why
+            it cannot be one. "" for others.
     """
 
     name: str
@@ -50,10 +55,15 @@ class NetInfo:
     input_size: tuple[int, int] | None
     file_mb: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    use: str = ""
 
 
 def net_info(
-    net: str, width: float | None = None, se: bool = False, input_size: tuple[int, int] | None = None
+    net: str,
+    width: float | None = None,
+    se: bool = False,
+    input_size: tuple[int, int] | None = None,
+    stated: Stated | None = None,
 ) -> NetInfo:
     """Looks a net up.
 
@@ -62,12 +72,15 @@ def net_info(
         width: For a name: factor on all channel counts.
         se: For a name: with squeeze-and-excitation.
         input_size: For a name: (height, width) of the crops.
+        stated: For a foreign ONNX file: what it does not state itself.
 
     Raises:
-        UsageError: There is neither such a net nor such a file; or a file is given with what only a name takes.
+        UsageError: There is neither such a net nor such a file; or one is given what only the other takes.
         FacedistillError: The file is damaged.
     """
+    stated = stated or Stated()
     if net in BACKBONES:
+        stated.refuse(net)
         with torch.device("meta"):
             backbone = build_backbone(
                 net, input_size=input_size or (112, 96), width=1.0 if width is None else width, se=se
@@ -80,7 +93,11 @@ def net_info(
         )
     if width is not None or se or input_size is not None:
         raise UsageError(f"{net} is a file, which fixes its width, se and input; leave them out")
-    return _of_file(path) if path.suffix.lower() == _ONNX else _of_backbone(path.name, load_backbone(path), path)
+    if path.suffix.lower() == _ONNX:
+        return _of_file(path, stated)
+    stated.refuse(net, "size", "layout", "output")
+    pixels = stated.pixels
+    return _of_backbone(path.name, load_backbone(path, Preprocessing(*astuple(pixels)) if pixels else None), path)
 
 
 def info_lines(info: NetInfo) -> Iterator[str]:
@@ -95,6 +112,7 @@ def info_lines(info: NetInfo) -> Iterator[str]:
         "receptive field": f"{info.receptive_field} x {info.receptive_field} pixels",
         "embedding": f"{info.embedding_size} numbers" if info.embedding_size is not None else None,
         "crop": "x".join(map(str, info.input_size)) if info.input_size is not None else None,
+        "as a teacher": info.use or None,
         **{key: json.dumps(value) for key, value in info.metadata.items() if value not in ({}, "")},
     }
     wide = max(len(name) for name in rows)
@@ -118,29 +136,49 @@ def _of_backbone(name: str, net: Backbone, path: Path | None = None) -> NetInfo:
     )
 
 
-def _of_file(path: Path) -> NetInfo:
+def _of_file(path: Path, stated: Stated) -> NetInfo:
     model = load_graph(path, str(path), "copy or export it again")
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    metadata = ModelMetadata.from_map(entries, str(path)) if METADATA_KEY in entries else None
+    teacher, use, length, size = None, "", None, None
+    if metadata:
+        stated.refuse(path.name)
+        length, size = metadata.embedding_size, metadata.crop_size
+    else:
+        teacher, use = _as_teacher(path, stated)
+    if teacher:
+        length, size = teacher.embedding_size, teacher.entry.size
     try:
-        cost = file_cost(path)
+        cost = file_cost(path, teacher.entry.shape if teacher else None)
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
     except FacedistillError:
         raise
     except Exception as error:  # onnx's errors share no base class
         raise FacedistillError(f"{path} cannot be measured ({run_failure(error)}); export it again") from error
     matrices, vectors = weight_counts(graph)
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    metadata = ModelMetadata.from_map(entries, str(path)) if METADATA_KEY in entries else None
     return NetInfo(
         path.name,
         cost.parameters,
         cost.macs,
         _sizes(matrices, vectors),
         _graph_receptive_field(graph),
-        metadata.embedding_size if metadata else None,
-        metadata.crop_size if metadata else None,
+        length,
+        size,
         cost.size_mb,
         asdict(metadata) if metadata else {},
+        use,
     )
+
+
+def _as_teacher(path: Path, stated: Stated) -> tuple[OnnxTeacher | None, str]:
+    """A foreign file as a teacher, and how; where it is none and nothing is stated, why."""
+    try:
+        teacher = load_onnx(path, stated)
+    except FacedistillError as error:
+        if stated.names:
+            raise
+        return None, f"none: {error}"
+    return teacher, teacher.assumed
 
 
 def _sizes(matrices: int, vectors: int) -> dict[int, float]:

@@ -17,6 +17,7 @@ from facedistill.devices import choose_device
 from facedistill.evaluation import calibrate, evaluate, sweep
 from facedistill.evaluation.calibration import Camera, as_metadata
 from facedistill.export import Proof, build_exporter
+from facedistill.export.cost import write_closed
 from facedistill.faces import recrop
 from facedistill.files import cache_folder, file_digest
 from facedistill.foreign import foreign_errors
@@ -96,11 +97,15 @@ def teacher_model_files(teacher: Teacher, folder: Path, faces: TrainingFaces) ->
     """Each teacher as an ONNX file, so that its cost is measured as the student's is."""
     paths = []
     for number, part in enumerate(parts_of(teacher), start=1):
+        out = folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx")
+        if isinstance(part, OnnxTeacher) and part.entry.free:
+            paths.append(write_closed(part.path, part.entry.shape, out))
+            continue
         if isinstance(part, OnnxTeacher | DlibOnDevice):
             paths.append(part.path)
             continue
         assert isinstance(part, CheckpointTeacher), "there are no other teachers"
-        paths.append(folder / ("teacher.onnx" if number == 1 else f"teacher-{number}.onnx"))
+        paths.append(out)
         metadata = ModelMetadata(part.name, part.input_size, part.embedding_size)
         crops = np.stack([recrop(crop, part.input_size) for crop in sample_crops(faces.initial.train)])
         build_exporter("onnx").write(load_backbone(part.path), paths[-1], metadata, crops)

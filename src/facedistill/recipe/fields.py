@@ -5,6 +5,7 @@ from dataclasses import field, fields, is_dataclass
 from typing import Any
 
 ADDED = "added"  # the metadata of such a field, with its default
+FORMERLY = "formerly"  # likewise of a field that had another default
 
 
 def added(default: Any) -> Any:
@@ -12,13 +13,19 @@ def added(default: Any) -> Any:
     return field(default=default, metadata={ADDED: default})
 
 
+def undecided(formerly: Any) -> Any:
+    """A dataclass field whose None leaves it to be found out, and which had a default before: the digest has that."""
+    return field(default=None, metadata={FORMERLY: formerly})
+
+
 def digested(value: Any) -> Any:
     """A section as plain values without its added fields that stand at their defaults."""
     if is_dataclass(value):
+        found = {each: getattr(value, each.name) for each in fields(value)}
         return {
-            each.name: digested(getattr(value, each.name))
-            for each in fields(value)
-            if not (ADDED in each.metadata and getattr(value, each.name) == each.metadata[ADDED])
+            each.name: each.metadata[FORMERLY] if FORMERLY in each.metadata and inner is None else digested(inner)
+            for each, inner in found.items()
+            if not (ADDED in each.metadata and inner == each.metadata[ADDED])
         }
     if isinstance(value, Mapping):
         return {key: digested(item) for key, item in value.items()}

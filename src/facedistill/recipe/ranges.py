@@ -54,6 +54,7 @@ RANGES: Mapping[str, Mapping[str, _Check]] = {
     "TeacherRecipe": {
         "mean": partial(check_number, low=-1e4, high=1e4),
         "std": partial(check_number, above=0, high=1e4),
+        "size": check_size,
         "weight": _positive,
         "views": partial(check_count, least=0, most=10_000),
     },

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facedistill.errors import UsageError
-from facedistill.recipe.fields import added
+from facedistill.recipe.fields import added, undecided
 
 LEAST_STARTED = 2  # people
 LEAST_TESTED = 4  # people: two folds of two, so that each fold holds an impostor pair
@@ -96,9 +96,13 @@ class TeacherRecipe:
             `backbone.pth`.
         centred: Subtract the set's mean embedding before normalising, which spreads a foreign
             teacher's nearly uniform similarities.
-        mean: For a foreign ONNX file only: subtracted from each pixel.
+        mean: For a foreign net only: subtracted from each pixel; None, as for the next two: see `load_teacher`.
         std: For a foreign ONNX file only: what the difference is divided by.
         channels: For a foreign ONNX file only: the channel order it was trained with.
+        size: For a foreign ONNX file only: (height, width) of the pictures it takes, where they are no crop
+            convention's or the file leaves them open.
+        layout: For a foreign ONNX file only: where the file leaves it open.
+        output: For a foreign ONNX file only: the name of the embedding, where several outputs may be it.
         weight: Its weight beside other teachers.
         own_crop: Cut its own crop out of the photos, where there are photos (`orl`, `synth`), by the same detection;
             else it gets what the stored crop holds of its own. Costs aligning or rendering once more.
@@ -117,9 +121,12 @@ class TeacherRecipe:
 
     spec: str = "dlib"
     centred: bool = True
-    mean: float = 127.5
-    std: float = 127.5
-    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: float | None = undecided(127.5)
+    std: float | None = undecided(127.5)
+    channels: Literal["rgb", "bgr"] | None = undecided("rgb")
+    size: tuple[int, int] | None = added(None)
+    layout: Literal["nchw", "nhwc"] | None = added(None)
+    output: str | None = added(None)
     weight: float = 1.0
     own_crop: bool = False
     input: Literal["original", "view", "student"] = added("original")

