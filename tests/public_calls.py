@@ -54,13 +54,14 @@ class Double(torch.nn.Module):
         return 2.0 * crops
 
 
-LONG = {  # calls that would open photos, a missing set or a search; a bad number must be refused before that
+LONG = {  # calls that would open photos, another net, a missing set or a search; a bad number is refused before that
     "datasets.align_faces",
     "evaluation.evaluate",
     "export.class_scores",
     "runtime.Recognizer.compare",
     "runtime.Recognizer.verify",
     "search.search",
+    "teachers.load_teacher",
 }
 
 
@@ -173,7 +174,10 @@ def valid_calls(slim, folder) -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "runtime.Templates": (lambda rows: Templates(template.embeddings, rows), (20.0,)),
         "runtime.Templates.seen_at": (template.seen_at, (100.0,)),
         "search.search": (lambda trials, minutes: search.search(recipe, "16.eer <= .05", trials, minutes), (1, 1.0)),
-        "teachers.load_teacher": (lambda mean, std: load_teacher(slim, mean, std), (127.5, 127.5)),
+        "teachers.load_teacher": (
+            lambda mean, std, size: load_teacher(slim, mean, std, size=size),
+            (127.5, 127.5, (112, 96)),
+        ),
         "teachers.JointTeacher": (lambda weights: teachers.JointTeacher([teacher] * 2, weights), ((1.0, 2.0),)),
         "variance.at_face_rows": (lambda rows: variance.at_face_rows(CROP, rows, variance.degrade), (16,)),
         "variance.degrade": (lambda rows: variance.degrade(CROP, rows), (16,)),

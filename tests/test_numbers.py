@@ -55,7 +55,7 @@ NOT_GIVEN = {
     r"faces\.(CropConvention|Detection)": "a result of detection; the conventions are fixed",
     r"heads\.(add_angle|drop_parts|load_parts|save_part)": "called by heads and by the training with its own steps",
     r"search\.Standard\.\w+": "called by the search with figures that it measured",
-    r"teachers\.OnnxTeacher": "made by load_teacher, which checks",
+    r"export\.file_cost": "called with the shape of an input that was read and checked",
     r"recordio\.write_records": "below: the size and classes of a set",
 }
 

@@ -93,7 +93,7 @@ def test_what_is_no_protocol_is_refused_in_one_line(on, options, message, why, p
 def evaluate_command(package, tmp_path, monkeypatch):
     """`facedistill eval` of a net that is `embed`, writing JSON."""
     net = SimpleNamespace(embed=embed, input_size=(112, 96))
-    monkeypatch.setattr("facedistill.teachers.load_teacher", lambda _spec, device: net)
+    monkeypatch.setattr("facedistill.teachers.load_teacher", lambda _spec, *_stated: net)
     return lambda on: main(["eval", "net.onnx", "--on", on, "--json", str(tmp_path / "out.json")])
 
 
