@@ -153,7 +153,7 @@ def test_aligned_pictures_are_not_squeezed(tmp_path):
 def run_eval(monkeypatch, *words):
     """`facedistill eval` of a net that is `embed`."""
     net = SimpleNamespace(embed=embed, input_size=SIZE)
-    monkeypatch.setattr("facedistill.teachers.load_teacher", lambda _spec, device: net)
+    monkeypatch.setattr("facedistill.teachers.load_teacher", lambda _spec, *_stated: net)
     return main(["eval", "net.onnx", *words])
 
 
