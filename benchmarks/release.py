@@ -176,6 +176,7 @@ def _more_facts(recipe: Recipe, run: Path, weights: str, steps: int, teachers: s
     people = f", synthetic people from seed {synth.seed}" if recipe.data.faces == SYNTH else ""
     return {
         "views": ", ".join(step.name for step in recipe.views) or "none",
+        "start": recipe.student.start or "random weights",
         "training": f"{steps} steps of {recipe.batch_size} faces so far",
         "seeds": f"weights and draws {recipe.seed}, who is kept out {recipe.data.split_seed}{people}",
         "made with": ", ".join(f"{name} {version}" for name, version in versions().items()),
