@@ -202,8 +202,8 @@ def test_a_lower_quality_takes_fewer_bytes():
         pytest.param(np.zeros((4, 4, 4), np.uint8), {}, r"\[4, 4, 4\]", id="four channels"),
         pytest.param(np.zeros((0, 4, 3), np.uint8), {}, r"\[0, 4, 3\]", id="no rows"),
         pytest.param(PICTURE, {"extension": ".gif"}, "known: .jpg, .png, .webp", id="another extension"),
-        pytest.param(PICTURE, {"quality": 0}, "1..100", id="quality 0"),
-        pytest.param(PICTURE, {"quality": 101}, "1..100", id="quality 101"),
+        pytest.param(PICTURE, {"quality": 0}, "from 1 to 100", id="quality 0"),
+        pytest.param(PICTURE, {"quality": 101}, "from 1 to 100", id="quality 101"),
     ],
 )
 def test_encoding_refuses_what_makes_no_sense(image, options, match):

@@ -209,7 +209,7 @@ def change_model(folder):
         pytest.param(spoil_summary, 2, "not finished", id="not finished"),
         pytest.param(cut_summary, 1, "summary.json", id="a summary cut off"),
         pytest.param(empty_summary, 1, "summary.json is damaged", id="a summary without figures"),
-        pytest.param(list_summary, 1, "summary.json is damaged", id="a summary that is a list"),
+        pytest.param(list_summary, 1, "summary.json cannot be read (it is no record)", id="a summary that is a list"),
         pytest.param(cut_model, 1, "student.onnx", id="a model file cut off"),
         pytest.param(lose_model, 2, "control.onnx", id="no model file"),
         pytest.param(change_model, 1, "is not the file that was tested", id="another model file"),

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -78,12 +79,19 @@ def as_another_user(work) -> str:
     return text
 
 
+def open_to_all(folder):
+    """Lets other users into a folder of pytest's, which keeps all of them to itself."""
+    for each in (folder, *folder.parents):
+        if each == Path(tempfile.gettempdir()):
+            return
+        each.chmod(0o755)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("umask", [0o022, 0o077], ids=oct)
 def test_two_users_share_a_cache_whose_folder_both_can_write(tmp_path_factory, monkeypatch, umask):
     base = tmp_path_factory.mktemp("shared")
-    for folder in (base, *base.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(base)
     cache = base / "cache"
     cache.mkdir()
     cache.chmod(0o777)
@@ -110,8 +118,7 @@ def test_two_users_share_a_cache_whose_folder_both_can_write(tmp_path_factory, m
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_cache_of_somebody_else_is_refused_in_a_line(tmp_path_factory, monkeypatch):
     base = tmp_path_factory.mktemp("theirs")
-    for folder in (base, *base.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(base)
     monkeypatch.setenv("FACEDISTILL_CACHE", str(base / "cache"))
     assert "set FACEDISTILL_CACHE to a folder that can be written" in as_another_user(cache_folder)
     (base / "cache").mkdir(mode=0o755)

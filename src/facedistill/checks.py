@@ -2,7 +2,7 @@
 
 A truth value is no number, though Python counts it as one; NaN and infinity are none either. Numbers of numpy are.
 Whatever has no bound of its own is bounded by `LARGEST` or `MOST`: what lies beyond is a mistake, and is refused before
-anything of that size is begun.
+anything of that size is begun. A message names these two bounds only to who exceeds them.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 from facedistill.errors import UsageError
 
 LARGEST = 1e9  # of a number; its square is still far from the end of 32-bit floats
-MOST = 1 << 31  # of a count; no message names it
+MOST = 1 << 31  # of a count
 MOST_SEED = (1 << 63) - 1
 MOST_PROCESSES = 1024  # processes or threads
 MOST_SIDE = 1024  # pixels of a crop's side
@@ -45,7 +45,10 @@ def check_number(
     right = isinstance(value, Real) and not isinstance(value, bool)
     right = right and (low <= value if above is None else value > above)
     if not (right and (value <= high if below is None else value < below)):
-        raise UsageError(f"{what} must be a number {_bounds(low, high, above, below)}, not {value!r:.40}")
+        bounds = _bounds(low, high, above, below)
+        if isinstance(value, int | float) and value > high == LARGEST:
+            bounds += f" and at most {high:g}"
+        raise UsageError(f"{what} must be a number {bounds}, not {value!r:.40}")
     return float(value)
 
 
@@ -56,7 +59,8 @@ def check_count(what: str, value: Any, least: int = 1, most: int = MOST) -> int:
         UsageError: It is no such number.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
-        bounds = f"of at least {least}" if most == MOST else f"from {least} to {most}"
+        beyond = isinstance(value, Integral) and int(value) > most
+        bounds = f"of at least {least}" if most == MOST and not beyond else f"from {least} to {most}"
         raise UsageError(f"{what} must be a whole number {bounds}, not {value!r:.40}")
     return int(value)
 

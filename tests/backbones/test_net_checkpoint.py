@@ -127,7 +127,7 @@ def put(part, key, value):
         pytest.param(put("backbone", "input_size", [10**30, 32]), "do not fit|damaged", id="a side beyond 64 bits"),
         pytest.param(put("backbone", "embedding_size", 10**12), "do not fit|damaged", id="a terabyte of embedding"),
         pytest.param(put(None, "format", "facedistill-checkpoint-9"), "checkpoint-9", id="another format"),
-        pytest.param(drop(None, "format"), "format", id="no format"),
+        pytest.param(drop(None, "format"), "no checkpoint of ours", id="no format"),
         pytest.param(drop(None, "weights"), "'weights' is missing", id="a part is missing"),
         pytest.param(put(None, "backbone", [1]), "'backbone' is missing or damaged", id="a part of another type"),
     ],

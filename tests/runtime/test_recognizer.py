@@ -110,7 +110,7 @@ def test_without_thresholds_nothing_is_called_the_same(tmp_path, photos):
     [
         pytest.param(None, "no such model file", id="missing"),
         pytest.param(b"", "is no intact ONNX file", id="empty"),
-        pytest.param(b"<html>", "is no intact ONNX file", id="a web page"),
+        pytest.param(b"<html>", "is a web page, not a model file", id="a web page"),
     ],
 )
 def test_a_file_that_is_no_model(tmp_path, content, message):

@@ -98,7 +98,11 @@ def test_the_winner_is_a_model_file_that_was_tested_once(recipe, tmp_path, capsy
         pytest.param(["RECIPE"], "the standard is empty", id="no standard"),
         pytest.param(["RECIPE", "--until", "people@16.eer"], "'people@16.eer'", id="a standard that cannot be read"),
         pytest.param(["RECIPE", "--until", "orl@16.eer <= 0.1"], "people@", id="the test set"),
-        pytest.param(["RECIPE", "--until", "people@16.eer <= 0.1", "--trials", "0"], "--trials", id="no trials"),
+        pytest.param(
+            ["RECIPE", "--until", "people@16.eer <= 0.1", "--trials", "0"],
+            "trials must be a whole number",
+            id="no trials",
+        ),
         pytest.param(["RECIPE", "--until", "people@16.eer <= 0.1", "--trials", "two"], "trials", id="a word"),
         pytest.param(["RECIPE", "--until", "people@16.eer <= 0.1", "--hours", "2"], "hours", id="a misspelt option"),
     ],
