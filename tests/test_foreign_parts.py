@@ -1,6 +1,7 @@
 """Losses, heads, backbones and variances of another package in a recipe, through the commands that users type."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -216,7 +217,7 @@ REFUSED = [
 def one_line(capsys, parts):
     """The one line that stands on the screen, which holds `parts`."""
     error = capsys.readouterr().err
-    lines = [line for line in error.splitlines() if line.startswith("facedistill: ")]
+    lines = [line for line in error.splitlines() if re.match("facedistill: (?!warning: )", line)]
     assert len(lines) == 1, error
     assert "Traceback" not in error
     for part in parts:

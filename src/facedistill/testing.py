@@ -150,7 +150,9 @@ def check_backbone(backbone: Backbone) -> None:
     backbone.eval()
     with torch.no_grad():
         whole, alone = backbone(pixels).embedding, backbone(pixels[:1]).embedding
-        assert torch.allclose(whole[:1], alone, rtol=1e-3, atol=1e-4), (
+        # Numbers near 0 are differences of large ones, which other kernels round otherwise.
+        rounding = 1e-3 * float(whole.abs().max())
+        assert torch.allclose(whole[:1], alone, rtol=1e-3, atol=rounding), (
             f"{name}: in evaluation mode a face's embedding depends on the other faces of the batch"
         )
         again = copy.deepcopy(backbone)

@@ -442,7 +442,7 @@ def test_info_takes_the_options_and_tells_what_is_assumed(opaque, tmp_path, caps
     assert main(["info", str(opaque), "--mean", "0", "--std", "1"]) == 0
     told = capsys.readouterr().out
     assert "RGB, (x - 0) / 1 (as stated)" in told
-    assert "output embedding, 128 numbers" in told
+    assert "output embedding, 256 numbers" in told
     mean_colours(
         tmp_path / "open.onnx",
         ("n", "h", "w", 3),

@@ -129,9 +129,9 @@ def exit_code(work: Callable[[], None]) -> int:
 
 
 def _print_warning(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
-    """A warning of ours is one line without a place in the code; others are shown as Python does."""
+    """A warning of ours is one line, marked as one, without a place in the code; others are shown as Python does."""
     if issubclass(category, FacedistillWarning):
-        warn(str(message))
+        warn(f"warning: {message}")
     else:
         _show_warning(printable(str(message), keep="\n"), category, *place, **rest)
 
