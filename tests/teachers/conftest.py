@@ -9,6 +9,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from tests.foreign_nets import foreign
 
 POOL = 16
 
@@ -82,3 +83,15 @@ def crops() -> Callable[..., NDArray[np.uint8]]:
         return np.random.default_rng(seed).integers(0, 256, (count, *size, 3), dtype=np.uint8)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> Path:
+    """The normalisation shows in the graph."""
+    return foreign(tmp_path_factory.mktemp("foreign") / "raw.onnx")
+
+
+@pytest.fixture(scope="module")
+def opaque(tmp_path_factory) -> Path:
+    """It does not."""
+    return foreign(tmp_path_factory.mktemp("foreign") / "opaque.onnx", hidden=True)
